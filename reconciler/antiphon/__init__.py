@@ -1,0 +1,1 @@
+"""Antiphon: two one-way Singer pipelines become one two-way sync."""

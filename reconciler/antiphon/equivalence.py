@@ -1,0 +1,229 @@
+"""When two values are the same: every comparison goes through a canonical form, never through `==` on raw values.
+
+| value                         | its canonical form                                                           |
+|-------------------------------|------------------------------------------------------------------------------|
+| null, "", []                  | empty                                                                        |
+| true, false                   | a boolean; also "true", "f", 1 … where a side's schema says boolean          |
+| 1, 1.0, 1.50                  | a number, exact; also "1.50" where a side's schema says number               |
+| 2026-11-20T10:00:00+01:00     | an instant, to the microsecond; without a zone, in the side's time zone      |
+| 2026-11-20                    | a date; also the midnight instant that stands for it                         |
+| text                          | itself, after the field's `normalize` steps                                  |
+| a reference                   | the link of the record it names                                              |
+| a picklist value              | its name in `values:`                                                        |
+| a `set`                       | its members, without order                                                   |
+| an object, a list             | its canonical JSON                                                           |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+import msgspec
+import phonenumbers
+
+from antiphon.mapping import Field, Kind, SetUnion
+from antiphon.model import MISSING, Missing, Rid, Side, Value
+
+Canonical: TypeAlias = tuple[Any, ...]
+EMPTY: Canonical = ("empty",)
+
+_encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_DATETIME = re.compile(r"[+-]?\d{4,6}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?$")
+_TRUE, _FALSE = {"true", "t", "yes", "y", "1", "on"}, {"false", "f", "no", "n", "0", "off"}
+
+Resolve: TypeAlias = Callable[[str, Side, Rid], str | None]
+"""(entity, side, rid) to the link that holds the id, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A reference to a record that is not linked yet: the field waits."""
+
+    entity: str
+    side: Side
+    rid: Rid
+
+
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    """A picklist value without a partner in `values:`."""
+
+    value: str
+
+
+def canonical_json(value: Any) -> str:  # a JSON value of any shape
+    """The one text of a JSON value: keys sorted, no spaces, decimals as they are."""
+    return _encoder.encode(value).decode()
+
+
+def from_json(text: str | bytes) -> Any:
+    """The value of a JSON text; fractions become `Decimal`, so that nothing is rounded."""
+    return _decoder.decode(text)
+
+
+def make_rid(values: list[Value]) -> Rid:
+    """A record's id from its key values, in the order of the key columns. 7, 7.0 and "7" stay apart from each other."""
+    return canonical_json([_plain_number(v) for v in values])
+
+
+def _plain_number(value: Value) -> Value:
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
+    return value
+
+
+def is_empty(value: Value | Missing) -> bool:
+    """Null, the empty string and the empty list."""
+    return value is None or value in ("", [])
+
+
+def canon(field: Field, side: Side, value: Value, resolve: Resolve, timezone: str = "UTC") -> Canonical | Unresolved | Unmapped:
+    """The canonical form of one side's value of `field`: equal exactly if the values mean the same."""
+    if is_empty(value):
+        return EMPTY
+    if field.references:
+        rid = make_rid([value])
+        lid = resolve(field.references, side, rid)
+        return ("link", lid) if lid else Unresolved(field.references, side, rid)
+    if isinstance(field.policy, SetUnion):
+        members = frozenset(_scalar(field, side, v, timezone) for v in split(field, value))
+        unmapped = [m for m in members if isinstance(m, Unmapped)]
+        return unmapped[0] if unmapped else (("set", members) if members else EMPTY)
+    return _scalar(field, side, value, timezone)
+
+
+def split(field: Field, value: Value) -> list[Value]:
+    """The members of a multi-select: a list as it is, a text cut at the field's separator."""
+    if isinstance(value, list):
+        return [v for v in value if not is_empty(v)]
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(field.separator or ";") if part.strip()]
+    return [] if is_empty(value) else [value]
+
+
+def _scalar(field: Field, side: Side, value: Value, timezone: str) -> Canonical | Unmapped:
+    if field.picklist and isinstance(value, str):
+        mine = field.picklist.get(side, {})
+        names = [name for name, stored in mine.items() if stored == value]
+        if names:
+            return ("text", names[0])
+        if value in mine or not any(value in stored for stored in field.picklist.values()):
+            return Unmapped(value)
+        return ("text", value)
+    return _typed(field.kind, normalized(field, value), timezone)
+
+
+def _typed(kind: Kind, value: Value, timezone: str) -> Canonical:
+    if is_empty(value):
+        return EMPTY
+    if isinstance(value, bool):
+        return ("bool", value) if kind is not Kind.NUMBER else ("number", Decimal(int(value)))
+    if isinstance(value, int | float | Decimal):
+        if kind is Kind.BOOLEAN and value in (0, 1):
+            return ("bool", bool(value))
+        return ("text", str(value)) if kind is Kind.TEXT else ("number", _number(value))
+    if isinstance(value, str):
+        return _typed_text(kind, value, timezone)
+    return ("json", canonical_json(value))
+
+
+def _number(value: float | Decimal) -> Decimal:
+    return Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+
+
+def _typed_text(kind: Kind, value: str, timezone: str) -> Canonical:
+    text = value.strip()
+    if kind is Kind.NUMBER:
+        try:
+            return ("number", Decimal(text))
+        except InvalidOperation:
+            return ("text", value)
+    if kind is Kind.BOOLEAN and text.lower() in _TRUE | _FALSE:
+        return ("bool", text.lower() in _TRUE)
+    if kind is Kind.JSON:
+        try:
+            return ("json", canonical_json(from_json(text)))
+        except msgspec.DecodeError:
+            return ("text", value)
+    if kind in (Kind.DATETIME, Kind.DATE, Kind.ANY) and _DATETIME.match(text):
+        moment = _moment(text, timezone)
+        if moment is not None:
+            if kind is Kind.DATE and text[10:].strip("T Z0:.+") == "":
+                return ("date", text[:10])
+            return ("moment", moment)
+    if kind is Kind.DATE:
+        return ("date", text)
+    return ("text", value)
+
+
+@lru_cache(maxsize=4096)
+def _moment(text: str, timezone: str) -> str | None:
+    try:
+        moment = datetime.fromisoformat(text.replace(" +", "+").replace(" Z", "Z"))
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(timezone))
+    return moment.astimezone(UTC).isoformat()
+
+
+def normalized(field: Field, value: Value) -> Value:
+    """The value after the field's `normalize` steps. Steps other than e164 leave everything but text alone."""
+    for step, argument in field.normalize:
+        if isinstance(value, str):
+            value = NORMALIZERS[step](value, argument)
+        elif step in ("e164", "digits") and isinstance(value, int) and not isinstance(value, bool):
+            value = NORMALIZERS[step](str(value), argument)
+    return value
+
+
+def _e164(value: str, region: str) -> str:
+    try:
+        number = phonenumbers.parse(value, region or None)
+    except phonenumbers.NumberParseException:
+        return value
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+NORMALIZERS: Mapping[str, Callable[[str, str], str]] = {
+    "strip": lambda value, _: value.strip(),
+    "lower": lambda value, _: value.casefold(),
+    "upper": lambda value, _: value.upper(),
+    "collapse": lambda value, _: " ".join(value.split()),
+    "digits": lambda value, _: "".join(c for c in value if c.isdigit()),
+    "e164": _e164,
+}
+"""The steps that `normalize:` may name. e164 takes the region of numbers without a country code."""
+
+
+def kind_of(schemas: list[Mapping[str, Any]]) -> Kind:
+    """The kind of a field from the JSON schemas of its columns: the more telling of the two sides decides."""
+    kinds = {_kind(schema) for schema in schemas}
+    for kind in (Kind.BOOLEAN, Kind.NUMBER, Kind.DATETIME, Kind.DATE, Kind.LIST, Kind.JSON, Kind.TEXT):
+        if kind in kinds:
+            return kind
+    return Kind.ANY
+
+
+def _kind(schema: Mapping[str, Any]) -> Kind:
+    variants = [v for key in ("anyOf", "oneOf") for v in schema.get(key, ())]
+    if variants:
+        kinds = {_kind(v) for v in variants} - {Kind.ANY}
+        return kinds.pop() if len(kinds) == 1 else Kind.ANY
+    declared = schema.get("type", [])
+    types = set(declared if isinstance(declared, list) else [declared]) - {"null"}
+    if types == {"string"}:
+        formats = {"date-time": Kind.DATETIME, "date": Kind.DATE, "singer.decimal": Kind.NUMBER}
+        return formats.get(schema.get("format", ""), Kind.TEXT)
+    if types and types <= {"integer", "number"}:
+        return Kind.NUMBER
+    by_type = {"boolean": Kind.BOOLEAN, "array": Kind.LIST, "object": Kind.JSON}
+    return by_type.get(next(iter(types)), Kind.ANY) if len(types) == 1 else Kind.ANY

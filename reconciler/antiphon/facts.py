@@ -1,0 +1,233 @@
+"""What the planner may know of the ledger, and the workspace in which it writes down what follows.
+
+`Facts` is read-only and comes from the ledger (or from a test). `Workspace` lays the planner's own changes over it, so
+that a link made for one record is seen when the next record refers to it, and collects the changed rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from antiphon.model import (
+    Audit,
+    Base,
+    Conflict,
+    ConflictState,
+    Cursor,
+    Link,
+    LinkState,
+    Member,
+    Observation,
+    Op,
+    OpState,
+    Rid,
+    Row,
+    Side,
+    Tombstone,
+)
+
+ObsKey = tuple[Side, str, Rid]
+
+
+class Facts(Protocol):
+    """A read-only view of the ledger at one moment."""
+
+    def touched(self) -> Iterable[ObsKey]:
+        """The observations that the planner must look at, in order of their keys."""
+
+    def observation(self, key: ObsKey) -> Observation | None:
+        """What the side last showed of the record."""
+
+    def holder(self, key: ObsKey) -> str | None:
+        """The link that holds the id."""
+
+    def link(self, lid: str) -> Link | None:
+        """The link, closed or not."""
+
+    def members(self, lid: str) -> Mapping[Side, Rid]:
+        """The ids that the link holds."""
+
+    def bases(self, lid: str) -> Mapping[str, Mapping[Side, Base]]:
+        """By field, then side."""
+
+    def ops(self, lid: str) -> Mapping[Side, Op]:
+        """The open operation on each side."""
+
+    def conflicts(self, lid: str) -> tuple[Conflict, ...]:
+        """Those that are open or decided."""
+
+    def match_keys(self, key: ObsKey) -> Mapping[int, str]:
+        """The record's canonical value under each match rule that it has values for."""
+
+    def matching(self, entity: str, side: Side, rule: int, value: str) -> frozenset[Rid]:
+        """The live records that have this value."""
+
+    def tombstone(self, key: ObsKey) -> Tombstone | None:
+        """The record that once had this id."""
+
+    def absent(self, key: ObsKey) -> bool:
+        """Whether the last complete read lacked the record."""
+
+    def aliases(self, lid: str) -> tuple[str, ...]:
+        """The links that are an alias of this one."""
+
+    def cursor(self, side: Side, entity: str) -> Cursor | None:
+        """How far the stream was read."""
+
+
+@dataclass(slots=True)
+class Workspace:
+    """Facts with the planner's changes on top. `rows` are to be stored, `touch` and `untouch` to be marked."""
+
+    facts: Facts
+    touch: set[ObsKey] = field(default_factory=set)
+    untouch: set[ObsKey] = field(default_factory=set)
+    dropped_bases: set[tuple[str, str]] = field(default_factory=set)
+    _links: dict[str, Link] = field(default_factory=dict)
+    _members: dict[str, dict[Side, Rid]] = field(default_factory=dict)
+    _member_rows: dict[tuple[str, Side, Rid], Member] = field(default_factory=dict)
+    _holders: dict[ObsKey, str | None] = field(default_factory=dict)
+    _bases: dict[str, dict[str, dict[Side, Base]]] = field(default_factory=dict)
+    _base_rows: dict[tuple[str, Side, str], Base] = field(default_factory=dict)
+    _ops: dict[str, dict[Side, Op]] = field(default_factory=dict)
+    _op_rows: dict[str, Op] = field(default_factory=dict)
+    _conflicts: dict[str, dict[str, Conflict]] = field(default_factory=dict)
+    _conflict_rows: dict[str, Conflict] = field(default_factory=dict)
+    _tombstones: dict[ObsKey, Tombstone] = field(default_factory=dict)
+    _observations: dict[ObsKey, Observation] = field(default_factory=dict)
+    audits: list[Audit] = field(default_factory=list)
+
+    # ---- reading
+
+    def observation(self, key: ObsKey) -> Observation | None:
+        """As `Facts.observation`."""
+        return self._observations.get(key) or self.facts.observation(key)
+
+    def holder(self, key: ObsKey) -> str | None:
+        """As `Facts.holder`."""
+        return self._holders[key] if key in self._holders else self.facts.holder(key)
+
+    def link(self, lid: str) -> Link | None:
+        """As `Facts.link`."""
+        return self._links.get(lid) or self.facts.link(lid)
+
+    def members(self, lid: str) -> dict[Side, Rid]:
+        """As `Facts.members`."""
+        if lid not in self._members:
+            self._members[lid] = dict(self.facts.members(lid))
+        return self._members[lid]
+
+    def bases(self, lid: str) -> dict[str, dict[Side, Base]]:
+        """As `Facts.bases`."""
+        if lid not in self._bases:
+            self._bases[lid] = {name: dict(pair) for name, pair in self.facts.bases(lid).items()}
+        return self._bases[lid]
+
+    def ops(self, lid: str) -> dict[Side, Op]:
+        """As `Facts.ops`."""
+        if lid not in self._ops:
+            self._ops[lid] = dict(self.facts.ops(lid))
+        return self._ops[lid]
+
+    def conflicts(self, lid: str) -> dict[str, Conflict]:
+        """The open or decided conflicts by id."""
+        if lid not in self._conflicts:
+            self._conflicts[lid] = {c.cid: c for c in self.facts.conflicts(lid)}
+        return self._conflicts[lid]
+
+    def tombstone(self, key: ObsKey) -> Tombstone | None:
+        """As `Facts.tombstone`."""
+        return self._tombstones.get(key) or self.facts.tombstone(key)
+
+    def aliases(self, lid: str) -> list[str]:
+        """As `Facts.aliases`, with the planner's own."""
+        known = set(self.facts.aliases(lid)) | {x.lid for x in self._links.values() if x.alias_of == lid}
+        return sorted(x for x in known if (found := self.link(x)) and found.state is LinkState.ALIAS and found.alias_of == lid)
+
+    # ---- writing
+
+    def put_link(self, link: Link) -> None:
+        """Store the link; closing it frees its ids."""
+        before = self.link(link.lid)
+        self._links[link.lid] = link
+        if link.state.closed and not (before and before.state.closed):
+            for side, rid in list(self.members(link.lid).items()):
+                self._member_rows[(link.lid, side, rid)] = Member(link.lid, side, link.entity, rid, held=False)
+                self._holders[(side, link.entity, rid)] = None
+
+    def put_member(self, link: Link, side: Side, rid: Rid) -> None:
+        """Give the link an id on a side, in place of the one it may hold there."""
+        self.drop_member(link, side)
+        self.members(link.lid)[side] = rid
+        self._member_rows[(link.lid, side, rid)] = Member(link.lid, side, link.entity, rid)
+        self._holders[(side, link.entity, rid)] = link.lid
+
+    def drop_member(self, link: Link, side: Side) -> None:
+        """Free the link's id on a side."""
+        rid = self.members(link.lid).pop(side, None)
+        if rid is not None:
+            self._member_rows[(link.lid, side, rid)] = Member(link.lid, side, link.entity, rid, held=False)
+            self._holders[(side, link.entity, rid)] = None
+
+    def put_base(self, base: Base) -> None:
+        """Store one side's base of a field."""
+        self.bases(base.lid).setdefault(base.field, {})[base.side] = base
+        self._base_rows[(base.lid, base.side, base.field)] = base
+
+    def drop_bases(self, lid: str) -> None:
+        """Forget that the sides ever agreed."""
+        for name, pair in self.bases(lid).items():
+            for side in pair:
+                self.dropped_bases.add((lid, name))
+                self._base_rows.pop((lid, side, name), None)
+        self.bases(lid).clear()
+
+    def put_op(self, op: Op) -> None:
+        """Store an operation."""
+        mine = self.ops(op.lid)
+        if op.state.open:
+            mine[op.side] = op
+        elif op.side in mine and mine[op.side].op_id == op.op_id:
+            del mine[op.side]
+        self._op_rows[op.op_id] = op
+
+    def drop_op(self, op: Op, why: str) -> None:
+        """Call a planned operation off; one that was never stored leaves no trace."""
+        self.put_op(replace(op, state=OpState.DROPPED, error=why))
+
+    def put_conflict(self, conflict: Conflict) -> None:
+        """Store a conflict."""
+        mine = self.conflicts(conflict.lid)
+        if conflict.state is ConflictState.CLOSED:
+            mine.pop(conflict.cid, None)
+        else:
+            mine[conflict.cid] = conflict
+        self._conflict_rows[conflict.cid] = conflict
+
+    def put_tombstone(self, tombstone: Tombstone) -> None:
+        """Remember a record that is gone."""
+        self._tombstones[(tombstone.side, tombstone.entity, tombstone.rid)] = tombstone
+
+    def put_observation(self, observation: Observation) -> None:
+        """Store what a write showed of a record."""
+        self._observations[observation.key] = observation
+
+    def rows(self) -> list[Row]:
+        """Every changed row, in a stable order."""
+        found: list[Row] = []
+        tables: tuple[Mapping[object, Row], ...] = (
+            self._observations, self._links, self._member_rows, self._base_rows, self._op_rows, self._conflict_rows, self._tombstones,
+        )  # type: ignore[assignment]  # dict is invariant in its key
+        for table in tables:
+            found += [table[key] for key in sorted(table)]  # type: ignore[type-var]  # keys of one table are alike
+        return found + list(self.audits)
+
+    def new_ops(self) -> list[Op]:
+        """The operations that were planned, replaced or dropped here."""
+        return [self._op_rows[key] for key in sorted(self._op_rows)]
+
+    def new_conflicts(self) -> list[Conflict]:
+        """The conflicts that were opened, changed or closed here."""
+        return [self._conflict_rows[key] for key in sorted(self._conflict_rows)]

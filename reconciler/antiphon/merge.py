@@ -1,0 +1,274 @@
+"""Three-way merge of one unit: a field, or a group of fields that move together.
+
+| side A    | side B    | base | outcome                                                                    |
+|-----------|-----------|------|----------------------------------------------------------------------------|
+| as base   | as base   | yes  | `Still`                                                                    |
+| changed   | as base   | yes  | `Send` to B                                                                |
+| as base   | changed   | yes  | `Send` to A                                                                |
+| changed   | changed   | yes  | the same: `Adopt`; otherwise the policy: `Send` or `Hold`                  |
+| any       | any       | none | the same: `Adopt`; one empty: `Send` the other; else the initial policy    |
+| unknown   | any       | any  | a side that does not show the field has not changed it                     |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field as attribute
+from typing import TypeAlias
+
+from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, canon, is_empty
+from antiphon.mapping import Entity, Field, SetUnion
+from antiphon.model import MISSING, ConflictKind, Instant, Missing, Side, Value
+from antiphon.policies import Combined, Contest, Undecided, Wins, decide
+from antiphon.represent import MemberOf, represent
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known of one field of a link. A `base` of None: the sides never agreed on it."""
+
+    field: Field
+    values: Mapping[Side, Value | Missing]
+    base: Mapping[Side, Value] | None
+    changed_in: Mapping[Side, tuple[Instant, Instant]] = attribute(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One value to write on `side`. `source` is what it came from there, `MISSING` if it was made of both values."""
+
+    field: str
+    side: Side
+    value: Value
+    expect: Value | Missing
+    source: Value | Missing
+    reason: str
+    loser: Value | Missing = MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """Nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """The sides agree: their values become the base. Keyed by field, then by side."""
+
+    values: Mapping[str, Mapping[Side, Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Values to write; fields of the group that agree already are adopted."""
+
+    writes: tuple[Write, ...]
+    adopt: Mapping[str, Mapping[Side, Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A conflict for a person."""
+
+    kind: ConflictKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A reference names a record that is not linked yet."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Still | Adopt | Send | Hold | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a merge must know of other links: where references lead."""
+
+    entity: Entity
+    resolve: Resolve
+    member_of: MemberOf
+
+    def canon(self, field: Field, side: Side, value: Value) -> Canonical | Unresolved | Unmapped:
+        """The canonical form of one side's value."""
+        return canon(field, side, value, self.resolve, self.entity.sides[side].timezone)
+
+    def equal(self, field: Field, side: Side, one: Value, two: Value) -> bool:
+        """Whether two values of the same side mean the same."""
+        if one == two and type(one) is type(two):
+            return True
+        return self.canon(field, side, one) == self.canon(field, side, two)
+
+    def agree(self, field: Field, sides: tuple[Side, Side], one: Value, two: Value) -> bool:
+        """Whether a value of each side mean the same."""
+        first = self.canon(field, sides[0], one)
+        return not isinstance(first, Unresolved | Unmapped) and first == self.canon(field, sides[1], two)
+
+
+def merge(sides: tuple[Side, Side], readings: list[Reading], around: Surroundings, decision: Decision | None = None) -> Outcome:
+    """The outcome for one unit. `decision` is a person's answer to the conflict that these very values are."""
+    changed = {side: any(has_changed(r, side, around) for r in readings) for side in sides}
+    joining = [r for r in readings if r.base is None and all(v is not MISSING for v in r.values.values())]
+    if not any(changed.values()) and not joining:
+        return Still()
+    obstacle = _obstacle(sides, readings, around)
+    if obstacle is not None:
+        return obstacle
+    differing = [r for r in readings if not _agreed(sides, r, around)]
+    adopt = {
+        r.field.name: {side: _value(r, side) for side in sides}
+        for r in readings
+        if r not in differing and all(v is not MISSING for v in r.values.values())
+        and (r.base is None or any(has_changed(r, side, around) for side in sides))
+    }
+    if not differing:
+        return Adopt(adopt) if adopt else Still()
+    verdict = _verdict(sides, differing, readings, changed, around, decision)
+    match verdict:
+        case Hold():
+            return verdict
+        case Wins(winner, reason):
+            writes = _writes(sides, winner, differing, changed, reason, around)
+        case Combined():
+            writes = _combined(sides, differing[0], verdict, around)
+    return Send(tuple(writes), adopt) if writes else (Adopt(adopt) if adopt else Still())
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A person's choice: one side's value for the other, or a value for both."""
+
+    take: Side | None = None
+    value: Value | Missing = MISSING
+
+
+def has_changed(reading: Reading, side: Side, around: Surroundings) -> bool:
+    """Whether the side's value differs from its base. Unknown is unchanged; without a base there is no answer: no."""
+    value = reading.values[side]
+    if isinstance(value, Missing) or reading.base is None or side not in reading.base:
+        return False
+    return not around.equal(reading.field, side, value, reading.base[side])
+
+
+def _value(reading: Reading, side: Side) -> Value:
+    value = reading.values[side]
+    if isinstance(value, Missing):
+        return reading.base[side] if reading.base else None
+    return value
+
+
+def _obstacle(sides: tuple[Side, Side], readings: list[Reading], around: Surroundings) -> Wait | Hold | None:
+    for reading in readings:
+        for side in sides:
+            if reading.base is not None and not has_changed(reading, side, around):
+                continue
+            form = around.canon(reading.field, side, _value(reading, side))
+            if isinstance(form, Unresolved):
+                return Wait(f"{reading.field.name} names {form.entity} {form.rid} of {side}, which is not linked yet")
+            if isinstance(form, Unmapped):
+                column = reading.field.columns[side]
+                return Hold(ConflictKind.UNMAPPED, f"{side} holds {form.value!r} in {column}, which `values:` does not name")
+    return None
+
+
+def _agreed(sides: tuple[Side, Side], reading: Reading, around: Surroundings) -> bool:
+    """Nothing to settle here: the same on both sides, or nobody changed it, or one side cannot say."""
+    if any(v is MISSING for v in reading.values.values()) and reading.base is None:
+        return True
+    if reading.base is not None and not any(has_changed(reading, side, around) for side in sides):
+        return True
+    return around.agree(reading.field, sides, _value(reading, sides[0]), _value(reading, sides[1]))
+
+
+def _verdict(
+    sides: tuple[Side, Side],
+    differing: list[Reading],
+    readings: list[Reading],
+    changed: Mapping[Side, bool],
+    around: Surroundings,
+    decision: Decision | None,
+) -> Wins | Combined | Hold:
+    a, b = sides
+    lead = differing[0].field
+    if lead.direction is not None:
+        return Wins(lead.direction[0], f"{lead.name} flows from {lead.direction[0]} only")
+    if decision is not None:
+        if decision.take is not None:
+            return Wins(decision.take, "decided by a person")
+        return Combined((decision.value if not isinstance(decision.value, Missing) else None,), "decided by a person")
+    empty = {side: all(is_empty(_value(r, side)) for r in differing) for side in sides}
+    joining = any(r.base is None for r in differing)
+    if empty[a] != empty[b] and (joining or (lead.keep_empty and changed[a if empty[a] else b])):
+        full = b if empty[a] else a
+        return Wins(full, f"only {full} has a value")
+    if not joining and changed[a] != changed[b]:
+        return Wins(a if changed[a] else b, f"only {a if changed[a] else b} changed it")
+    policy = around.entity.initial if joining and not isinstance(lead.policy, SetUnion) else lead.policy
+    single = len(readings) == 1
+    contest = Contest(
+        sides=sides,
+        values={side: _value(differing[0], side) if single else _whole(readings, side) for side in sides},
+        base=differing[0].base if single else None,
+        changed_in=_intervals(sides, readings, around),
+    )
+    verdict = decide(policy, lead, contest)
+    if isinstance(verdict, Undecided):
+        return Hold(ConflictKind.JOIN if joining else ConflictKind.FIELD, verdict.reason)
+    return verdict
+
+
+def _whole(readings: list[Reading], side: Side) -> Value:
+    values = [_value(r, side) for r in readings]
+    return None if all(is_empty(v) for v in values) else values
+
+
+def _intervals(sides: tuple[Side, Side], readings: list[Reading], around: Surroundings) -> dict[Side, tuple[Instant, Instant]]:
+    """Per side, when its last change to any of the fields happened."""
+    found: dict[Side, tuple[Instant, Instant]] = {}
+    for side in sides:
+        spans = [r.changed_in[side] for r in readings if side in r.changed_in and has_changed(r, side, around)]
+        if spans:
+            found[side] = (max(lo for lo, _ in spans), max(hi for _, hi in spans))
+    return found
+
+
+def _writes(
+    sides: tuple[Side, Side], winner: Side, differing: list[Reading], changed: Mapping[Side, bool], reason: str, around: Surroundings
+) -> list[Write]:
+    loser_side = sides[1] if winner == sides[0] else sides[0]
+    writes = []
+    for r in differing:
+        value = _value(r, winner)
+        overwritten = r.values[loser_side]
+        lost = r.base is None or has_changed(r, loser_side, around)
+        writes.append(
+            Write(
+                field=r.field.name,
+                side=loser_side,
+                value=represent(r.field, winner, loser_side, value, around.entity.sides, around.resolve, around.member_of),
+                expect=overwritten if overwritten is not MISSING else (r.base or {}).get(loser_side, MISSING),
+                source=value,
+                reason=reason,
+                loser=overwritten if lost and not (isinstance(overwritten, Missing) or is_empty(overwritten) and r.base is None) else MISSING,
+            )
+        )
+    return writes
+
+
+def _combined(sides: tuple[Side, Side], reading: Reading, verdict: Combined, around: Surroundings) -> list[Write]:
+    writes = []
+    for side in sides:
+        other = sides[1] if side == sides[0] else sides[0]
+        if isinstance(reading.field.policy, SetUnion):
+            members: Value = list(verdict.members)
+            value = represent(reading.field, other, side, members, around.entity.sides, around.resolve, around.member_of)
+        else:
+            value = represent(reading.field, other, side, verdict.members[0], around.entity.sides, around.resolve, around.member_of)
+        now = reading.values[side]
+        if isinstance(now, Missing) or not around.equal(reading.field, side, now, value):
+            lost = has_changed(reading, side, around) and not isinstance(now, Missing)
+            writes.append(Write(reading.field.name, side, value, now, MISSING, verdict.reason, now if lost else MISSING))
+    return writes

@@ -1,0 +1,90 @@
+"""The plan: everything that follows from the ledger, as a value. A pure function: the same facts give the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from antiphon.facts import Facts, ObsKey, Workspace
+from antiphon.mapping import Entity, Mapping as SyncMapping
+from antiphon.model import Conflict, Op, OpState, Row, Side
+from antiphon.plan.context import Planning
+from antiphon.plan.guards import Tripped, check
+from antiphon.plan.newcomers import settle_newcomers
+from antiphon.plan.order import in_order
+from antiphon.plan.reconcile import reconcile
+from antiphon.settle import Moment
+
+__all__ = ["Plan", "Tripped", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What follows. `rows` are the ledger's new rows; `operations` the writes they contain, in the order of sending.
+
+    `tripped` guards forbid it to be carried out. `waits` are records that must be looked at again, with the reason.
+    """
+
+    rows: tuple[Row, ...]
+    dropped_bases: tuple[tuple[str, str], ...]
+    touch: tuple[ObsKey, ...]
+    untouch: tuple[ObsKey, ...]
+    operations: tuple[Op, ...]
+    conflicts: tuple[Conflict, ...]
+    waits: Mapping[ObsKey, str]
+    tripped: tuple[Tripped, ...]
+
+    @property
+    def empty(self) -> bool:
+        """Nothing would be written to any side, and nothing waits for a person that did not wait before."""
+        return not self.operations and not self.conflicts
+
+
+def make_plan(
+    facts: Facts, mapping: SyncMapping, *, ledger_id: str, at: Moment, held: Mapping[Side, str] | None = None,
+    deletes_blocked: str = "", linked: Mapping[str, int] | None = None,
+) -> Plan:
+    """Plan all touched records. `held` sides are not written; `linked` counts each entity's links, for the guards."""
+    ws = Workspace(facts)
+    p = Planning(ws, mapping, ledger_id, at, held or {}, deletes_blocked)
+    touched: dict[str, list[ObsKey]] = {name: [] for name in mapping.entities}
+    for key in facts.touched():
+        if key[1] in touched:
+            touched[key[1]].append(key)
+    entities = parents_first(mapping)
+    for entity in entities:
+        settle_newcomers(p, entity, touched[entity.name])
+    for entity in entities:
+        for lid in sorted({lid for key in touched[entity.name] if (lid := ws.holder(key)) is not None}):
+            link = ws.link(lid)
+            if link is not None:
+                reconcile(p, link)
+    looked_at = {key for keys in touched.values() for key in keys}
+    planned = [op for op in ws.new_ops() if op.state is OpState.PLANNED]
+    return Plan(
+        rows=tuple(ws.rows()),
+        dropped_bases=tuple(sorted(ws.dropped_bases)),
+        touch=tuple(sorted(ws.touch | p.waits.keys())),
+        untouch=tuple(sorted(looked_at - ws.touch - p.waits.keys())),
+        operations=tuple(op for level in in_order(planned, [e.name for e in entities]) for op in level),
+        conflicts=tuple(ws.new_conflicts()),
+        waits=p.waits,
+        tripped=tuple(check(mapping, planned, p.changed, linked or {})),
+    )
+
+
+def parents_first(mapping: SyncMapping) -> list[Entity]:
+    """The entities, those that others refer to first; cycles are cut by name."""
+    done: dict[str, Entity] = {}
+
+    def visit(entity: Entity, above: frozenset[str]) -> None:
+        if entity.name in done or entity.name in above:
+            return
+        for field in entity.references:
+            if field.references in mapping.entities:
+                visit(mapping.entities[field.references], above | {entity.name})
+        done[entity.name] = entity
+
+    for name in sorted(mapping.entities):
+        visit(mapping.entities[name], frozenset())
+    return list(done.values())

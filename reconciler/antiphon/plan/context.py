@@ -1,0 +1,122 @@
+"""What one planning carries along: the workspace, the mapping, the moment, and what it noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from antiphon.equivalence import make_rid
+from antiphon.facts import ObsKey, Workspace
+from antiphon.identity import op_id
+from antiphon.mapping import Entity, Mapping as SyncMapping
+from antiphon.merge import Surroundings
+from antiphon.model import ConflictKind, Link, LinkState, Observation, Op, OpKind, OpState, RecordState, Rid, Side, Value
+from antiphon.settle import Moment, close_conflicts
+
+BLOCKING = frozenset(ConflictKind) - {ConflictKind.FIELD, ConflictKind.JOIN, ConflictKind.DIVERGED}
+"""Conflicts of a whole record; while one is open its link is parked."""
+
+
+@dataclass(slots=True)
+class Planning:
+    """One planning. `held` are sides that must not be written in this round, with the reason."""
+
+    ws: Workspace
+    mapping: SyncMapping
+    ledger_id: str
+    at: Moment
+    held: Mapping[Side, str]
+    deletes_blocked: str = ""
+    waits: dict[ObsKey, str] = field(default_factory=dict)
+    attempts: dict[tuple[str, Side], int] = field(default_factory=dict)
+    references: dict[str, dict[str, str]] = field(default_factory=dict)  # op_id: {field: lid}
+    changed: dict[tuple[str, Side], set[str]] = field(default_factory=dict)  # (entity, side): the links it changed
+    fresh: set[str] = field(default_factory=set)  # links of records that nothing stands in the way of creating
+    creating: set[str] = field(default_factory=set)
+
+    def surroundings(self, entity: Entity) -> Surroundings:
+        """How the entity's references are followed."""
+        return Surroundings(entity, self.resolve, self.member_of)
+
+    def resolve(self, entity: str, side: Side, rid: Rid) -> str | None:
+        """The link that an id stands for; merged records and aliases lead to the survivor."""
+        for _ in range(_MERGE_CHAIN):
+            lid = self.ws.holder((side, entity, rid))
+            if lid is not None:
+                link = self.ws.link(lid)
+                return link.alias_of if link is not None and link.alias_of else lid
+            seen = self.ws.observation((side, entity, rid))
+            if seen is None or seen.state is not RecordState.MERGED or seen.merged_into is None:
+                return None
+            rid = seen.merged_into
+        return None
+
+    def member_of(self, lid: str, side: Side) -> Rid | None:
+        """The link's id on a side; an id that is planned for a create counts."""
+        return self.ws.members(lid).get(side)
+
+    def seen(self, link: Link, side: Side) -> Observation | None:
+        """What the side last showed of the link's record."""
+        rid = self.ws.members(link.lid).get(side)
+        return self.ws.observation((side, link.entity, rid)) if rid is not None else None
+
+    def wait(self, link: Link, reason: str) -> None:
+        """Look at the link again in the next planning."""
+        for side, rid in self.ws.members(link.lid).items():
+            key = (side, link.entity, rid)
+            if self.ws.observation(key) is not None:
+                self.waits[key] = reason
+
+    def rearmed(self, link: Link, side: Side, patch: Mapping[str, Value]) -> bool:
+        """Whether a write may be tried: not if the target refused this very write before and nothing changed since."""
+        for conflict in self.ws.conflicts(link.lid).values():
+            if conflict.kind in (ConflictKind.REJECTED, ConflictKind.NOT_VISIBLE) and conflict.decision is None:
+                refused = conflict.evidence.get("side"), conflict.evidence.get("patch"), conflict.evidence.get("mapping")
+                if refused == (side, dict(patch), self.mapping.version):
+                    return False
+        return True
+
+    def open(self, link: Link, state: LinkState) -> Link:
+        """The link with nothing standing in its way any more."""
+        close_conflicts(self.ws, link.lid, kinds=BLOCKING)
+        if link.state is not state or link.closed_reason:
+            link = replace(link, state=state, closed_reason="")
+            self.ws.put_link(link)
+        return link
+
+    def enqueue(
+        self, link: Link, side: Side, kind: OpKind, *, key: Mapping[str, Value], patch: Mapping[str, Value], expect: Mapping[str, Value],
+        source: Mapping[str, Value], reasons: Mapping[str, str], losers: Mapping[str, Value], references: dict[str, str],
+    ) -> None:
+        """Put an operation into the outbox. The same write planned before stays; a different one is replaced."""
+        deps = tuple(sorted({lid for lid in references.values() if self._being_created(lid, side)}))
+        before = self.ws.ops(link.lid).get(side)
+        if before is not None and before.state is OpState.PLANNED:
+            same = (before.kind, before.key, before.patch, before.expect, before.source) == (kind, key, patch, expect, source)
+            if same:
+                self.references[before.op_id] = references
+                return
+            self.ws.drop_op(before, "replaced by a newer plan")
+        name = op_id(self.at.now, self.ledger_id, link.lid, side, kind.value, self.at.run_id)
+        self.ws.put_op(
+            Op(
+                op_id=name, lid=link.lid, side=side, entity=link.entity, kind=kind, key=key, patch=patch, expect=expect, source=source,
+                reasons=reasons, losers=losers, deps=deps, planned_at=self.at.now, run_id=self.at.run_id,
+                attempt=self.attempts.get((link.lid, side), before.attempt if before else 0),
+                not_before=before.not_before if before else 0,
+            )
+        )
+        self.references[name] = references
+
+    def _being_created(self, lid: str, side: Side) -> bool:
+        op = self.ws.ops(lid).get(side)
+        return side not in self.ws.members(lid) or (op is not None and op.kind is OpKind.CREATE)
+
+
+_MERGE_CHAIN = 16
+"""A chain of merges longer than this is a loop."""
+
+
+def key_rid(entity: Entity, side: Side, key: Mapping[str, Value]) -> Rid:
+    """The record id of a key."""
+    return make_rid([key[column] for column in entity.sides[side].key])

@@ -1,0 +1,223 @@
+"""The fields of a link whose record lives on both sides: merged unit by unit into one operation per side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field as attribute, replace
+from typing import Any, assert_never
+
+from antiphon.equivalence import from_json, is_empty
+from antiphon.identity import short_id
+from antiphon.mapping import Entity, Field
+from antiphon.merge import Adopt, Decision, Hold, Reading, Send, Still, Surroundings, Wait, Write, has_changed, merge
+from antiphon.model import (
+    MISSING,
+    Base,
+    BaseStatus,
+    Conflict,
+    ConflictKind,
+    ConflictState,
+    Link,
+    LinkState,
+    Missing,
+    OpKind,
+    OpState,
+    Side,
+    Value,
+)
+from antiphon.plan.context import Planning
+from antiphon.represent import referenced
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The operation for one side, as it grows."""
+
+    patch: dict[str, Value] = attribute(default_factory=dict)
+    expect: dict[str, Value] = attribute(default_factory=dict)
+    source: dict[str, Value] = attribute(default_factory=dict)
+    reasons: dict[str, str] = attribute(default_factory=dict)
+    losers: dict[str, Value] = attribute(default_factory=dict)
+    references: dict[str, str] = attribute(default_factory=dict)
+
+
+def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
+    """Merge every unit; write down bases, conflicts and at most one operation per side."""
+    around = p.surroundings(entity)
+    drafts: dict[Side, _Draft] = {side: _Draft() for side in p.mapping.sides}
+    for name, fields in units(entity):
+        readings = [_reading(p, entity, link, f) for f in fields]
+        _count_changes(p, link, readings, around)
+        outcome = merge(p.mapping.sides, readings, around, _decision(p, link, name, readings))
+        if isinstance(outcome, Send) and (obstacle := _forbidden(entity, outcome)) is not None:
+            outcome = obstacle
+        match outcome:
+            case Still():
+                _close(p, link, name)
+            case Adopt(values):
+                _adopt(p, link, values)
+                _close(p, link, name)
+            case Send(writes, adopt):
+                _adopt(p, link, adopt)
+                for write in writes:
+                    _add(p, entity, link, drafts[write.side], write)
+                _close(p, link, name, decided=False)
+            case Hold(kind, reason):
+                _open(p, link, name, readings, kind, reason)
+            case Wait(reason):
+                p.wait(link, reason)
+            case _:
+                assert_never(outcome)
+    _send(p, entity, link, drafts)
+
+
+def units(entity: Entity) -> Iterator[tuple[str, list[Field]]]:
+    """The fields that move alone, and the groups that move together."""
+    groups: dict[str, list[Field]] = {}
+    for name, field in entity.fields.items():
+        groups.setdefault(field.group or name, []).append(field)
+    yield from groups.items()
+
+
+def side_changed(p: Planning, entity: Entity, link: Link, side: Side) -> bool:
+    """Whether any field of the side differs from its base, or was never agreed upon."""
+    around = p.surroundings(entity)
+    readings = [_reading(p, entity, link, f) for f in entity.fields.values()]
+    return any(has_changed(r, side, around) or (r.base is None and not is_empty(_or_none(r.values[side]))) for r in readings)
+
+
+def _or_none(value: Value | Missing) -> Value:
+    return None if isinstance(value, Missing) else value
+
+
+def _reading(p: Planning, entity: Entity, link: Link, field: Field) -> Reading:
+    pair = p.ws.bases(link.lid).get(field.name)
+    values: dict[Side, Value | Missing] = {}
+    spans = {}
+    for side in p.mapping.sides:
+        column = field.columns[side]
+        seen = p.seen(link, side)
+        op = p.ws.ops(link.lid).get(side)
+        if op is not None and op.state is OpState.SENT and field.name in op.patch:
+            values[side] = op.patch[field.name]  # acknowledged, and no read has spoken since
+        else:
+            values[side] = seen.fields.get(column, MISSING) if seen is not None else MISSING
+        if seen is not None and column in seen.dirty:
+            spans[side] = seen.dirty[column]
+    base = {side: b.value for side, b in pair.items()} if pair and len(pair) == len(p.mapping.sides) else None
+    return Reading(field, values, base, spans)
+
+
+def _count_changes(p: Planning, link: Link, readings: list[Reading], around: Surroundings) -> None:
+    for side in p.mapping.sides:
+        if any(has_changed(r, side, around) for r in readings):
+            p.changed.setdefault((link.entity, side), set()).add(link.lid)
+
+
+def _forbidden(entity: Entity, outcome: Send) -> Hold | None:
+    for write in outcome.writes:
+        there = entity.sides[write.side]
+        column = entity.fields[write.field].columns[write.side]
+        if OpKind.UPDATE not in there.allow:
+            return Hold(ConflictKind.FORBIDDEN, f"{write.side} does not allow updates (`allow:`)")
+        if column in there.key:
+            return Hold(ConflictKind.KEY, f"{column} is the key of {write.side}: it names the record and is not changed")
+    return None
+
+
+def _decision(p: Planning, link: Link, name: str, readings: list[Reading]) -> Decision | None:
+    """A person's answer, if it was given to these very values."""
+    for conflict in p.ws.conflicts(link.lid).values():
+        if conflict.field == name and conflict.state is ConflictState.RESOLVED and conflict.decision is not None:
+            if conflict.values != _shown(p, readings):
+                return None
+            if "take" in conflict.decision:
+                return Decision(take=str(conflict.decision["take"]))
+            return Decision(value=conflict.decision.get("value"))
+    return None
+
+
+def _shown(p: Planning, readings: list[Reading]) -> dict[Side, Any]:
+    return {
+        side: {r.field.name: v for r in readings if not isinstance(v := r.values[side], Missing)} for side in p.mapping.sides
+    }
+
+
+def _adopt(p: Planning, link: Link, values: Mapping[str, Mapping[Side, Value]]) -> None:
+    for name, pair in values.items():
+        for side, value in pair.items():
+            before = p.ws.bases(link.lid).get(name, {}).get(side)
+            if before is None or before.value != value or before.status is BaseStatus.PROVISIONAL or type(before.value) is not type(value):
+                p.ws.put_base(Base(link.lid, side, name, value, p.mapping.version))
+
+
+def _add(p: Planning, entity: Entity, link: Link, draft: _Draft, write: Write) -> None:
+    field = entity.fields[write.field]
+    lid = referenced(write.value)
+    if lid is not None:
+        if write.side not in p.ws.ops(lid):
+            p.wait(link, f"{write.field} names a {field.references} that has no record on {write.side} yet")
+            return
+        draft.references[write.field] = lid
+    elif field.references and not is_empty(write.value) and not isinstance(write.source, Missing):
+        other = p.mapping.other(write.side)
+        form = p.surroundings(entity).canon(field, other, write.source)
+        if isinstance(form, tuple) and form[0] == "link":
+            draft.references[write.field] = form[1]
+    draft.patch[write.field] = write.value
+    draft.reasons[write.field] = write.reason
+    if not isinstance(write.expect, Missing):
+        draft.expect[write.field] = write.expect
+    if not isinstance(write.source, Missing):
+        draft.source[write.field] = write.source
+    doubtful = p.ws.bases(link.lid).get(write.field, {}).get(write.side)
+    if not isinstance(write.loser, Missing):
+        draft.losers[write.field] = write.loser
+    elif doubtful is not None and doubtful.status is BaseStatus.PROVISIONAL and not isinstance(write.expect, Missing):
+        draft.losers[write.field] = write.expect  # what stands there was never seen to have crossed
+
+
+def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]) -> None:
+    wanted = {side: draft for side, draft in drafts.items() if draft.patch}
+    if link.state is LinkState.PARKED:
+        if any(not p.rearmed(link, side, draft.patch) for side, draft in wanted.items()):
+            return
+        link = p.open(link, LinkState.ACTIVE)
+    for side in p.mapping.sides:
+        before = p.ws.ops(link.lid).get(side)
+        if side not in wanted:
+            if before is not None and before.state is OpState.PLANNED:
+                p.ws.drop_op(before, "no longer wanted")
+            continue
+        if before is not None and before.state is OpState.SENT:
+            p.wait(link, f"a write to {side} waits to be seen")
+            continue
+        if side in p.held:
+            p.wait(link, p.held[side])
+            continue
+        draft = wanted[side]
+        rid = p.ws.members(link.lid)[side]
+        key = dict(zip(entity.sides[side].key, from_json(rid), strict=True))
+        p.enqueue(
+            link, side, OpKind.UPDATE, key=key, patch=draft.patch, expect=draft.expect, source=draft.source, reasons=draft.reasons,
+            losers=draft.losers, references=draft.references,
+        )
+
+
+def _open(p: Planning, link: Link, name: str, readings: list[Reading], kind: ConflictKind, reason: str) -> None:
+    shown = _shown(p, readings)
+    base = {side: {r.field.name: r.base[side] for r in readings if r.base is not None} for side in p.mapping.sides}
+    evidence = {"reason": reason, "changed_in": {side: list(span) for r in readings for side, span in r.changed_in.items()}}
+    mine = [c for c in p.ws.conflicts(link.lid).values() if c.field == name]
+    if mine and (mine[0].values, mine[0].kind) == (shown, kind) and mine[0].state is ConflictState.OPEN:
+        return
+    cid = mine[0].cid if mine else short_id(link.lid, name, p.at.run_id)
+    policy = type(readings[0].field.policy).__name__.lower()
+    p.ws.put_conflict(Conflict(cid, link.lid, link.entity, name, kind, shown, base, evidence, policy, p.at.run_id, p.at.now))
+
+
+def _close(p: Planning, link: Link, name: str, *, decided: bool = True) -> None:
+    """The field's conflict is over; a decision stays until the sides are seen to agree."""
+    for conflict in list(p.ws.conflicts(link.lid).values()):
+        if conflict.field == name and (decided or conflict.state is ConflictState.OPEN):
+            p.ws.put_conflict(replace(conflict, state=ConflictState.CLOSED))

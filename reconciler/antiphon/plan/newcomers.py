@@ -1,0 +1,300 @@
+"""Records that no link holds yet: they join, move in, are parked, or are created on the other side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from antiphon.equivalence import EMPTY, Kind, Unmapped, Unresolved, from_json, kind_of
+from antiphon.facts import ObsKey
+from antiphon.identity import link_id
+from antiphon.mapping import Assigned, CopyFrom, Derived, Entity, Uuid
+from antiphon.match import LOOSE, Ambiguous, Duplicate, Fresh, Join, Rekey, identify, is_loose
+from antiphon.model import Audit, Cause, ConflictKind, Link, LinkState, OpKind, OpState, RecordState, Rid, Side, Value
+from antiphon.plan.context import Planning, key_rid
+from antiphon.represent import as_type, referenced, represent
+from antiphon.settle import close_conflicts, park
+
+
+def settle_newcomers(p: Planning, entity: Entity, keys: Iterable[ObsKey]) -> None:
+    """Give every unlinked live record among `keys` a link, parked or not."""
+    loose = [key for key in keys if _is_live(p, key) and is_loose(p.ws, key) and not _returns(p, key)]
+    for finding in identify(p.ws, p.mapping, entity, loose):
+        match finding:
+            case Join(keys=pair, rule=rule):
+                _join(p, entity, pair, rule_name(entity, rule))
+            case Rekey(key=key, lid=lid):
+                _rekey(p, key, lid)
+            case Duplicate(key=key, lid=lid, rule=rule):
+                _duplicate(p, entity, key, lid, rule)
+            case Ambiguous(key=key, candidates=candidates, rule=rule):
+                link = link_for(p, entity, key)
+                p.ws.touch.update(c for c in candidates if is_loose(p.ws, c) and c not in p.ws.untouch and p.ws.holder(c) is None)
+                others = [f"{side} {rid}" for side, _, rid in candidates]
+                park(
+                    p.ws, link, ConflictKind.AMBIGUOUS, p.at, evidence={"candidates": [list(c) for c in candidates], "rule": rule_name(entity, rule)},
+                    reason=f"several records have the same {rule_name(entity, rule)}: {', '.join(others[:5])}", values=_shown(p, key),
+                )
+            case Fresh(key=key):
+                p.fresh.add(link_for(p, entity, key).lid)
+            case _:
+                assert_never(finding)
+
+
+def rule_name(entity: Entity, rule: int) -> str:
+    """A match rule in words: `email`, `last_name + phone`."""
+    return " + ".join(entity.match[rule])
+
+
+def link_for(p: Planning, entity: Entity, key: ObsKey) -> Link:
+    """The record's own link, made if there is none."""
+    lid = p.ws.holder(key)
+    if lid is not None and (found := p.ws.link(lid)) is not None:
+        return found
+    side, _, rid = key
+    grave = p.ws.tombstone(key)
+    lid = link_id(p.ledger_id, entity.name, side, rid, grave.lid if grave else "")
+    link = Link(lid, entity.name, LinkState.JOINING, p.at.now, sync_key=lid)
+    p.ws.put_link(link)
+    p.ws.put_member(link, side, rid)
+    return link
+
+
+def plan_create(p: Planning, entity: Entity, link: Link) -> None:
+    """Plan the missing record of a link that holds one live id, or park it with the reason why it cannot be."""
+    target = missing_side(p, link)
+    source = p.mapping.other(target)
+    seen = p.seen(link, source)
+    there = entity.sides[target]
+    if seen is None:
+        return
+    if OpKind.CREATE not in there.allow:
+        _park_new(p, link, source, ConflictKind.FORBIDDEN, f"{target} does not allow creates (`allow:`)")
+        return
+    patch, values, references, waiting = _patch_of(p, entity, link, source, target)
+    if isinstance(patch, str):
+        _park_new(p, link, source, ConflictKind.UNMAPPED, patch)
+        return
+    key, problem = _new_key(entity, link, p.ws.members(link.lid)[source], source, target, patch)
+    if problem:
+        _park_new(p, link, source, ConflictKind.KEY, problem)
+        return
+    if key and not any(referenced(v) for v in key.values()):
+        rid = key_rid(entity, target, key)
+        taken = (target, entity.name, rid)
+        if (holder := p.ws.holder(taken)) not in (None, link.lid) or (_is_live(p, taken) and holder is None):
+            if _is_live(p, taken) and is_loose(p.ws, taken) and isinstance(there.key_rule, Derived | CopyFrom) and not entity.match:
+                here = (source, entity.name, p.ws.members(link.lid)[source])
+                _join(p, entity, (here, taken) if source < target else (taken, here), "key")
+                return
+            _park_new(p, link, source, ConflictKind.KEY, f"{target} already holds {entity.name} {rid}, which is not known to be the same")
+            return
+    if target in p.held:
+        p.wait(link, p.held[target])
+        return
+    if not p.rearmed(link, target, patch):
+        return
+    link = p.open(link, LinkState.JOINING)
+    reason = f"new on {source}"
+    p.enqueue(
+        link, target, OpKind.CREATE, key=key, patch=patch, expect={}, source=values, reasons=dict.fromkeys(patch, reason), losers={}, references=references,
+    )
+    if key and not any(referenced(v) for v in key.values()):
+        p.ws.put_member(link, target, key_rid(entity, target, key))
+    if waiting:
+        p.wait(link, waiting)
+
+
+def missing_side(p: Planning, link: Link) -> Side:
+    """The side on which the link's record is to be created."""
+    for side, op in p.ws.ops(link.lid).items():
+        if op.kind is OpKind.CREATE:
+            return side
+    first, second = p.mapping.sides
+    return first if first not in p.ws.members(link.lid) else second
+
+
+def _is_live(p: Planning, key: ObsKey) -> bool:
+    seen = p.ws.observation(key)
+    return seen is not None and seen.state is RecordState.LIVE
+
+
+def _shown(p: Planning, key: ObsKey) -> dict[Side, object]:
+    seen = p.ws.observation(key)
+    return {key[0]: dict(seen.fields)} if seen else {}
+
+
+def _returns(p: Planning, key: ObsKey) -> bool:
+    """A record with a tombstone and the same birth is the old one: its link opens again."""
+    grave, seen = p.ws.tombstone(key), p.ws.observation(key)
+    if grave is None or seen is None or p.ws.holder(key) is not None or grave.birth is None or grave.birth != seen.birth:
+        return False
+    link = p.ws.link(grave.lid)
+    if link is None or link.state is not LinkState.TOMBSTONE:
+        return False
+    opened = replace(link, state=LinkState.JOINING, closed=None, closed_reason="")
+    p.ws.put_link(opened)
+    p.ws.put_member(opened, key[0], key[2])
+    p.ws.audits.append(Audit(link.lid, key[0], None, None, dict(seen.fields), Cause.RESTORED, "", p.at.run_id, p.at.now))
+    return True
+
+
+def _join(p: Planning, entity: Entity, pair: tuple[ObsKey, ObsKey], rule: str) -> None:
+    names = [part for side, _, rid in pair for part in (side, rid)]
+    for key in pair:
+        lid = p.ws.holder(key)
+        if lid is not None and (old := p.ws.link(lid)) is not None:
+            for op in list(p.ws.ops(lid).values()):
+                p.ws.drop_op(op, "it found its partner")
+            close_conflicts(p.ws, lid)
+            p.ws.put_link(replace(old, state=LinkState.TOMBSTONE, closed=p.at.now, closed_reason="joined with its partner"))
+    lid = link_id(p.ledger_id, entity.name, *names)
+    if p.ws.link(lid) is not None:
+        lid = link_id(p.ledger_id, entity.name, *names, str(p.at.now))
+    link = Link(lid, entity.name, LinkState.ACTIVE, p.at.now, sync_key=lid, match_rule=rule)
+    p.ws.put_link(link)
+    for side, _, rid in pair:
+        p.ws.put_member(link, side, rid)
+
+
+def _rekey(p: Planning, key: ObsKey, lid: str) -> None:
+    link = p.ws.link(lid)
+    if link is None:
+        return
+    mine = p.ws.holder(key)
+    if mine is not None and (old := p.ws.link(mine)) is not None:
+        close_conflicts(p.ws, mine)
+        p.ws.put_link(replace(old, state=LinkState.TOMBSTONE, closed=p.at.now, closed_reason="its key changed"))
+    before = p.ws.members(lid).get(key[0])
+    p.ws.put_member(link, key[0], key[2])
+    p.ws.audits.append(Audit(lid, key[0], None, before, key[2], Cause.RESTORED, "", p.at.run_id, p.at.now))
+    close_conflicts(p.ws, lid, kinds=frozenset({ConflictKind.DELETE, ConflictKind.DELETE_UPDATE}))
+    if link.state is LinkState.PARKED and not any(c.field is None for c in p.ws.conflicts(lid).values()):
+        p.ws.put_link(replace(link, state=LinkState.ACTIVE, closed_reason=""))
+
+
+def _duplicate(p: Planning, entity: Entity, key: ObsKey, lid: str, rule: int) -> None:
+    partner = p.ws.link(lid)
+    op = p.ws.ops(lid).get(key[0])
+    theirs = next(((side, entity.name, rid) for side, rid in p.ws.members(lid).items() if side != key[0]), None)
+    if partner is not None and partner.state is LinkState.JOINING and theirs is not None:
+        if op is None or op.state is OpState.PLANNED:
+            if op is not None:
+                p.ws.drop_op(op, "the record appeared by itself")
+            p.ws.drop_member(partner, key[0])
+            _join(p, entity, (key, theirs) if key[0] < theirs[0] else (theirs, key), rule_name(entity, rule))
+            return
+        if key[0] not in p.ws.members(lid):
+            p.waits[key] = "a create is on its way, and this may be its record"
+            return
+    link = link_for(p, entity, key)
+    held = ", ".join(f"{side} {rid}" for side, rid in sorted(p.ws.members(lid).items()))
+    park(
+        p.ws, link, ConflictKind.DUPLICATE, p.at, evidence={"lid": lid, "rule": rule_name(entity, rule)},
+        reason=f"its {rule_name(entity, rule)} belongs to a link already: {held}", values=_shown(p, key),
+    )
+
+
+def _park_new(p: Planning, link: Link, source: Side, kind: ConflictKind, reason: str) -> None:
+    rid = p.ws.members(link.lid)[source]
+    close_conflicts(p.ws, link.lid, kinds=LOOSE - {kind})
+    park(p.ws, link, kind, p.at, reason=reason, values=_shown(p, (source, link.entity, rid)))
+
+
+def _patch_of(
+    p: Planning, entity: Entity, link: Link, source: Side, target: Side
+) -> tuple[dict[str, Value] | str, dict[str, Value], dict[str, str], str]:
+    """All mapped values for a new record; a text instead of them says why there can be none."""
+    around = p.surroundings(entity)
+    seen = p.seen(link, source)
+    fields = seen.fields if seen else {}
+    patch: dict[str, Value] = {}
+    values: dict[str, Value] = {}
+    references: dict[str, str] = {}
+    waiting = ""
+    for name, field in entity.fields.items():
+        column = field.columns[source]
+        if column not in fields or (field.direction is not None and field.direction[1] != target):
+            continue
+        form = around.canon(field, source, fields[column])
+        if isinstance(form, Unmapped):
+            return f"{source} holds {form.value!r} in {column}, which `values:` does not name", {}, {}, ""
+        if isinstance(form, Unresolved):
+            waiting = f"{name} names {form.entity} {form.rid} of {source}, which is not linked yet"
+            continue
+        if field.references and form != EMPTY:
+            references[name] = form[1]
+            if not _reachable(p, form[1], target):
+                _create_first(p, form[1])
+            if not _reachable(p, form[1], target):
+                waiting = f"{name} names a {field.references} that has no record on {target} yet"
+                references.pop(name)
+                continue
+        patch[name] = represent(field, source, target, fields[column], entity.sides, p.resolve, p.member_of)
+        values[name] = fields[column]
+    return patch, values, references, waiting
+
+
+def _reachable(p: Planning, lid: str, side: Side) -> bool:
+    """The link has an id on the side, or will get one by an operation of the outbox."""
+    return side in p.ws.members(lid) or side in p.ws.ops(lid)
+
+
+def _create_first(p: Planning, lid: str) -> None:
+    """Parents before children: plan the create of a referenced record now, unless that is what brought us here."""
+    link = p.ws.link(lid)
+    if link is None or link.state is not LinkState.JOINING or lid in p.creating or len(p.creating) > _DEEPEST_CHAIN:
+        return
+    if len(p.ws.members(lid)) == 1:
+        p.creating.add(lid)
+        plan_create(p, p.mapping.entities[link.entity], link)
+        p.creating.discard(lid)
+
+
+_DEEPEST_CHAIN = 100
+"""A chain of references longer than this is finished in the next round."""
+
+
+def _new_key(
+    entity: Entity, link: Link, rid: Rid, source: Side, target: Side, patch: Mapping[str, Value]
+) -> tuple[dict[str, Value], str]:
+    """The key of the new record, `{}` if the side assigns it; or the reason why it cannot have one."""
+    there = entity.sides[target]
+    match there.key_rule:
+        case None:
+            return {}, f"no `on_create` says how {target} names a new {entity.name}"
+        case Assigned():
+            if not there.receipts:
+                return {}, f"{target} assigns the key of a new {entity.name} itself, and its target gives no receipts to tell us which"
+            return {}, ""
+        case Uuid():
+            if len(there.key) != 1:
+                return {}, f"{target} has a composite key, which cannot be one UUID"
+            return _fitting(entity, target, {there.key[0]: link.lid}, "a UUID")
+        case CopyFrom(side):
+            if side != source:
+                return {}, f"`on_create` of {target} copies the id of {side}, which is the side without the record"
+            ids: list[Value] = from_json(rid)
+            if len(ids) != len(there.key):
+                return {}, f"the key of {target} has {len(there.key)} columns, that of {side} has {len(ids)}"
+            return _fitting(entity, target, dict(zip(there.key, ids, strict=True)), f"the id of {side}")
+        case Derived():
+            by_column = {entity.fields[name].columns[target]: value for name, value in patch.items()}
+            missing = [column for column in there.key if by_column.get(column) is None]
+            if missing:
+                return {}, f"the key column {missing[0]} of {target} would be empty"
+            return {column: by_column[column] for column in there.key}, ""
+        case _:
+            assert_never(there.key_rule)
+
+
+def _fitting(entity: Entity, side: Side, key: dict[str, Value], what: str) -> tuple[dict[str, Value], str]:
+    fitted: dict[str, Value] = {}
+    for column, value in key.items():
+        schema = entity.sides[side].columns.get(column, {})
+        fitted[column] = as_type(schema, value)
+        if kind_of([schema]) is Kind.NUMBER and isinstance(fitted[column], str):
+            return {}, f"{what} does not fit the key column {column} of {side}, which holds numbers"
+    return fitted, ""
+

@@ -1,0 +1,115 @@
+"""What Antiphon says to other plugins and hears from them: envelopes, receipts, bookmarks.
+
+The envelope stands beside `record` in a RECORD message, where other plugins ignore it. A receipt is one JSON line per
+operation in the file named by a target's setting `receipts_path`, flushed before the STATE that covers the operation.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from antiphon.errors import PluginFailed
+from antiphon.model import Value
+
+ENVELOPE = "sync"
+OUTBOX = "outbox"
+
+RECEIPT_SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Antiphon receipt",
+    "description": "What a target says happened to one operation: one JSON object per line.",
+    "type": "object",
+    "required": ["op_id", "status", "at"],
+    "properties": {
+        "op_id": {"type": "string"},
+        "status": {"enum": ["applied", "stale", "gone", "rejected", "failed", "skipped"]},
+        "id": {"description": "the record's id: a value, a list in the order of the key columns, or an object of them"},
+        "stored": {"type": ["object", "null"], "description": "the values as stored, by column"},
+        "found": {"type": ["object", "null"], "description": "stale: the values that were there instead, by column"},
+        "version": {"type": ["string", "null"]},
+        "error": {
+            "type": ["object", "null"],
+            "properties": {"class": {"type": "string"}, "status": {"type": ["integer", "string", "null"]}, "message": {"type": "string"}},
+        },
+        "at": {"type": "string", "format": "date-time"},
+    },
+}
+"""The published format of a receipt."""
+
+
+class Status(enum.StrEnum):
+    """What happened to an operation."""
+
+    APPLIED = "applied"
+    STALE = "stale"  # the expectation was not met; `found` says what is there
+    GONE = "gone"
+    REJECTED = "rejected"  # never will: shown to a person
+    FAILED = "failed"  # may work later: tried again
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptLine:
+    """One receipt as a target wrote it."""
+
+    op_id: str
+    status: Status
+    id: Value = None
+    stored: dict[str, Value] = field(default_factory=dict)
+    found: dict[str, Value] = field(default_factory=dict)
+    version: str | None = None
+    message: str = ""
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+
+
+class _Line(msgspec.Struct):
+    op_id: str
+    status: Status
+    id: Any = None
+    stored: dict[str, Any] | None = None
+    found: dict[str, Any] | None = None
+    version: str | int | None = None
+    error: _Error | None = None
+
+
+def parse_receipt(line: bytes, where: str) -> ReceiptLine:
+    """The receipt on a line. Raises `PluginFailed` naming `where` if it does not fit `RECEIPT_SCHEMA`."""
+    try:
+        shown = msgspec.json.Decoder(_Line, float_hook=Decimal).decode(line)
+    except msgspec.DecodeError as error:
+        raise PluginFailed(f"{where}: this is no receipt: {error}", hint="the format is antiphon.protocol.RECEIPT_SCHEMA") from error
+    return ReceiptLine(
+        shown.op_id, shown.status, shown.id, shown.stored or {}, shown.found or {},
+        None if shown.version is None else str(shown.version), shown.error.message if shown.error else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """`tap-reconciler`'s STATE: what its target acknowledged, of which ledger and side."""
+
+    ledger: str
+    epoch: int
+    side: str
+    seq: int
+
+    def to_state(self) -> dict[str, Any]:
+        """The STATE value."""
+        return {"bookmarks": {OUTBOX: {"ledger": self.ledger, "epoch": self.epoch, "side": self.side, "seq": self.seq}}}
+
+
+def parse_bookmark(state: Any) -> Bookmark | None:  # whatever JSON was handed to --state
+    """The bookmark in a STATE value; None if there is none, or if it is not ours."""
+    try:
+        shown = state["bookmarks"][OUTBOX]
+        return Bookmark(str(shown["ledger"]), int(shown["epoch"]), str(shown["side"]), int(shown["seq"]))
+    except (KeyError, TypeError, ValueError):
+        return None

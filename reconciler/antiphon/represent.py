@@ -1,0 +1,78 @@
+"""A value on its way to the other side: the same meaning, in the words of the side that receives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeAlias
+
+from antiphon.equivalence import EMPTY, Unmapped, Unresolved, canon, canonical_json, from_json, is_empty, kind_of, split
+from antiphon.mapping import EntitySide, Field, Kind, SetUnion
+from antiphon.model import Rid, Side, Value
+
+MemberOf: TypeAlias = Callable[[str, Side], Rid | None]
+"""(lid, side) to the link's id there, or None while it has none."""
+
+_REF = "$link"
+
+
+def reference(lid: str) -> dict[str, str]:
+    """A reference to a record that has no id on the receiving side yet; replaced when the write is sent."""
+    return {_REF: lid}
+
+
+def referenced(value: Value) -> str | None:
+    """The link that `value` stands for, if it is such a reference."""
+    return str(value[_REF]) if isinstance(value, dict) and value.keys() == {_REF} else None
+
+
+def represent(
+    field: Field, source: Side, target: Side, value: Value, sides: Mapping[Side, EntitySide], resolve: Any, member_of: MemberOf
+) -> Value:
+    """`value` of `source`, as `target` writes it. Raises nothing: what cannot be converted travels as it is."""
+    if is_empty(value):
+        return None
+    schema = sides[target].columns.get(field.columns[target], {})
+    if field.references:
+        meaning = canon(field, source, value, resolve)
+        if isinstance(meaning, Unresolved | Unmapped) or meaning == EMPTY:
+            return None
+        rid = member_of(meaning[1], target)
+        return as_type(schema, from_json(rid)[0]) if rid is not None else reference(meaning[1])
+    if isinstance(field.policy, SetUnion):
+        members = [_translate(field, source, target, member) for member in split(field, value)]
+        if kind_of([schema]) is Kind.LIST or (not schema and isinstance(value, list)):
+            return members
+        return (field.separator or ";").join(str(m) for m in members)
+    return as_type(schema, _translate(field, source, target, value))
+
+
+def _translate(field: Field, source: Side, target: Side, value: Value) -> Value:
+    if not field.picklist or not isinstance(value, str):
+        return value
+    name = next((name for name, stored in field.picklist.get(source, {}).items() if stored == value), value)
+    return field.picklist.get(target, {}).get(name, name)
+
+
+def as_type(schema: Mapping[str, Any], value: Value) -> Value:
+    """`value` as the JSON type that the column's schema asks for, where that is possible without a change of meaning."""
+    kind = kind_of([schema])
+    if kind in (Kind.TEXT, Kind.DATE, Kind.DATETIME):
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int | float | Decimal):
+            return str(value)
+        return canonical_json(value) if isinstance(value, dict | list) else value
+    if kind is Kind.NUMBER and isinstance(value, str) and schema.get("type") != "string" and "string" not in schema.get("type", ()):
+        return _number(value)
+    if kind is Kind.BOOLEAN and isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    return value
+
+
+def _number(text: str) -> Value:
+    try:
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        return text
+    return int(number) if number == number.to_integral_value() and "." not in text else number
