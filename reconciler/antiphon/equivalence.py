@@ -29,7 +29,7 @@ import msgspec
 import phonenumbers
 
 from antiphon.mapping import Field, Kind, SetUnion
-from antiphon.model import MISSING, Missing, Rid, Side, Value
+from antiphon.model import Missing, Rid, Side, Value
 
 Canonical: TypeAlias = tuple[Any, ...]
 EMPTY: Canonical = ("empty",)
@@ -85,7 +85,9 @@ def is_empty(value: Value | Missing) -> bool:
     return value is None or value in ("", [])
 
 
-def canon(field: Field, side: Side, value: Value, resolve: Resolve, timezone: str = "UTC") -> Canonical | Unresolved | Unmapped:
+def canon(
+    field: Field, side: Side, value: Value, resolve: Resolve, timezone: str = "UTC"
+) -> Canonical | Unresolved | Unmapped:
     """The canonical form of one side's value of `field`: equal exactly if the values mean the same."""
     if is_empty(value):
         return EMPTY

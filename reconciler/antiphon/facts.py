@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from antiphon.model import (
     Audit,
@@ -144,7 +144,9 @@ class Workspace:
     def aliases(self, lid: str) -> list[str]:
         """As `Facts.aliases`, with the planner's own."""
         known = set(self.facts.aliases(lid)) | {x.lid for x in self._links.values() if x.alias_of == lid}
-        return sorted(x for x in known if (found := self.link(x)) and found.state is LinkState.ALIAS and found.alias_of == lid)
+        return sorted(
+            x for x in known if (found := self.link(x)) and found.state is LinkState.ALIAS and found.alias_of == lid
+        )
 
     # ---- writing
 
@@ -216,13 +218,21 @@ class Workspace:
 
     def rows(self) -> list[Row]:
         """Every changed row, in a stable order."""
-        found: list[Row] = []
-        tables: tuple[Mapping[object, Row], ...] = (
-            self._observations, self._links, self._member_rows, self._base_rows, self._op_rows, self._conflict_rows, self._tombstones,
-        )  # type: ignore[assignment]  # dict is invariant in its key
-        for table in tables:
-            found += [table[key] for key in sorted(table)]  # type: ignore[type-var]  # keys of one table are alike
-        return found + list(self.audits)
+        tables: tuple[dict[Any, Any], ...] = (
+            self._observations,
+            self._links,
+            self._member_rows,
+            self._base_rows,
+            self._op_rows,
+            self._conflict_rows,
+            self._tombstones,
+        )
+        return [*(table[key] for table in tables for key in sorted(table)), *self.audits]
+
+    @property
+    def ops_by_id(self) -> Mapping[str, Op]:
+        """The operations that were changed here."""
+        return self._op_rows
 
     def new_ops(self) -> list[Op]:
         """The operations that were planned, replaced or dropped here."""

@@ -119,6 +119,7 @@ class EntitySide:
     receipts: bool = False
     deletes: bool = False  # the target is declared to honour deletions
     timezone: str = "UTC"
+    required: tuple[str, ...] = ()  # columns that every write to a foreign target carries: NOT NULL without a default
     columns: MappingOf[str, MappingOf[str, object]] = field(default_factory=dict)  # JSON schemas, as last read
 
 

@@ -19,7 +19,8 @@ from typing import TypeAlias
 
 from antiphon.equivalence import EMPTY, Unmapped, Unresolved, canon, canonical_json
 from antiphon.facts import ObsKey, Workspace
-from antiphon.mapping import Entity, Mapping as SyncMapping
+from antiphon.mapping import Entity
+from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import ConflictKind, LinkState, RecordState, Rid, Side, Value
 
 

@@ -13,7 +13,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field as attribute
+from dataclasses import dataclass
+from dataclasses import field as attribute
 from typing import TypeAlias
 
 from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, canon, is_empty
@@ -108,7 +109,9 @@ class Surroundings:
         return not isinstance(first, Unresolved | Unmapped) and first == self.canon(field, sides[1], two)
 
 
-def merge(sides: tuple[Side, Side], readings: list[Reading], around: Surroundings, decision: Decision | None = None) -> Outcome:
+def merge(
+    sides: tuple[Side, Side], readings: list[Reading], around: Surroundings, decision: Decision | None = None
+) -> Outcome:
     """The outcome for one unit. `decision` is a person's answer to the conflict that these very values are."""
     changed = {side: any(has_changed(r, side, around) for r in readings) for side in sides}
     joining = [r for r in readings if r.base is None and all(v is not MISSING for v in r.values.values())]
@@ -121,7 +124,8 @@ def merge(sides: tuple[Side, Side], readings: list[Reading], around: Surrounding
     adopt = {
         r.field.name: {side: _value(r, side) for side in sides}
         for r in readings
-        if r not in differing and all(v is not MISSING for v in r.values.values())
+        if r not in differing
+        and all(v is not MISSING for v in r.values.values())
         and (r.base is None or any(has_changed(r, side, around) for side in sides))
     }
     if not differing:
@@ -170,7 +174,9 @@ def _obstacle(sides: tuple[Side, Side], readings: list[Reading], around: Surroun
                 return Wait(f"{reading.field.name} names {form.entity} {form.rid} of {side}, which is not linked yet")
             if isinstance(form, Unmapped):
                 column = reading.field.columns[side]
-                return Hold(ConflictKind.UNMAPPED, f"{side} holds {form.value!r} in {column}, which `values:` does not name")
+                return Hold(
+                    ConflictKind.UNMAPPED, f"{side} holds {form.value!r} in {column}, which `values:` does not name"
+                )
     return None
 
 
@@ -225,7 +231,9 @@ def _whole(readings: list[Reading], side: Side) -> Value:
     return None if all(is_empty(v) for v in values) else values
 
 
-def _intervals(sides: tuple[Side, Side], readings: list[Reading], around: Surroundings) -> dict[Side, tuple[Instant, Instant]]:
+def _intervals(
+    sides: tuple[Side, Side], readings: list[Reading], around: Surroundings
+) -> dict[Side, tuple[Instant, Instant]]:
     """Per side, when its last change to any of the fields happened."""
     found: dict[Side, tuple[Instant, Instant]] = {}
     for side in sides:
@@ -236,7 +244,12 @@ def _intervals(sides: tuple[Side, Side], readings: list[Reading], around: Surrou
 
 
 def _writes(
-    sides: tuple[Side, Side], winner: Side, differing: list[Reading], changed: Mapping[Side, bool], reason: str, around: Surroundings
+    sides: tuple[Side, Side],
+    winner: Side,
+    differing: list[Reading],
+    changed: Mapping[Side, bool],
+    reason: str,
+    around: Surroundings,
 ) -> list[Write]:
     loser_side = sides[1] if winner == sides[0] else sides[0]
     writes = []
@@ -248,11 +261,15 @@ def _writes(
             Write(
                 field=r.field.name,
                 side=loser_side,
-                value=represent(r.field, winner, loser_side, value, around.entity.sides, around.resolve, around.member_of),
+                value=represent(
+                    r.field, winner, loser_side, value, around.entity.sides, around.resolve, around.member_of
+                ),
                 expect=overwritten if overwritten is not MISSING else (r.base or {}).get(loser_side, MISSING),
                 source=value,
                 reason=reason,
-                loser=overwritten if lost and not (isinstance(overwritten, Missing) or is_empty(overwritten) and r.base is None) else MISSING,
+                loser=overwritten
+                if lost and not (isinstance(overwritten, Missing) or (is_empty(overwritten) and r.base is None))
+                else MISSING,
             )
         )
     return writes
@@ -264,11 +281,17 @@ def _combined(sides: tuple[Side, Side], reading: Reading, verdict: Combined, aro
         other = sides[1] if side == sides[0] else sides[0]
         if isinstance(reading.field.policy, SetUnion):
             members: Value = list(verdict.members)
-            value = represent(reading.field, other, side, members, around.entity.sides, around.resolve, around.member_of)
+            value = represent(
+                reading.field, other, side, members, around.entity.sides, around.resolve, around.member_of
+            )
         else:
-            value = represent(reading.field, other, side, verdict.members[0], around.entity.sides, around.resolve, around.member_of)
+            value = represent(
+                reading.field, other, side, verdict.members[0], around.entity.sides, around.resolve, around.member_of
+            )
         now = reading.values[side]
         if isinstance(now, Missing) or not around.equal(reading.field, side, now, value):
             lost = has_changed(reading, side, around) and not isinstance(now, Missing)
-            writes.append(Write(reading.field.name, side, value, now, MISSING, verdict.reason, now if lost else MISSING))
+            writes.append(
+                Write(reading.field.name, side, value, now, MISSING, verdict.reason, now if lost else MISSING)
+            )
     return writes

@@ -302,6 +302,8 @@ class Cursor:
     read_started: Instant = 0
     read_ended: Instant = 0
     full_at: Instant = 0
+    pending_full: bool = False  # the read that last ended was a full one, not yet proven complete
+    known: int = 0  # the live records before that read
     seen: int = 0
     planned: bool = True
     schema: Mapping[str, Any] | None = None
@@ -391,6 +393,20 @@ class ReceiptFile:
 
 
 Row: TypeAlias = (
-    Observation | Link | Member | Base | Op | Conflict | Audit | Receipt | Cursor | Absence | MatchKey | Tombstone
-    | Run | Instance | Fingerprint | ReceiptFile
+    Observation
+    | Link
+    | Member
+    | Base
+    | Op
+    | Conflict
+    | Audit
+    | Receipt
+    | Cursor
+    | Absence
+    | MatchKey
+    | Tombstone
+    | Run
+    | Instance
+    | Fingerprint
+    | ReceiptFile
 )

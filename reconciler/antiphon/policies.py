@@ -105,4 +105,3 @@ def _members(field: Field, side: Side, value: Value) -> dict[str, Value]:
     names = {stored: name for name, stored in field.picklist.get(side, {}).items()}
     found = [names.get(v, v) if isinstance(v, str) else v for v in split(field, value)]
     return {str(normalized(field, member)): member for member in found}
-

@@ -34,7 +34,11 @@ RECEIPT_SCHEMA: dict[str, Any] = {
         "version": {"type": ["string", "null"]},
         "error": {
             "type": ["object", "null"],
-            "properties": {"class": {"type": "string"}, "status": {"type": ["integer", "string", "null"]}, "message": {"type": "string"}},
+            "properties": {
+                "class": {"type": "string"},
+                "status": {"type": ["integer", "string", "null"]},
+                "message": {"type": "string"},
+            },
         },
         "at": {"type": "string", "format": "date-time"},
     },
@@ -85,10 +89,17 @@ def parse_receipt(line: bytes, where: str) -> ReceiptLine:
     try:
         shown = msgspec.json.Decoder(_Line, float_hook=Decimal).decode(line)
     except msgspec.DecodeError as error:
-        raise PluginFailed(f"{where}: this is no receipt: {error}", hint="the format is antiphon.protocol.RECEIPT_SCHEMA") from error
+        raise PluginFailed(
+            f"{where}: this is no receipt: {error}", hint="the format is antiphon.protocol.RECEIPT_SCHEMA"
+        ) from error
     return ReceiptLine(
-        shown.op_id, shown.status, shown.id, shown.stored or {}, shown.found or {},
-        None if shown.version is None else str(shown.version), shown.error.message if shown.error else "",
+        shown.op_id,
+        shown.status,
+        shown.id,
+        shown.stored or {},
+        shown.found or {},
+        None if shown.version is None else str(shown.version),
+        shown.error.message if shown.error else "",
     )
 
 

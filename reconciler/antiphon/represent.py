@@ -27,7 +27,13 @@ def referenced(value: Value) -> str | None:
 
 
 def represent(
-    field: Field, source: Side, target: Side, value: Value, sides: Mapping[Side, EntitySide], resolve: Any, member_of: MemberOf
+    field: Field,
+    source: Side,
+    target: Side,
+    value: Value,
+    sides: Mapping[Side, EntitySide],
+    resolve: Any,
+    member_of: MemberOf,
 ) -> Value:
     """`value` of `source`, as `target` writes it. Raises nothing: what cannot be converted travels as it is."""
     if is_empty(value):
@@ -63,7 +69,12 @@ def as_type(schema: Mapping[str, Any], value: Value) -> Value:
         if isinstance(value, int | float | Decimal):
             return str(value)
         return canonical_json(value) if isinstance(value, dict | list) else value
-    if kind is Kind.NUMBER and isinstance(value, str) and schema.get("type") != "string" and "string" not in schema.get("type", ()):
+    if (
+        kind is Kind.NUMBER
+        and isinstance(value, str)
+        and schema.get("type") != "string"
+        and "string" not in schema.get("type", ())
+    ):
         return _number(value)
     if kind is Kind.BOOLEAN and isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"

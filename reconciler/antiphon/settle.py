@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 from antiphon.equivalence import canonical_json, is_empty, make_rid
 from antiphon.facts import Workspace
 from antiphon.identity import row_hash, short_id
-from antiphon.mapping import Entity, Mapping as SyncMapping
+from antiphon.mapping import Entity
+from antiphon.mapping import Mapping as SyncMapping
 from antiphon.merge import Surroundings
 from antiphon.model import (
     MISSING,
@@ -51,6 +52,9 @@ from antiphon.protocol import ReceiptLine, Status
 
 MAX_ATTEMPTS = 3
 """So often a write may stay invisible before a person must look."""
+
+REMNANT = -1
+"""`observed` found a row that our own write brought back after its deletion."""
 
 _SECOND = 1_000_000
 _LONGEST_WAIT = 3600 * _SECOND
@@ -104,7 +108,9 @@ def receipt(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: 
             reject(ws, op, line.message or "the target skipped it and did not say why", at)
         case Status.FAILED:
             wait = min(_SECOND << op.attempt, _LONGEST_WAIT)
-            ws.put_op(replace(op, state=OpState.PLANNED, attempt=op.attempt + 1, not_before=at.now + wait, error=line.message))
+            ws.put_op(
+                replace(op, state=OpState.PLANNED, attempt=op.attempt + 1, not_before=at.now + wait, error=line.message)
+            )
 
 
 def reject(ws: Workspace, op: Op, message: str, at: Moment) -> None:
@@ -113,12 +119,26 @@ def reject(ws: Workspace, op: Op, message: str, at: Moment) -> None:
     link = ws.link(op.lid)
     if link is None:
         return
-    park(ws, link, ConflictKind.REJECTED, at, evidence={"side": op.side, "message": message, "patch": dict(op.patch), "mapping": at.mapping}, reason=f"{op.side} refused it: {message}")
+    park(
+        ws,
+        link,
+        ConflictKind.REJECTED,
+        at,
+        evidence={"side": op.side, "message": message, "patch": dict(op.patch), "mapping": at.mapping},
+        reason=f"{op.side} refused it: {message}",
+    )
 
 
 def park(
-    ws: Workspace, link: Link, kind: ConflictKind, at: Moment, *, reason: str, evidence: Mapping[str, object] | None = None,
-    values: Mapping[Side, object] | None = None, base: Mapping[Side, object] | None = None,
+    ws: Workspace,
+    link: Link,
+    kind: ConflictKind,
+    at: Moment,
+    *,
+    reason: str,
+    evidence: Mapping[str, object] | None = None,
+    values: Mapping[Side, object] | None = None,
+    base: Mapping[Side, object] | None = None,
 ) -> None:
     """Set a whole link aside for a person, once; its ids stay reserved."""
     existing = [c for c in ws.conflicts(link.lid).values() if c.kind is kind and c.field is None]
@@ -135,7 +155,9 @@ def park(
             ws.drop_op(op, "parked")
 
 
-def close_conflicts(ws: Workspace, lid: str, *, field: str | None = None, kinds: frozenset[ConflictKind] | None = None) -> None:
+def close_conflicts(
+    ws: Workspace, lid: str, *, field: str | None = None, kinds: frozenset[ConflictKind] | None = None
+) -> None:
     """Conflicts overtaken by events: the record-level ones of `kinds`, or the one of a field."""
     for conflict in list(ws.conflicts(lid).values()):
         if conflict.field == field and (kinds is None or conflict.kind in kinds):
@@ -153,7 +175,9 @@ def bury(ws: Workspace, link: Link, at: Moment, evidence: str) -> None:
     for side, rid in sorted(members.items()):
         seen = ws.observation((side, link.entity, rid))
         if seen is None or seen.state is not RecordState.LIVE:
-            ws.put_tombstone(Tombstone(side, link.entity, rid, link.lid, seen.birth if seen else None, at.now, evidence))
+            ws.put_tombstone(
+                Tombstone(side, link.entity, rid, link.lid, seen.birth if seen else None, at.now, evidence)
+            )
     heirs = [found for lid in ws.aliases(link.lid) if (found := ws.link(lid))]
     for number, heir in enumerate(heirs):
         survivor = heirs[0].lid if number else None
@@ -168,7 +192,15 @@ def bury(ws: Workspace, link: Link, at: Moment, evidence: str) -> None:
                 ws.touch.add((side, heir.entity, rid))
 
 
-def observed(ws: Workspace, around: Surroundings, op: Op, seen: Observation | None, read_at: Instant, at: Moment, mapping: SyncMapping) -> int:
+def observed(
+    ws: Workspace,
+    around: Surroundings,
+    op: Op,
+    seen: Observation | None,
+    read_at: Instant,
+    at: Moment,
+    mapping: SyncMapping,
+) -> int:
     """Settle a SENT or abandoned INFLIGHT operation of a foreign target by what the side shows since.
 
     `read_at` is the start of the read that speaks (0: none yet). Returns how often the write stayed invisible: 0 when it is
@@ -182,8 +214,12 @@ def observed(ws: Workspace, around: Surroundings, op: Op, seen: Observation | No
         return _observed_delete(ws, op, seen)
     if seen is None or seen.state is not RecordState.LIVE:
         gone = seen is not None
-        ws.put_op(replace(op, state=OpState.ACKED if gone and sent else OpState.DROPPED, error="" if gone else "never seen"))
+        ws.put_op(
+            replace(op, state=OpState.ACKED if gone and sent else OpState.DROPPED, error="" if gone else "never seen")
+        )
         return 0 if gone else op.attempt + 1
+    if op.kind is OpKind.UPDATE and _is_remnant(ws, around, op, seen):
+        return REMNANT
     invisible = 0
     other = mapping.other(op.side)
     for name, value in op.patch.items():
@@ -209,13 +245,34 @@ def observed(ws: Workspace, around: Surroundings, op: Op, seen: Observation | No
                     ws.put_base(replace(base, previous=MISSING))
     if not sent:
         settled = invisible == 0
-        ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "not seen after a crash"))
+        ws.put_op(
+            replace(
+                op,
+                state=OpState.ACKED if settled else OpState.DROPPED,
+                error="" if settled else "not seen after a crash",
+            )
+        )
         if settled:
             _record(ws, op, op.patch, at)
             _activate(ws, op)
         return 0
-    ws.put_op(replace(op, state=OpState.DROPPED if invisible else OpState.ACKED, error="not visible" if invisible else ""))
+    ws.put_op(
+        replace(op, state=OpState.DROPPED if invisible else OpState.ACKED, error="not visible" if invisible else "")
+    )
     return invisible
+
+
+def _is_remnant(ws: Workspace, around: Surroundings, op: Op, seen: Observation) -> bool:
+    """Whether the row was deleted under our hands: an upsert of some columns then brings a row back that has nothing else."""
+    others = [
+        seen.fields.get(around.entity.fields[name].columns[op.side])
+        for name, pair in ws.bases(op.lid).items()
+        if name not in op.patch
+        and name in around.entity.fields
+        and op.side in pair
+        and not is_empty(pair[op.side].value)
+    ]
+    return bool(others) and all(is_empty(value) for value in others)
 
 
 def _observed_delete(ws: Workspace, op: Op, seen: Observation | None) -> int:
@@ -234,7 +291,9 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
     if op.kind is OpKind.DELETE:
         _observe(ws, mapping, op, line, at)
         ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
-        ws.audits.append(Audit(op.lid, op.side, None, dict(op.expect), None, Cause.DELETED, op.op_id, op.run_id, at.now))
+        ws.audits.append(
+            Audit(op.lid, op.side, None, dict(op.expect), None, Cause.DELETED, op.op_id, op.run_id, at.now)
+        )
         _touch_members(ws, op)
         return
     if line.id is not None:
@@ -243,7 +302,14 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
             holder = ws.holder((op.side, op.entity, rid))
             if holder is not None and holder != op.lid:
                 ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
-                park(ws, link, ConflictKind.DUPLICATE, at, reason=f"{op.side} answered with {rid}, which another link holds", evidence={"lid": holder})
+                park(
+                    ws,
+                    link,
+                    ConflictKind.DUPLICATE,
+                    at,
+                    reason=f"{op.side} answered with {rid}, which another link holds",
+                    evidence={"lid": holder},
+                )
                 return
             ws.put_member(link, op.side, rid)
     told = {**line.found, **line.stored}
@@ -276,7 +342,7 @@ def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
     key = (op.side, op.entity, rid)
     mapped = {f.columns[op.side] for f in mapping.entities[op.entity].fields.values()}
     before = ws.observation(key)
-    gone = line.status is Status.GONE or op.kind is OpKind.DELETE and line.status is Status.APPLIED
+    gone = line.status is Status.GONE or (op.kind is OpKind.DELETE and line.status is Status.APPLIED)
     shown = {name: value for name, value in {**line.found, **line.stored}.items() if name in mapped}
     fields = {**(before.fields if before else {}), **shown}
     dirty = dict(before.dirty) if before else {}
@@ -285,9 +351,18 @@ def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
             dirty[column] = (before.read_at if before else 0, at.now)
     ws.put_observation(
         Observation(
-            side=op.side, entity=op.entity, rid=rid, state=RecordState.GONE if gone else RecordState.LIVE, fields=fields,
-            hash=row_hash(canonical_json(fields)), read_at=at.now, complete_at=at.now, version=line.version or (before.version if before else None),
-            birth=before.birth if before else None, origin="sync" if line.stored else "unknown", dirty=dirty,
+            side=op.side,
+            entity=op.entity,
+            rid=rid,
+            state=RecordState.GONE if gone else RecordState.LIVE,
+            fields=fields,
+            hash=row_hash(canonical_json(fields)),
+            read_at=at.now,
+            complete_at=at.now,
+            version=line.version or (before.version if before else None),
+            birth=before.birth if before else None,
+            origin="sync" if line.stored else "unknown",
+            dirty=dirty,
         )
     )
 

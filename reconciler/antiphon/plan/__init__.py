@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from antiphon.facts import Facts, ObsKey, Workspace
-from antiphon.mapping import Entity, Mapping as SyncMapping
+from antiphon.mapping import Entity
+from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Conflict, Op, OpState, Row, Side
 from antiphon.plan.context import Planning
 from antiphon.plan.guards import Tripped, check
@@ -41,8 +42,14 @@ class Plan:
 
 
 def make_plan(
-    facts: Facts, mapping: SyncMapping, *, ledger_id: str, at: Moment, held: Mapping[Side, str] | None = None,
-    deletes_blocked: str = "", linked: Mapping[str, int] | None = None,
+    facts: Facts,
+    mapping: SyncMapping,
+    *,
+    ledger_id: str,
+    at: Moment,
+    held: Mapping[Side, str] | None = None,
+    deletes_blocked: str = "",
+    linked: Mapping[str, int] | None = None,
 ) -> Plan:
     """Plan all touched records. `held` sides are not written; `linked` counts each entity's links, for the guards."""
     ws = Workspace(facts)
@@ -81,7 +88,7 @@ def parents_first(mapping: SyncMapping) -> list[Entity]:
         if entity.name in done or entity.name in above:
             return
         for field in entity.references:
-            if field.references in mapping.entities:
+            if field.references is not None and field.references in mapping.entities:
                 visit(mapping.entities[field.references], above | {entity.name})
         done[entity.name] = entity
 

@@ -8,9 +8,22 @@ from dataclasses import dataclass, field, replace
 from antiphon.equivalence import make_rid
 from antiphon.facts import ObsKey, Workspace
 from antiphon.identity import op_id
-from antiphon.mapping import Entity, Mapping as SyncMapping
+from antiphon.mapping import Entity
+from antiphon.mapping import Mapping as SyncMapping
 from antiphon.merge import Surroundings
-from antiphon.model import ConflictKind, Link, LinkState, Observation, Op, OpKind, OpState, RecordState, Rid, Side, Value
+from antiphon.model import (
+    ConflictKind,
+    Link,
+    LinkState,
+    Observation,
+    Op,
+    OpKind,
+    OpState,
+    RecordState,
+    Rid,
+    Side,
+    Value,
+)
 from antiphon.settle import Moment, close_conflicts
 
 BLOCKING = frozenset(ConflictKind) - {ConflictKind.FIELD, ConflictKind.JOIN, ConflictKind.DIVERGED}
@@ -71,7 +84,11 @@ class Planning:
         """Whether a write may be tried: not if the target refused this very write before and nothing changed since."""
         for conflict in self.ws.conflicts(link.lid).values():
             if conflict.kind in (ConflictKind.REJECTED, ConflictKind.NOT_VISIBLE) and conflict.decision is None:
-                refused = conflict.evidence.get("side"), conflict.evidence.get("patch"), conflict.evidence.get("mapping")
+                refused = (
+                    conflict.evidence.get("side"),
+                    conflict.evidence.get("patch"),
+                    conflict.evidence.get("mapping"),
+                )
                 if refused == (side, dict(patch), self.mapping.version):
                     return False
         return True
@@ -85,14 +102,30 @@ class Planning:
         return link
 
     def enqueue(
-        self, link: Link, side: Side, kind: OpKind, *, key: Mapping[str, Value], patch: Mapping[str, Value], expect: Mapping[str, Value],
-        source: Mapping[str, Value], reasons: Mapping[str, str], losers: Mapping[str, Value], references: dict[str, str],
+        self,
+        link: Link,
+        side: Side,
+        kind: OpKind,
+        *,
+        key: Mapping[str, Value],
+        patch: Mapping[str, Value],
+        expect: Mapping[str, Value],
+        source: Mapping[str, Value],
+        reasons: Mapping[str, str],
+        losers: Mapping[str, Value],
+        references: dict[str, str],
     ) -> None:
         """Put an operation into the outbox. The same write planned before stays; a different one is replaced."""
         deps = tuple(sorted({lid for lid in references.values() if self._being_created(lid, side)}))
         before = self.ws.ops(link.lid).get(side)
         if before is not None and before.state is OpState.PLANNED:
-            same = (before.kind, before.key, before.patch, before.expect, before.source) == (kind, key, patch, expect, source)
+            same = (before.kind, before.key, before.patch, before.expect, before.source) == (
+                kind,
+                key,
+                patch,
+                expect,
+                source,
+            )
             if same:
                 self.references[before.op_id] = references
                 return
@@ -100,8 +133,20 @@ class Planning:
         name = op_id(self.at.now, self.ledger_id, link.lid, side, kind.value, self.at.run_id)
         self.ws.put_op(
             Op(
-                op_id=name, lid=link.lid, side=side, entity=link.entity, kind=kind, key=key, patch=patch, expect=expect, source=source,
-                reasons=reasons, losers=losers, deps=deps, planned_at=self.at.now, run_id=self.at.run_id,
+                op_id=name,
+                lid=link.lid,
+                side=side,
+                entity=link.entity,
+                kind=kind,
+                key=key,
+                patch=patch,
+                expect=expect,
+                source=source,
+                reasons=reasons,
+                losers=losers,
+                deps=deps,
+                planned_at=self.at.now,
+                run_id=self.at.run_id,
                 attempt=self.attempts.get((link.lid, side), before.attempt if before else 0),
                 not_before=before.not_before if before else 0,
             )

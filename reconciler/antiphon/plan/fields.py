@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field as attribute, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from typing import Any, assert_never
 
 from antiphon.equivalence import from_json, is_empty
@@ -83,7 +84,9 @@ def side_changed(p: Planning, entity: Entity, link: Link, side: Side) -> bool:
     """Whether any field of the side differs from its base, or was never agreed upon."""
     around = p.surroundings(entity)
     readings = [_reading(p, entity, link, f) for f in entity.fields.values()]
-    return any(has_changed(r, side, around) or (r.base is None and not is_empty(_or_none(r.values[side]))) for r in readings)
+    return any(
+        has_changed(r, side, around) or (r.base is None and not is_empty(_or_none(r.values[side]))) for r in readings
+    )
 
 
 def _or_none(value: Value | Missing) -> Value:
@@ -121,7 +124,9 @@ def _forbidden(entity: Entity, outcome: Send) -> Hold | None:
         if OpKind.UPDATE not in there.allow:
             return Hold(ConflictKind.FORBIDDEN, f"{write.side} does not allow updates (`allow:`)")
         if column in there.key:
-            return Hold(ConflictKind.KEY, f"{column} is the key of {write.side}: it names the record and is not changed")
+            return Hold(
+                ConflictKind.KEY, f"{column} is the key of {write.side}: it names the record and is not changed"
+            )
     return None
 
 
@@ -139,7 +144,8 @@ def _decision(p: Planning, link: Link, name: str, readings: list[Reading]) -> De
 
 def _shown(p: Planning, readings: list[Reading]) -> dict[Side, Any]:
     return {
-        side: {r.field.name: v for r in readings if not isinstance(v := r.values[side], Missing)} for side in p.mapping.sides
+        side: {r.field.name: v for r in readings if not isinstance(v := r.values[side], Missing)}
+        for side in p.mapping.sides
     }
 
 
@@ -147,7 +153,12 @@ def _adopt(p: Planning, link: Link, values: Mapping[str, Mapping[Side, Value]]) 
     for name, pair in values.items():
         for side, value in pair.items():
             before = p.ws.bases(link.lid).get(name, {}).get(side)
-            if before is None or before.value != value or before.status is BaseStatus.PROVISIONAL or type(before.value) is not type(value):
+            if (
+                before is None
+                or before.value != value
+                or before.status is BaseStatus.PROVISIONAL
+                or type(before.value) is not type(value)
+            ):
                 p.ws.put_base(Base(link.lid, side, name, value, p.mapping.version))
 
 
@@ -199,21 +210,34 @@ def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]
         rid = p.ws.members(link.lid)[side]
         key = dict(zip(entity.sides[side].key, from_json(rid), strict=True))
         p.enqueue(
-            link, side, OpKind.UPDATE, key=key, patch=draft.patch, expect=draft.expect, source=draft.source, reasons=draft.reasons,
-            losers=draft.losers, references=draft.references,
+            link,
+            side,
+            OpKind.UPDATE,
+            key=key,
+            patch=draft.patch,
+            expect=draft.expect,
+            source=draft.source,
+            reasons=draft.reasons,
+            losers=draft.losers,
+            references=draft.references,
         )
 
 
 def _open(p: Planning, link: Link, name: str, readings: list[Reading], kind: ConflictKind, reason: str) -> None:
     shown = _shown(p, readings)
     base = {side: {r.field.name: r.base[side] for r in readings if r.base is not None} for side in p.mapping.sides}
-    evidence = {"reason": reason, "changed_in": {side: list(span) for r in readings for side, span in r.changed_in.items()}}
+    evidence = {
+        "reason": reason,
+        "changed_in": {side: list(span) for r in readings for side, span in r.changed_in.items()},
+    }
     mine = [c for c in p.ws.conflicts(link.lid).values() if c.field == name]
     if mine and (mine[0].values, mine[0].kind) == (shown, kind) and mine[0].state is ConflictState.OPEN:
         return
     cid = mine[0].cid if mine else short_id(link.lid, name, p.at.run_id)
     policy = type(readings[0].field.policy).__name__.lower()
-    p.ws.put_conflict(Conflict(cid, link.lid, link.entity, name, kind, shown, base, evidence, policy, p.at.run_id, p.at.now))
+    p.ws.put_conflict(
+        Conflict(cid, link.lid, link.entity, name, kind, shown, base, evidence, policy, p.at.run_id, p.at.now)
+    )
 
 
 def _close(p: Planning, link: Link, name: str, *, decided: bool = True) -> None:

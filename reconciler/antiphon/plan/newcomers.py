@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from antiphon.equivalence import EMPTY, Kind, Unmapped, Unresolved, from_json, kind_of
+from antiphon.equivalence import EMPTY, Unmapped, Unresolved, from_json, kind_of
 from antiphon.facts import ObsKey
 from antiphon.identity import link_id
-from antiphon.mapping import Assigned, CopyFrom, Derived, Entity, Uuid
+from antiphon.mapping import Assigned, CopyFrom, Derived, Entity, Kind, Uuid
 from antiphon.match import LOOSE, Ambiguous, Duplicate, Fresh, Join, Rekey, identify, is_loose
 from antiphon.model import Audit, Cause, ConflictKind, Link, LinkState, OpKind, OpState, RecordState, Rid, Side, Value
 from antiphon.plan.context import Planning, key_rid
@@ -30,11 +30,18 @@ def settle_newcomers(p: Planning, entity: Entity, keys: Iterable[ObsKey]) -> Non
                 _duplicate(p, entity, key, lid, rule)
             case Ambiguous(key=key, candidates=candidates, rule=rule):
                 link = link_for(p, entity, key)
-                p.ws.touch.update(c for c in candidates if is_loose(p.ws, c) and c not in p.ws.untouch and p.ws.holder(c) is None)
+                p.ws.touch.update(
+                    c for c in candidates if is_loose(p.ws, c) and c not in p.ws.untouch and p.ws.holder(c) is None
+                )
                 others = [f"{side} {rid}" for side, _, rid in candidates]
                 park(
-                    p.ws, link, ConflictKind.AMBIGUOUS, p.at, evidence={"candidates": [list(c) for c in candidates], "rule": rule_name(entity, rule)},
-                    reason=f"several records have the same {rule_name(entity, rule)}: {', '.join(others[:5])}", values=_shown(p, key),
+                    p.ws,
+                    link,
+                    ConflictKind.AMBIGUOUS,
+                    p.at,
+                    evidence={"candidates": [list(c) for c in candidates], "rule": rule_name(entity, rule)},
+                    reason=f"several records have the same {rule_name(entity, rule)}: {', '.join(others[:5])}",
+                    values=_shown(p, key),
                 )
             case Fresh(key=key):
                 p.fresh.add(link_for(p, entity, key).lid)
@@ -84,11 +91,22 @@ def plan_create(p: Planning, entity: Entity, link: Link) -> None:
         rid = key_rid(entity, target, key)
         taken = (target, entity.name, rid)
         if (holder := p.ws.holder(taken)) not in (None, link.lid) or (_is_live(p, taken) and holder is None):
-            if _is_live(p, taken) and is_loose(p.ws, taken) and isinstance(there.key_rule, Derived | CopyFrom) and not entity.match:
+            if (
+                _is_live(p, taken)
+                and is_loose(p.ws, taken)
+                and isinstance(there.key_rule, Derived | CopyFrom)
+                and not entity.match
+            ):
                 here = (source, entity.name, p.ws.members(link.lid)[source])
                 _join(p, entity, (here, taken) if source < target else (taken, here), "key")
                 return
-            _park_new(p, link, source, ConflictKind.KEY, f"{target} already holds {entity.name} {rid}, which is not known to be the same")
+            _park_new(
+                p,
+                link,
+                source,
+                ConflictKind.KEY,
+                f"{target} already holds {entity.name} {rid}, which is not known to be the same",
+            )
             return
     if target in p.held:
         p.wait(link, p.held[target])
@@ -98,7 +116,16 @@ def plan_create(p: Planning, entity: Entity, link: Link) -> None:
     link = p.open(link, LinkState.JOINING)
     reason = f"new on {source}"
     p.enqueue(
-        link, target, OpKind.CREATE, key=key, patch=patch, expect={}, source=values, reasons=dict.fromkeys(patch, reason), losers={}, references=references,
+        link,
+        target,
+        OpKind.CREATE,
+        key=key,
+        patch=patch,
+        expect={},
+        source=values,
+        reasons=dict.fromkeys(patch, reason),
+        losers={},
+        references=references,
     )
     if key and not any(referenced(v) for v in key.values()):
         p.ws.put_member(link, target, key_rid(entity, target, key))
@@ -128,7 +155,13 @@ def _shown(p: Planning, key: ObsKey) -> dict[Side, object]:
 def _returns(p: Planning, key: ObsKey) -> bool:
     """A record with a tombstone and the same birth is the old one: its link opens again."""
     grave, seen = p.ws.tombstone(key), p.ws.observation(key)
-    if grave is None or seen is None or p.ws.holder(key) is not None or grave.birth is None or grave.birth != seen.birth:
+    if (
+        grave is None
+        or seen is None
+        or p.ws.holder(key) is not None
+        or grave.birth is None
+        or grave.birth != seen.birth
+    ):
         return False
     link = p.ws.link(grave.lid)
     if link is None or link.state is not LinkState.TOMBSTONE:
@@ -136,7 +169,9 @@ def _returns(p: Planning, key: ObsKey) -> bool:
     opened = replace(link, state=LinkState.JOINING, closed=None, closed_reason="")
     p.ws.put_link(opened)
     p.ws.put_member(opened, key[0], key[2])
-    p.ws.audits.append(Audit(link.lid, key[0], None, None, dict(seen.fields), Cause.RESTORED, "", p.at.run_id, p.at.now))
+    p.ws.audits.append(
+        Audit(link.lid, key[0], None, None, dict(seen.fields), Cause.RESTORED, "", p.at.run_id, p.at.now)
+    )
     return True
 
 
@@ -148,7 +183,9 @@ def _join(p: Planning, entity: Entity, pair: tuple[ObsKey, ObsKey], rule: str) -
             for op in list(p.ws.ops(lid).values()):
                 p.ws.drop_op(op, "it found its partner")
             close_conflicts(p.ws, lid)
-            p.ws.put_link(replace(old, state=LinkState.TOMBSTONE, closed=p.at.now, closed_reason="joined with its partner"))
+            p.ws.put_link(
+                replace(old, state=LinkState.TOMBSTONE, closed=p.at.now, closed_reason="joined with its partner")
+            )
     lid = link_id(p.ledger_id, entity.name, *names)
     if p.ws.link(lid) is not None:
         lid = link_id(p.ledger_id, entity.name, *names, str(p.at.now))
@@ -191,8 +228,13 @@ def _duplicate(p: Planning, entity: Entity, key: ObsKey, lid: str, rule: int) ->
     link = link_for(p, entity, key)
     held = ", ".join(f"{side} {rid}" for side, rid in sorted(p.ws.members(lid).items()))
     park(
-        p.ws, link, ConflictKind.DUPLICATE, p.at, evidence={"lid": lid, "rule": rule_name(entity, rule)},
-        reason=f"its {rule_name(entity, rule)} belongs to a link already: {held}", values=_shown(p, key),
+        p.ws,
+        link,
+        ConflictKind.DUPLICATE,
+        p.at,
+        evidence={"lid": lid, "rule": rule_name(entity, rule)},
+        reason=f"its {rule_name(entity, rule)} belongs to a link already: {held}",
+        values=_shown(p, key),
     )
 
 
@@ -266,7 +308,10 @@ def _new_key(
             return {}, f"no `on_create` says how {target} names a new {entity.name}"
         case Assigned():
             if not there.receipts:
-                return {}, f"{target} assigns the key of a new {entity.name} itself, and its target gives no receipts to tell us which"
+                return (
+                    {},
+                    f"{target} assigns the key of a new {entity.name} itself, and its target gives no receipts to tell us which",
+                )
             return {}, ""
         case Uuid():
             if len(there.key) != 1:
@@ -297,4 +342,3 @@ def _fitting(entity: Entity, side: Side, key: dict[str, Value], what: str) -> tu
         if kind_of([schema]) is Kind.NUMBER and isinstance(fitted[column], str):
             return {}, f"{what} does not fit the key column {column} of {side}, which holds numbers"
     return fitted, ""
-

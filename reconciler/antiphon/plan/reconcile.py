@@ -41,7 +41,7 @@ from antiphon.model import (
 from antiphon.plan.context import Planning
 from antiphon.plan.fields import merge_fields, side_changed
 from antiphon.plan.newcomers import plan_create
-from antiphon.settle import MAX_ATTEMPTS, bury, close_conflicts, observed, park
+from antiphon.settle import MAX_ATTEMPTS, REMNANT, bury, close_conflicts, observed, park
 
 _UNREADABLE = (RecordState.ERROR, RecordState.HIDDEN)
 _DELETED = frozenset({ConflictKind.DELETE, ConflictKind.DELETE_UPDATE})
@@ -84,11 +84,25 @@ def _in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
         if op.state is OpState.PLANNED or (entity.sides[side].receipts and op.state is OpState.INFLIGHT):
             continue
         attempts = observed(p.ws, around, op, p.seen(link, side), read_since(p, link, side), p.at, p.mapping)
+        if attempts == REMNANT:
+            p.ws.drop_op(op, "the record was deleted under it")
+            shown = {each: dict(found.fields) for each in p.ws.members(link.lid) if (found := p.seen(link, each))}
+            evidence = {"deleted_on": side, "remnant": True}
+            reason = f"deleted on {side} while a write was on its way, which brought an incomplete record back"
+            park(p.ws, link, ConflictKind.DELETE_UPDATE, p.at, reason=reason, evidence=evidence, values=shown)
+            return True
         if attempts:
             p.attempts[(link.lid, side)] = attempts
         if attempts >= MAX_ATTEMPTS:
             evidence = {"side": side, "patch": dict(op.patch), "mapping": p.mapping.version, "attempts": attempts}
-            park(p.ws, link, ConflictKind.NOT_VISIBLE, p.at, reason=f"{side} acknowledged it {attempts} times and never showed it", evidence=evidence)
+            park(
+                p.ws,
+                link,
+                ConflictKind.NOT_VISIBLE,
+                p.at,
+                reason=f"{side} acknowledged it {attempts} times and never showed it",
+                evidence=evidence,
+            )
             return True
     if any(op.state is OpState.INFLIGHT for op in p.ws.ops(link.lid).values()):
         p.wait(link, "a write is under way")
@@ -129,10 +143,14 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
         heir = p.ws.link(holder) if holder else None
         if heir is not None and heir.lid != link.lid and len(p.ws.members(heir.lid)) == 1 and not p.ws.ops(heir.lid):
             close_conflicts(p.ws, heir.lid)
-            p.ws.put_link(replace(heir, state=LinkState.TOMBSTONE, closed=p.at.now, closed_reason="the survivor of a merge"))
+            p.ws.put_link(
+                replace(heir, state=LinkState.TOMBSTONE, closed=p.at.now, closed_reason="the survivor of a merge")
+            )
             heir = None
         if heir is None or heir.lid == link.lid:
-            p.ws.audits.append(Audit(link.lid, side, None, rid, shown.merged_into, Cause.RESTORED, "", p.at.run_id, p.at.now))
+            p.ws.audits.append(
+                Audit(link.lid, side, None, rid, shown.merged_into, Cause.RESTORED, "", p.at.run_id, p.at.now)
+            )
             p.ws.put_member(link, side, shown.merged_into)
             continue
         p.ws.drop_member(link, side)
@@ -145,8 +163,15 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
         names = ", ".join(f"{s} {r}" for s, r in sorted(others.items()))
         rest = ", ".join(f"{s} {r}" for s, r in sorted(p.ws.members(heir.lid).items()) if s != side)
         park(
-            p.ws, link, ConflictKind.MERGED, p.at, reason=f"{side} merged it into {shown.merged_into}; {names} and {rest} are now the same",
-            evidence={"alias_of": heir.lid, "offers": [f"merge {names} into {rest}", "keep it as an alias", f"delete {names}"]},
+            p.ws,
+            link,
+            ConflictKind.MERGED,
+            p.at,
+            reason=f"{side} merged it into {shown.merged_into}; {names} and {rest} are now the same",
+            evidence={
+                "alias_of": heir.lid,
+                "offers": [f"merge {names} into {rest}", "keep it as an alias", f"delete {names}"],
+            },
         )
         p.ws.put_link(replace(p.ws.link(link.lid) or link, state=LinkState.ALIAS, alias_of=heir.lid))
         return None
@@ -155,13 +180,23 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
 
 def _quarantine(p: Planning, link: Link) -> Link:
     problems = [
-        (side, shown) for side in sorted(p.ws.members(link.lid)) if (shown := p.seen(link, side)) is not None and shown.state in _UNREADABLE
+        (side, shown)
+        for side in sorted(p.ws.members(link.lid))
+        if (shown := p.seen(link, side)) is not None and shown.state in _UNREADABLE
     ]
     if problems:
         side, shown = problems[0]
         reason = shown.error or f"{side} shows it as {shown.state.value}"
         if link.state is not LinkState.QUARANTINED or link.closed_reason != reason:
-            park(p.ws, link, ConflictKind.UNREADABLE, p.at, reason=reason, evidence={"side": side}, values={side: dict(shown.fields)})
+            park(
+                p.ws,
+                link,
+                ConflictKind.UNREADABLE,
+                p.at,
+                reason=reason,
+                evidence={"side": side},
+                values={side: dict(shown.fields)},
+            )
             link = replace(link, state=LinkState.QUARANTINED, closed_reason=reason)
             p.ws.put_link(link)
     elif link.state is LinkState.QUARANTINED:
@@ -177,6 +212,11 @@ def _both_live(p: Planning, entity: Entity, link: Link) -> None:
     for op in list(p.ws.ops(link.lid).values()):
         if op.kind is not OpKind.UPDATE and op.state is OpState.PLANNED:
             p.ws.drop_op(op, "the record is there")
+    remnant = next((c for c in p.ws.conflicts(link.lid).values() if c.evidence.get("remnant")), None)
+    if remnant is not None and remnant.decision is None:
+        return
+    if remnant is not None:
+        p.ws.drop_bases(link.lid)  # joined anew: an empty value never beats a value
     if link.state in (LinkState.JOINING, LinkState.DELETING) or _decided_or(p, link, _DELETED):
         link = p.open(link, LinkState.ACTIVE)
     merge_fields(p, entity, link)
@@ -213,7 +253,9 @@ def _deleted(p: Planning, entity: Entity, link: Link, gone: Side, live: Side) ->
     op = p.ws.ops(link.lid).get(gone)
     if op is not None and op.kind is OpKind.UPDATE:
         p.ws.drop_op(op, f"{gone} deleted the record")
-    decision = next((c for c in p.ws.conflicts(link.lid).values() if c.kind in _DELETED and c.decision is not None), None)
+    decision = next(
+        (c for c in p.ws.conflicts(link.lid).values() if c.kind in _DELETED and c.decision is not None), None
+    )
     shown = {side: dict(found.fields) for side in (gone, live) if (found := p.seen(link, side))}
     if link.state is LinkState.ALIAS:
         bury(p.ws, link, p.at, f"deleted on {gone}")
@@ -223,17 +265,31 @@ def _deleted(p: Planning, entity: Entity, link: Link, gone: Side, live: Side) ->
         p.ws.drop_bases(link.lid)
         p.ws.drop_member(link, gone)
         link = p.open(link, LinkState.JOINING)
-        p.ws.audits.append(Audit(link.lid, gone, None, None, shown.get(live), Cause.RESTORED, "", p.at.run_id, p.at.now))
+        p.ws.audits.append(
+            Audit(link.lid, gone, None, None, shown.get(live), Cause.RESTORED, "", p.at.run_id, p.at.now)
+        )
         plan_create(p, entity, link)
         return
     changed = side_changed(p, entity, link, live)
     there = entity.sides[live]
     why_not = _why_not_delete(p, entity, live, changed=changed, decided=decision is not None)
     if why_not:
-        base = {side: {name: pair[side].value for name, pair in p.ws.bases(link.lid).items() if side in pair} for side in (gone, live)}
+        base = {
+            side: {name: pair[side].value for name, pair in p.ws.bases(link.lid).items() if side in pair}
+            for side in (gone, live)
+        }
         kind = ConflictKind.DELETE_UPDATE if changed else ConflictKind.DELETE
         close_conflicts(p.ws, link.lid, kinds=_DELETED - {kind} | _REFUSED)
-        park(p.ws, link, kind, p.at, reason=f"deleted on {gone}; {why_not}", evidence={"deleted_on": gone}, values=shown, base=base)
+        park(
+            p.ws,
+            link,
+            kind,
+            p.at,
+            reason=f"deleted on {gone}; {why_not}",
+            evidence={"deleted_on": gone},
+            values=shown,
+            base=base,
+        )
         return
     if live in p.held:
         p.wait(link, p.held[live])
@@ -243,7 +299,16 @@ def _deleted(p: Planning, entity: Entity, link: Link, gone: Side, live: Side) ->
     patch: dict[str, Value] = {"archive": True} if there.on_delete is OnDelete.ARCHIVE else {}
     key = dict(zip(there.key, _key_values(p, link, live), strict=True))
     p.enqueue(
-        link, live, OpKind.DELETE, key=key, patch=patch, expect=expect, source={}, reasons={"": f"deleted on {gone}"}, losers={}, references={},
+        link,
+        live,
+        OpKind.DELETE,
+        key=key,
+        patch=patch,
+        expect=expect,
+        source={},
+        reasons={"": f"deleted on {gone}"},
+        losers={},
+        references={},
     )
 
 
@@ -271,6 +336,7 @@ def _key_values(p: Planning, link: Link, side: Side) -> list[Value]:
 
 def _values(entity: Entity, side: Side, shown: Observation | None) -> dict[str, Value]:
     fields = shown.fields if shown else {}
-    found: dict[str, Value | Missing] = {name: fields.get(f.columns[side], MISSING) for name, f in entity.fields.items()}
+    found: dict[str, Value | Missing] = {
+        name: fields.get(f.columns[side], MISSING) for name, f in entity.fields.items()
+    }
     return {name: value for name, value in found.items() if not isinstance(value, Missing)}
-

@@ -1,0 +1,114 @@
+"""What sync.yml says, checked: the values that the runner and `bind` read. No line of the file is left to interpret."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from antiphon.mapping import Field, Guards, Initial, KeyRule, Kind, OnDelete, Park
+from antiphon.model import Instant, OpKind, Side
+
+MINUTE: Instant = 60_000_000
+
+
+class Replication(enum.StrEnum):
+    """How much of a stream one read shows."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginConfig:
+    """A tap as it is started. `config` is the side's and its own together; its values may be secret, so it is never shown."""
+
+    command: tuple[str, ...]
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    config_file: Path | None = None
+    catalog: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetConfig(PluginConfig):
+    """A target. `receipts_path`: it writes receipts there. `deletes`: it is declared to honour `_sdc_deleted_at`."""
+
+    receipts_path: Path | None = None
+    deletes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SideConfig:
+    """One of the two systems. Without a target nothing is ever written there."""
+
+    name: Side
+    tap: PluginConfig
+    target: TargetConfig | None = None
+    timezone: str = "UTC"
+    allow: frozenset[OpKind] = frozenset(OpKind)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """One entity's stream on one side. `replication_key` is None where the tap's own catalog names it.
+
+    `full_read` is how often an incremental stream is read in full, `overlap` how far its bookmark is turned back.
+    """
+
+    stream: str
+    key: tuple[str, ...]
+    key_rule: KeyRule | None = None
+    on_delete: OnDelete = OnDelete.PARK
+    allow: frozenset[OpKind] = frozenset(OpKind)
+    replication: Replication = Replication.FULL
+    replication_key: str | None = None
+    full_read: Instant | None = None
+    overlap: Instant = MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class EntityConfig:
+    """One entity. The kind of a field is that of `types`, or else `bind` finds it in the streams' schemas.
+
+    `fields` holds the references too, after the fields. `own_policy` names the fields that the file gives a policy.
+    """
+
+    name: str
+    sides: Mapping[Side, StreamConfig]
+    fields: Mapping[str, Field]
+    types: Mapping[str, Kind] = field(default_factory=dict)
+    match: tuple[tuple[str, ...], ...] = ()
+    initial: Initial = Park()
+    own_policy: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncConfig:
+    """A whole sync.yml. `ledger` is a SQLAlchemy URL with an absolute path; `lines` finds a key path's line in the file."""
+
+    name: str
+    path: Path
+    ledger: str
+    sides: Mapping[Side, SideConfig]
+    entities: Mapping[str, EntityConfig]
+    guards: Guards = Guards()
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def side_names(self) -> tuple[Side, Side]:
+        """The two sides in alphabetical order."""
+        first, second = sorted(self.sides)
+        return first, second
+
+    def other(self, side: Side) -> Side:
+        """The opposite side."""
+        first, second = self.side_names
+        return second if side == first else first
+
+    def locate(self, where: str) -> str:
+        """A key path with the file and line before it: `sync.yml:12: entities.contact`."""
+        line = self.lines.get(where)
+        return f"{self.path.name}:{line}: {where}" if line else f"{self.path.name}: {where}"

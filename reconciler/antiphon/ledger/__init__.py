@@ -1,0 +1,162 @@
+"""The ledger: the durable store of observations, links, bases, operations, conflicts and audit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+from antiphon.errors import LedgerBusy, LedgerError
+from antiphon.facts import ObsKey, Workspace
+from antiphon.ledger.facts import LedgerFacts
+from antiphon.ledger.store import Store
+from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, MEMBER, OBS, OUTBOX, SCHEMA_VERSION, TABLE_OF, Table
+from antiphon.model import Audit, Instance, Instant, LinkState, Member, Op, OpState, Row, Side
+
+__all__ = ["Ledger", "LedgerFacts", "Store"]
+
+R = TypeVar("R")
+
+
+class Ledger:
+    """One sync's ledger over a store. Every write happens in `transaction()`, which refuses a runner that was fenced off."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._epoch: int | None = None
+
+    # ---- the instance
+
+    def create(self, *, ledger_id: str, name: str, now: Instant) -> Instance:
+        """Begin a ledger, or find the one that is there. Raises `LedgerError` if it is of another version or sync."""
+        found = next(iter(self.store.scan(INSTANCE)), None)
+        if found is None:
+            found = Instance(ledger_id, name, now, SCHEMA_VERSION)
+            with self.store.transaction():
+                self.store.put(INSTANCE, [found])
+        if found.schema_version > SCHEMA_VERSION:
+            raise LedgerError(
+                f"the ledger was written by a newer Antiphon (its schema is {found.schema_version}, this one knows {SCHEMA_VERSION})",
+                hint="upgrade this installation, or restore a ledger of this version",
+            )
+        if found.name != name:
+            raise LedgerError(
+                f"the ledger belongs to the sync {found.name!r}, not to {name!r}",
+                hint="give each sync its own `ledger:`",
+            )
+        return found
+
+    @property
+    def instance(self) -> Instance:
+        """The ledger's own row."""
+        return next(iter(self.store.scan(INSTANCE)))
+
+    def acquire(self, holder: str) -> int:
+        """Take over as the only writer: the epoch rises, and whoever wrote before is fenced off."""
+        with self.store.transaction():
+            instance = self.instance
+            self._epoch = instance.epoch + 1
+            self.store.put(INSTANCE, [replace(instance, epoch=self._epoch, holder=holder)])
+        return self._epoch
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction of the runner that holds the ledger. Raises `LedgerBusy` if another one took over."""
+        with self.store.transaction():
+            if self._epoch is not None and self.instance.epoch != self._epoch:
+                raise LedgerBusy("another run took this ledger over", hint="let it finish, then run again")
+            yield
+
+    def update_instance(self, **changes: object) -> None:
+        """Change the ledger's own row, inside a transaction."""
+        self.store.put(INSTANCE, [replace(self.instance, **changes)])  # type: ignore[arg-type]  # field names of Instance
+
+    # ---- reading
+
+    def facts(self, sides: tuple[Side, Side]) -> LedgerFacts:
+        """The planner's view, as of now."""
+        return LedgerFacts(self.store, sides)
+
+    def workspace(self, sides: tuple[Side, Side]) -> Workspace:
+        """A workspace to settle deliveries in; store it by `apply`."""
+        return Workspace(LedgerFacts(self.store, sides))
+
+    def get(self, table: Table[R], *key: object) -> R | None:
+        """One row by its primary key."""
+        return self.store.get(table, [key]).get(key)
+
+    def open_ops(self, side: Side) -> list[Op]:
+        """The side's operations that are not finished."""
+        return self.store.find(OUTBOX, "state", [(side, state) for state in OpState if state.open])
+
+    def linked(self, entities: Iterable[str]) -> dict[str, int]:
+        """How many links each entity has that hold a record on both sides or did."""
+        standing = (LinkState.ACTIVE, LinkState.PARKED, LinkState.DELETING, LinkState.QUARANTINED)
+        return {name: sum(self.store.count(LINK, "state", (name, state)) for state in standing) for name in entities}
+
+    # ---- writing
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Store rows of any tables, inside a transaction. Audit rows get their numbers here; ids are freed before they are taken."""
+        by_table: dict[str, list[Row]] = {}
+        for row in rows:
+            by_table.setdefault(TABLE_OF[type(row)].name, []).append(row)
+        audits = by_table.pop(AUDIT.name, [])
+        if audits:
+            first = self.instance.audit_seq
+            numbered: list[Audit] = [
+                replace(row, seq=first + n) for n, row in enumerate(audits, 1) if isinstance(row, Audit)
+            ]
+            self.update_instance(audit_seq=first + len(numbered))
+            self.store.put(AUDIT, numbered)
+        for group in by_table.values():
+            table = TABLE_OF[type(group[0])]
+            if table is MEMBER:
+                group.sort(key=lambda row: isinstance(row, Member) and row.held)
+            self.store.put(table, group)
+
+    def apply(
+        self,
+        rows: Iterable[Row],
+        *,
+        dropped_bases: Sequence[tuple[str, str]] = (),
+        touch: Iterable[ObsKey] = (),
+        untouch: Iterable[ObsKey] = (),
+    ) -> None:
+        """Store what a planning or settling wrote down, inside a transaction."""
+        if dropped_bases:
+            gone = self.store.find(BASE, "field", list(dropped_bases))
+            self.store.remove(BASE, [BASE.key_of(row) for row in gone])
+        self.put(rows)
+        self.mark(touch, touched=True)
+        self.mark(untouch, touched=False)
+
+    def apply_workspace(self, ws: Workspace) -> None:
+        """Store what a workspace holds, inside a transaction."""
+        self.apply(
+            ws.rows(),
+            dropped_bases=sorted(ws.dropped_bases),
+            touch=sorted(ws.touch),
+            untouch=sorted(ws.untouch - ws.touch),
+        )
+
+    def mark(self, keys: Iterable[ObsKey], *, touched: bool) -> None:
+        """Ask the planner to look at records, or not to any more."""
+        rows = self.store.get(OBS, keys).values()
+        self.store.put(OBS, [replace(row, touched=touched) for row in rows if row.touched is not touched])
+
+    def number(self, ops: Sequence[Op]) -> list[Op]:
+        """Give operations their place in the outbox's order, inside a transaction."""
+        first = self.instance.seq
+        self.update_instance(seq=first + len(ops))
+        return [replace(op, seq=first + n) for n, op in enumerate(ops, 1)]
+
+    def totals(self) -> Mapping[str, int]:
+        """How many links stand in each state, over all entities."""
+        return Counter(link.state.value for link in self.store.scan(LINK))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.store.close()

@@ -1,0 +1,91 @@
+"""The in-memory twin of the database: for tests and simulation, kept honest by the contract suite both pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from antiphon.ledger.store import Key
+from antiphon.ledger.tables import TABLES, Table
+
+R = TypeVar("R")
+
+
+class MemoryStore:
+    """Dictionaries with indexes. A failed transaction is undone by its journal."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[Key, Any]] = {table.name: {} for table in TABLES}
+        self._indexes: dict[tuple[str, str], dict[Key, set[Key]]] = {
+            (t.name, index): {} for t in TABLES for index in t.indexes
+        }
+        self._journal: list[tuple[Table[Any], Key, Any]] | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """As `Store.transaction`."""
+        assert self._journal is None, "transactions are not nested"
+        self._journal = []
+        try:
+            yield
+        except BaseException:
+            journal, self._journal = self._journal, None
+            for table, key, before in reversed(journal):
+                self._set(table, key, before)
+            raise
+        finally:
+            self._journal = None
+
+    def get(self, table: Table[R], keys: Iterable[Key]) -> dict[Key, R]:
+        """As `Store.get`."""
+        rows = self._rows[table.name]
+        return {key: rows[key] for key in keys if key in rows}
+
+    def find(self, table: Table[R], index: str, values: Iterable[Key]) -> list[R]:
+        """As `Store.find`."""
+        entries, rows = self._indexes[(table.name, index)], self._rows[table.name]
+        keys = {key for value in values for key in entries.get(value, ())}
+        return [rows[key] for key in sorted(keys)]
+
+    def count(self, table: Table[R], index: str, value: Key) -> int:
+        """As `Store.count`."""
+        return len(self._indexes[(table.name, index)].get(value, ()))
+
+    def scan(self, table: Table[R]) -> Iterator[R]:
+        """As `Store.scan`."""
+        rows = self._rows[table.name]
+        yield from [rows[key] for key in sorted(rows)]
+
+    def put(self, table: Table[R], rows: Sequence[R]) -> None:
+        """As `Store.put`."""
+        for row in rows:
+            self._change(table, table.key_of(row), row)
+
+    def remove(self, table: Table[R], keys: Sequence[Key]) -> None:
+        """As `Store.remove`."""
+        for key in keys:
+            self._change(table, key, None)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _change(self, table: Table[Any], key: Key, row: Any) -> None:
+        assert self._journal is not None, "writes happen in transactions"
+        self._journal.append((table, key, self._rows[table.name].get(key)))
+        self._set(table, key, row)
+
+    def _set(self, table: Table[Any], key: Key, row: Any) -> None:
+        rows = self._rows[table.name]
+        before = rows.pop(key, None)
+        for index in table.indexes:
+            entries = self._indexes[(table.name, index)]
+            if before is not None:
+                value = table.entry_of(index, before)
+                entries[value].discard(key)
+                if not entries[value]:
+                    del entries[value]
+            if row is not None:
+                entries.setdefault(table.entry_of(index, row), set()).add(key)
+        if row is not None:
+            rows[key] = row

@@ -1,0 +1,40 @@
+"""What a ledger needs of its database. `memory.MemoryStore` and `sql.SqlStore` keep the same contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar
+
+from antiphon.ledger.tables import Table
+
+R = TypeVar("R")
+Key = tuple[Any, ...]
+
+
+class Store(Protocol):
+    """Rows in tables, changed only inside a transaction that happens whole or not at all."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything written inside is committed when the block ends, and undone if it raises. Not to be nested."""
+
+    def get(self, table: Table[R], keys: Iterable[Key]) -> dict[Key, R]:
+        """The rows with these primary keys, as far as they exist."""
+
+    def find(self, table: Table[R], index: str, values: Iterable[Key]) -> list[R]:
+        """The rows with one of these values in an index, in the order of their primary keys."""
+
+    def count(self, table: Table[R], index: str, value: Key) -> int:
+        """How many rows `find` would give."""
+
+    def scan(self, table: Table[R]) -> Iterator[R]:
+        """Every row, in the order of primary keys."""
+
+    def put(self, table: Table[R], rows: Sequence[R]) -> None:
+        """Insert the rows, or replace those with the same primary key."""
+
+    def remove(self, table: Table[R], keys: Sequence[Key]) -> None:
+        """Delete the rows with these primary keys, as far as they exist."""
+
+    def close(self) -> None:
+        """Let go of the database."""

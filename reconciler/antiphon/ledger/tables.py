@@ -1,0 +1,84 @@
+"""The ledger's tables: one row class each, with its primary key and the indexes that queries go through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+from antiphon import model
+
+R = TypeVar("R")
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Table(Generic[R]):
+    """A table. `indexes` maps a name to its columns; `unique` names those whose rows may not repeat."""
+
+    name: str
+    row: type[R]
+    key: tuple[str, ...]
+    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def key_of(self, row: R) -> tuple[Any, ...]:
+        """The row's primary key."""
+        return self._values(self.key, row)
+
+    def entry_of(self, index: str, row: R) -> tuple[Any, ...]:
+        """The row's values in an index."""
+        return self._values(self.indexes[index], row)
+
+    @staticmethod
+    def _values(columns: tuple[str, ...], row: Any) -> tuple[Any, ...]:  # any row of this table
+        found = attrgetter(*columns)(row)
+        return found if len(columns) > 1 else (found,)
+
+
+OBS = Table(
+    "obs", model.Observation, ("side", "entity", "rid"), {"touched": ("touched",), "live": ("side", "entity", "state")}
+)
+LINK = Table("link", model.Link, ("lid",), {"state": ("entity", "state"), "alias": ("alias_of",)})
+MEMBER = Table(
+    "member", model.Member, ("lid", "side", "rid"), {"holder": ("side", "entity", "rid", "held"), "lid": ("lid",)}
+)
+BASE = Table("base", model.Base, ("lid", "side", "field"), {"lid": ("lid",), "field": ("lid", "field")})
+OUTBOX = Table("outbox", model.Op, ("op_id",), {"lid": ("lid",), "state": ("side", "state")})
+CONFLICT = Table("conflict", model.Conflict, ("cid",), {"lid": ("lid",), "state": ("state",)})
+AUDIT = Table("audit", model.Audit, ("seq",), {"lid": ("lid",), "run": ("run_id",)})
+RECEIPT = Table("receipt", model.Receipt, ("op_id",))
+CURSOR = Table("cursor", model.Cursor, ("side", "entity"))
+ABSENCE = Table("absence", model.Absence, ("side", "entity", "rid"), {"stream": ("side", "entity")})
+MATCH_KEY = Table(
+    "match_key",
+    model.MatchKey,
+    ("side", "entity", "rid", "rule"),
+    {"key": ("entity", "side", "rule", "key"), "record": ("side", "entity", "rid")},
+)
+TOMBSTONE = Table("tombstone", model.Tombstone, ("side", "entity", "rid"))
+RUN = Table("run", model.Run, ("run_id",))
+INSTANCE = Table("instance", model.Instance, ("id",))
+FINGERPRINT = Table("fingerprint", model.Fingerprint, ("side",))
+RECEIPT_FILE = Table("receipt_file", model.ReceiptFile, ("path",))
+
+TABLES: tuple[Table[Any], ...] = (
+    OBS,
+    LINK,
+    MEMBER,
+    BASE,
+    OUTBOX,
+    CONFLICT,
+    AUDIT,
+    RECEIPT,
+    CURSOR,
+    ABSENCE,
+    MATCH_KEY,
+    TOMBSTONE,
+    RUN,
+    INSTANCE,
+    FINGERPRINT,
+    RECEIPT_FILE,
+)
+TABLE_OF: Mapping[type[Any], Table[Any]] = {table.row: table for table in TABLES}

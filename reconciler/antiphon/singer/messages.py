@@ -1,0 +1,134 @@
+"""Singer messages as values, read strictly: what is no message stops the run with the plugin's name and the line."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import unquote, urlparse
+
+import msgspec
+
+from antiphon.errors import PluginFailed
+from antiphon.model import Value
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_EXCERPT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """SCHEMA: the columns of a stream from here on. `bookmark` names its replication key, empty for a full table."""
+
+    stream: str
+    properties: Mapping[str, Mapping[str, Any]]
+    key: tuple[str, ...]
+    bookmark: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """RECORD: one row. `sync` is the envelope of our own taps; other plugins have none."""
+
+    stream: str
+    record: Mapping[str, Value]
+    sync: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """STATE: how far the tap is, in its own words."""
+
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A message that says nothing about records: ACTIVATE_VERSION and what is yet to be invented."""
+
+    type: str
+
+
+Message: TypeAlias = Schema | Record | State | Ignored
+
+
+def parse(line: bytes, where: str) -> Iterator[Message]:
+    """The messages on a line: one, or all rows of a BATCH. Raises `PluginFailed` naming `where` (plugin and line number)."""
+    try:
+        shown = _decoder.decode(line)
+    except msgspec.DecodeError as error:
+        raise PluginFailed(
+            f"{where}: this is no Singer message: {_excerpt(line)}",
+            hint="a tap prints only messages on standard output",
+        ) from error
+    if not isinstance(shown, dict) or not isinstance(shown.get("type"), str):
+        raise PluginFailed(
+            f"{where}: this is no Singer message: {_excerpt(line)}", hint="a message is an object with a `type`"
+        )
+    try:
+        yield from _messages(shown, where)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PluginFailed(
+            f"{where}: a {shown['type']} message without what it needs ({error}): {_excerpt(line)}"
+        ) from error
+
+
+def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
+    match shown["type"]:
+        case "RECORD":
+            record = shown["record"]
+            if not isinstance(record, dict):
+                raise PluginFailed(f"{where}: a RECORD of {shown.get('stream')!r} whose record is no object")
+            yield Record(shown["stream"], record, shown.get("sync") or {})
+        case "STATE":
+            value = shown["value"]
+            if not isinstance(value, dict):
+                raise PluginFailed(
+                    f"{where}: a STATE that is no object: {_excerpt(_encoder.encode(value))}",
+                    hint="the tap is at fault; nothing of this STATE was stored",
+                )
+            yield State(value)
+        case "SCHEMA":
+            properties = shown["schema"].get("properties", {})
+            yield Schema(
+                shown["stream"],
+                dict(properties),
+                tuple(shown.get("key_properties") or ()),
+                tuple(shown.get("bookmark_properties") or ()),
+            )
+        case "BATCH":
+            yield from _batch(shown, where)
+        case other:
+            yield Ignored(other)
+
+
+def _batch(shown: dict[str, Any], where: str) -> Iterator[Record]:
+    encoding = shown["encoding"]
+    if encoding.get("format") != "jsonl":
+        raise PluginFailed(
+            f"{where}: a BATCH in the format {encoding.get('format')!r}", hint="have the tap write jsonl batches"
+        )
+    for url in shown["manifest"]:
+        path = Path(unquote(urlparse(url).path)) if "://" in url else Path(url)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise PluginFailed(f"{where}: the BATCH file {url} cannot be read: {error.strerror}") from error
+        if encoding.get("compression") == "gzip":
+            content = gzip.decompress(content)
+        for line in content.splitlines():
+            yield Record(shown["stream"], _decoder.decode(line))
+
+
+def _excerpt(line: bytes) -> str:
+    text = line.decode(errors="replace").strip()
+    return repr(text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…")
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """One line of Singer text."""
+    return _encoder.encode(message) + b"\n"

@@ -1,0 +1,1 @@
+"""One round: collect, plan, deliver, confirm."""

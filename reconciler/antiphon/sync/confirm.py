@@ -1,0 +1,96 @@
+"""Confirm: STATE and receipts become bases, audit and closed operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from antiphon.equivalence import canonical_json
+from antiphon.ledger import Ledger
+from antiphon.ledger.tables import OUTBOX, RECEIPT_FILE
+from antiphon.mapping import Mapping as SyncMapping
+from antiphon.model import Op, OpState, Receipt, ReceiptFile, Side
+from antiphon.protocol import Bookmark, ReceiptLine, parse_receipt
+from antiphon.settle import Moment, delivered, receipt, reject
+
+_CHUNK = 1000
+
+AHEAD = "the acknowledgement handed in is ahead of this ledger, which must be an older copy: no deletes until both sides were read in full"
+
+
+def acknowledge(ledger: Ledger, mapping: SyncMapping, bookmark: Bookmark | None, side: Side, at: Moment) -> str:
+    """Settle what a target's STATE covers. Returns a remark for the log, empty if all is as it should be.
+
+    A bookmark of another ledger is none. One that is ahead of this ledger shows that the ledger was restored.
+    """
+    instance = ledger.instance
+    if bookmark is None:
+        return ""
+    if bookmark.ledger != instance.id or bookmark.side != side:
+        return f"the acknowledgement handed in is of another ledger or side ({bookmark.ledger}, {bookmark.side}); it is ignored"
+    if bookmark.seq > instance.seq or bookmark.epoch > instance.epoch:
+        with ledger.transaction():
+            ledger.update_instance(deletes_blocked=AHEAD, seq=max(instance.seq, bookmark.seq))
+        return AHEAD
+    covered = [
+        op
+        for op in ledger.open_ops(side)
+        if op.state is OpState.INFLIGHT and op.seq is not None and op.seq <= bookmark.seq
+    ]
+    _settle(ledger, mapping, covered, lambda ws, op: delivered(ws, mapping, op, at))
+    return ""
+
+
+def read_receipts(ledger: Ledger, mapping: SyncMapping, side: Side, path: Path, at: Moment) -> int:
+    """Settle the receipts that were not read yet; a line still being written is left for later. Returns how many."""
+    known = ledger.get(RECEIPT_FILE, str(path)) or ReceiptFile(str(path), side, 0)
+    if not path.exists():
+        return 0
+    total = 0
+    with path.open("rb") as file:
+        if path.stat().st_size < known.offset:
+            known = replace(known, offset=0)  # a new file stands in its place
+        file.seek(known.offset)
+        while True:
+            lines = [line for line, _ in zip(file, range(_CHUNK), strict=False)]
+            whole = [line for line in lines if line.endswith(b"\n")]
+            if not whole:
+                return total
+            parsed = [parse_receipt(line, str(path)) for line in whole if line.strip()]
+            known = replace(known, offset=known.offset + sum(len(line) for line in whole))
+            settle_receipts(ledger, mapping, parsed, at, known)
+            total += len(parsed)
+            if len(whole) < len(lines):
+                return total
+
+
+def settle_receipts(
+    ledger: Ledger, mapping: SyncMapping, lines: Iterable[ReceiptLine], at: Moment, file: ReceiptFile | None = None
+) -> None:
+    """Settle receipts, each once, together with how far their file was read."""
+    with ledger.transaction():
+        ws = ledger.workspace(mapping.sides)
+        for line in lines:
+            op = ws.ops_by_id.get(line.op_id) or ledger.get(OUTBOX, line.op_id)
+            rid = None if line.id is None else canonical_json(line.id)
+            ledger.put([Receipt(line.op_id, line.status.value, rid, line.stored, at.now, line.version, line.message)])
+            if op is not None:
+                receipt(ws, mapping, op, line, at)
+        ledger.apply_workspace(ws)
+        if file is not None:
+            ledger.put([file])
+
+
+def refuse(ledger: Ledger, mapping: SyncMapping, op: Op, message: str, at: Moment) -> None:
+    """A foreign target died on this one operation: park it with the target's last words."""
+    _settle(ledger, mapping, [op], lambda ws, found: reject(ws, found, message, at))
+
+
+def _settle(ledger: Ledger, mapping: SyncMapping, ops: list[Op], settle: Callable[..., None]) -> None:
+    for start in range(0, len(ops), _CHUNK):
+        with ledger.transaction():
+            ws = ledger.workspace(mapping.sides)
+            for op in ops[start : start + _CHUNK]:
+                settle(ws, op)
+            ledger.apply_workspace(ws)

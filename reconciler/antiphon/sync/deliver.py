@@ -1,0 +1,190 @@
+"""Deliver: the outbox as Singer messages. The intent to write is committed before the first message is out.
+
+To our own targets a RECORD carries the changed fields and the envelope. To foreign targets creates carry all mapped
+fields, and updates go out under a SCHEMA narrowed to key and changed fields, because a partial record under a full
+SCHEMA empties the rest. Deletions are rows with `_sdc_deleted_at`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from antiphon.equivalence import from_json
+from antiphon.ledger import Ledger
+from antiphon.ledger.tables import LINK, MEMBER, OBS
+from antiphon.mapping import Entity
+from antiphon.mapping import Mapping as SyncMapping
+from antiphon.model import Instant, Member, Op, OpKind, OpState, Side, Value
+from antiphon.plan import parents_first
+from antiphon.plan.context import key_rid
+from antiphon.plan.order import in_order
+from antiphon.protocol import ENVELOPE, Bookmark
+from antiphon.represent import as_type, referenced
+
+DELETED_AT = "_sdc_deleted_at"
+STATE_EVERY = 1000
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ANY_TYPE = {"type": ["string", "number", "integer", "boolean", "array", "object", "null"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An operation that cannot go out yet, with the reason."""
+
+    op: Op
+    reason: str
+
+
+def ready(
+    ledger: Ledger, mapping: SyncMapping, side: Side, now: Instant, *, replay: bool
+) -> tuple[list[list[Op]], list[Skipped]]:
+    """The side's operations that may go out, in levels of dependency. `replay`: those whose fate is unknown, too."""
+    waiting, skipped = [], []
+    states = {OpState.PLANNED, OpState.INFLIGHT} if replay else {OpState.PLANNED}
+    for op in ledger.open_ops(side):
+        if op.entity not in mapping.entities or op.state not in states:
+            continue
+        if op.not_before > now:
+            skipped.append(Skipped(op, f"tried again later: {op.error}"))
+        else:
+            waiting.append(op)
+    ids = {op.lid for op in waiting if op.kind is OpKind.CREATE}
+    fit = []
+    for op in waiting:
+        missing = [lid for lid in op.deps if _rid(ledger, lid, side) is None and lid not in ids]
+        if missing:
+            skipped.append(Skipped(op, "waits for a record it refers to"))
+        else:
+            fit.append(op)
+    return in_order(fit, [entity.name for entity in parents_first(mapping)]), skipped
+
+
+def intend(ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], now: Instant) -> list[Op]:
+    """Commit the intent: the operations are numbered, their references resolved, and INFLIGHT. Those that still wait are left out."""
+    settled = [found for op in ops if (found := _resolved(ledger, mapping.entities[op.entity], side, op)) is not None]
+    with ledger.transaction():
+        numbered = [replace(op, state=OpState.INFLIGHT, sent_at=now) for op in ledger.number(settled)]
+        ledger.put(numbered)
+        for op in numbered:
+            if op.kind is OpKind.CREATE and op.key:
+                ledger.put(_member(ledger, mapping, op))
+    return numbered
+
+
+def messages(
+    ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], now: Instant
+) -> Iterator[dict[str, Any]]:
+    """The Singer messages for numbered operations, with a STATE after so many and at the end."""
+    instance = ledger.instance
+    declared: dict[str, Any] = {}
+    for count, op in enumerate(ops, 1):
+        entity = mapping.entities[op.entity]
+        record = _record(entity, side, op, _standing(ledger, entity, side, op), now)
+        schema = _schema(entity, side, op, record)
+        if declared.get(schema["stream"]) != schema:
+            declared[schema["stream"]] = schema
+            yield schema
+        message: dict[str, Any] = {"type": "RECORD", "stream": schema["stream"], "record": record}
+        if entity.sides[side].receipts:
+            message[ENVELOPE] = _envelope(entity, side, op)
+        yield message
+        if count % STATE_EVERY == 0 or count == len(ops):
+            yield {"type": "STATE", "value": Bookmark(instance.id, instance.epoch, side, op.seq or 0).to_state()}
+
+
+def _standing(ledger: Ledger, entity: Entity, side: Side, op: Op) -> Mapping[str, Value]:
+    if not entity.sides[side].required or op.kind is not OpKind.UPDATE:
+        return {}
+    seen = ledger.get(OBS, side, entity.name, key_rid(entity, side, op.key))
+    return seen.fields if seen is not None else {}
+
+
+def _schema(entity: Entity, side: Side, op: Op, record: Mapping[str, Any]) -> dict[str, Any]:
+    there = entity.sides[side]
+    columns = (
+        {*there.key, *(field.columns[side] for field in entity.fields.values())} if there.receipts else set(record)
+    )
+    properties: dict[str, Any] = {
+        column: _declared(there.columns.get(column, _ANY_TYPE), record.get(column)) for column in sorted(columns)
+    }
+    if op.kind is OpKind.DELETE and not there.receipts:
+        properties[DELETED_AT] = {"type": ["string", "null"], "format": "date-time"}
+    return {
+        "type": "SCHEMA",
+        "stream": there.stream,
+        "key_properties": list(there.key),
+        "schema": {"type": "object", "properties": properties},
+    }
+
+
+def _declared(schema: Mapping[str, Any], value: Value) -> dict[str, Any]:
+    """The column as its tap declared it. A UUID is called one: taps say text, and a target would try to alter the column."""
+    if (
+        isinstance(value, str)
+        and _UUID.fullmatch(value)
+        and "string" in schema.get("type", ())
+        and not schema.get("format")
+    ):
+        return {**schema, "format": "uuid"}
+    return dict(schema)
+
+
+def _record(entity: Entity, side: Side, op: Op, standing: Mapping[str, Value], now: Instant) -> dict[str, Any]:
+    """The row to write. `standing` is what the side last showed: a foreign update repeats the columns it must carry."""
+    there = entity.sides[side]
+    record: dict[str, Any] = {}
+    if op.kind is OpKind.DELETE and not there.receipts:
+        record[DELETED_AT] = datetime.fromtimestamp(now / 1_000_000, UTC).isoformat()
+    elif op.kind is not OpKind.DELETE:
+        if not there.receipts:
+            record.update({column: standing[column] for column in there.required if standing.get(column) is not None})
+        record.update({entity.fields[name].columns[side]: value for name, value in op.patch.items()})
+    return {**record, **op.key}
+
+
+def _envelope(entity: Entity, side: Side, op: Op) -> dict[str, Any]:
+    expect = {entity.fields[name].columns[side]: value for name, value in op.expect.items() if name in entity.fields}
+    archive = dict(op.patch) if op.kind is OpKind.DELETE else {}
+    return {
+        "op_id": op.op_id,
+        "op": op.kind.value,
+        "key": dict(op.key),
+        "sync_key": op.lid,
+        "expect": expect,
+        **archive,
+    }
+
+
+def _resolved(ledger: Ledger, entity: Entity, side: Side, op: Op) -> Op | None:
+    """The operation with the ids that its references have by now; None while one has none."""
+    patch, key = dict(op.patch), dict(op.key)
+    for values, columns in (
+        (patch, {name: f.columns[side] for name, f in entity.fields.items()}),
+        (key, {c: c for c in op.key}),
+    ):
+        for name, value in values.items():
+            lid = referenced(value)
+            if lid is None:
+                continue
+            rid = _rid(ledger, lid, side)
+            if rid is None:
+                return None
+            values[name] = as_type(entity.sides[side].columns.get(columns[name], {}), from_json(rid)[0])
+    return replace(op, patch=patch, key=key)
+
+
+def _rid(ledger: Ledger, lid: str, side: Side) -> str | None:
+    link = ledger.get(LINK, lid)
+    wanted = link.alias_of if link is not None and link.alias_of else lid
+    return next((m.rid for m in ledger.store.find(MEMBER, "lid", [(wanted,)]) if m.held and m.side == side), None)
+
+
+def _member(ledger: Ledger, mapping: SyncMapping, op: Op) -> list[Member]:
+    entity = mapping.entities[op.entity]
+    if any(m.held and m.side == op.side for m in ledger.store.find(MEMBER, "lid", [(op.lid,)])):
+        return []
+    return [Member(op.lid, op.side, op.entity, key_rid(entity, op.side, op.key))]
