@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from functools import lru_cache
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -37,7 +37,9 @@ EMPTY: Canonical = ("empty",)
 _encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _DATETIME = re.compile(r"[+-]?\d{4,6}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?$")
-_TRUE, _FALSE = {"true", "t", "yes", "y", "1", "on"}, {"false", "f", "no", "n", "0", "off"}
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+TRUE, FALSE = {"true", "t", "yes", "y", "1", "on"}, {"false", "f", "no", "n", "0", "off"}
 
 Resolve: TypeAlias = Callable[[str, Side, Rid], str | None]
 """(entity, side, rid) to the link that holds the id, or None."""
@@ -70,12 +72,12 @@ def from_json(text: str | bytes) -> Any:
 
 
 def make_rid(values: list[Value]) -> Rid:
-    """A record's id from its key values, in the order of the key columns. 7, 7.0 and "7" stay apart from each other."""
+    """A record's id from its key values, in the order of the key columns. 7 and 7.0 are one id, "7" is another."""
     return canonical_json([_plain_number(v) for v in values])
 
 
 def _plain_number(value: Value) -> Value:
-    if isinstance(value, Decimal) and value == value.to_integral_value():
+    if isinstance(value, float | Decimal) and value == int(value):
         return int(value)
     return value
 
@@ -96,9 +98,11 @@ def canon(
         lid = resolve(field.references, side, rid)
         return ("link", lid) if lid else Unresolved(field.references, side, rid)
     if isinstance(field.policy, SetUnion):
-        members = frozenset(_scalar(field, side, v, timezone) for v in split(field, value))
+        members = {_scalar(field, side, v, timezone) for v in split(field, value)} - {EMPTY}
         unmapped = [m for m in members if isinstance(m, Unmapped)]
-        return unmapped[0] if unmapped else (("set", members) if members else EMPTY)
+        if unmapped:
+            return min(unmapped, key=str)
+        return ("set", *sorted(members, key=str)) if members else EMPTY
     return _scalar(field, side, value, timezone)
 
 
@@ -137,23 +141,27 @@ def _typed(kind: Kind, value: Value, timezone: str) -> Canonical:
     return ("json", canonical_json(value))
 
 
-def _number(value: float | Decimal) -> Decimal:
-    return Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+def _number(value: float | Decimal | str) -> Decimal:
+    """The number without trailing zeros, so that equal numbers are written alike."""
+    number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+    return number.normalize(_EXACT) if number else Decimal(0)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text writes a number as JSON and SQL do. Python would also take `1_0`, `NaN`, other alphabets' digits."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def _typed_text(kind: Kind, value: str, timezone: str) -> Canonical:
     text = value.strip()
     if kind is Kind.NUMBER:
-        try:
-            return ("number", Decimal(text))
-        except InvalidOperation:
-            return ("text", value)
-    if kind is Kind.BOOLEAN and text.lower() in _TRUE | _FALSE:
-        return ("bool", text.lower() in _TRUE)
+        return ("number", _number(text)) if is_number(text) else ("text", value)
+    if kind is Kind.BOOLEAN and text.lower() in TRUE | FALSE:
+        return ("bool", text.lower() in TRUE)
     if kind is Kind.JSON:
         try:
             return ("json", canonical_json(from_json(text)))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, ArithmeticError):  # an exponent may be too large for any number
             return ("text", value)
     if kind in (Kind.DATETIME, Kind.DATE, Kind.ANY) and _DATETIME.match(text):
         moment = _moment(text, timezone)
@@ -170,11 +178,11 @@ def _typed_text(kind: Kind, value: str, timezone: str) -> Canonical:
 def _moment(text: str, timezone: str) -> str | None:
     try:
         moment = datetime.fromisoformat(text.replace(" +", "+").replace(" Z", "Z"))
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=ZoneInfo(timezone))
+        return moment.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ZoneInfo(timezone))
-    return moment.astimezone(UTC).isoformat()
 
 
 def normalized(field: Field, value: Value) -> Value:
@@ -209,7 +217,7 @@ NORMALIZERS: Mapping[str, Callable[[str, str], str]] = {
 def kind_of(schemas: list[Mapping[str, Any]]) -> Kind:
     """The kind of a field from the JSON schemas of its columns: the more telling of the two sides decides."""
     kinds = {_kind(schema) for schema in schemas}
-    for kind in (Kind.BOOLEAN, Kind.NUMBER, Kind.DATETIME, Kind.DATE, Kind.LIST, Kind.JSON, Kind.TEXT):
+    for kind in (Kind.BOOLEAN, Kind.NUMBER, Kind.DATE, Kind.DATETIME, Kind.LIST, Kind.JSON, Kind.TEXT):
         if kind in kinds:
             return kind
     return Kind.ANY

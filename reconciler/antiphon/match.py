@@ -1,12 +1,12 @@
-"""Who is who: records that no link holds find their partner, or are parked with the reason, or become new on the other side.
+"""Who is who: unlinked records find their partner, are parked with the reason, or are new on the other side.
 
-| record on side A | with the same match key on B | and on A     | outcome                                              |
-|------------------|------------------------------|--------------|------------------------------------------------------|
-| unlinked         | none under any rule          | itself       | `Fresh`: to be created on B                          |
-| unlinked         | one, unlinked                | itself       | `Join`                                               |
-| unlinked         | one, linked                  | itself, or the partner's | `Duplicate`: parked                      |
-| unlinked         | one, linked to a record of A that is gone | itself | `Rekey`: the link moves to the new id          |
-| unlinked         | several, or several on A     |              | `Ambiguous`: parked, every candidate shown           |
+| unlinked on A, with the same match key on B | and on A                 | outcome                                    |
+|---------------------------------------------|--------------------------|--------------------------------------------|
+| none under any rule                         | itself                   | `Fresh`: to be created on B                |
+| one, unlinked                               | itself                   | `Join`                                     |
+| one, linked                                 | itself, or the partner's | `Duplicate`: parked                        |
+| one, linked to a record of A that is gone   | itself                   | `Rekey`: the link moves to the new id      |
+| several, or several on A                    |                          | `Ambiguous`: parked, every candidate shown |
 
 Rules are tried in order, each for all records before the next, so that the order of records never matters.
 """
@@ -73,7 +73,7 @@ LOOSE = frozenset({ConflictKind.AMBIGUOUS, ConflictKind.DUPLICATE, ConflictKind.
 
 
 def match_keys(entity: Entity, side: Side, fields: Mapping[str, Value]) -> dict[int, str]:
-    """The record's canonical value under each match rule. A rule with an empty or unknown field has none: empty never matches."""
+    """The record's canonical value under each match rule: none where a field is empty or unknown."""
     found = {}
     for number, rule in enumerate(entity.match):
         parts = []

@@ -135,7 +135,7 @@ def merge(
         case Hold():
             return verdict
         case Wins(winner, reason):
-            writes = _writes(sides, winner, differing, changed, reason, around)
+            writes = _writes(sides, winner, differing, reason, around)
         case Combined():
             writes = _combined(sides, differing[0], verdict, around)
     return Send(tuple(writes), adopt) if writes else (Adopt(adopt) if adopt else Still())
@@ -247,7 +247,6 @@ def _writes(
     sides: tuple[Side, Side],
     winner: Side,
     differing: list[Reading],
-    changed: Mapping[Side, bool],
     reason: str,
     around: Surroundings,
 ) -> list[Write]:

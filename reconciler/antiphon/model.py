@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-Value: TypeAlias = None | bool | int | float | Decimal | str | list[Any] | dict[str, Any]
+Value: TypeAlias = bool | int | float | Decimal | str | list[Any] | dict[str, Any] | None
 Instant: TypeAlias = int
 Side: TypeAlias = str
 Rid: TypeAlias = str

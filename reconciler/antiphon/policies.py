@@ -13,7 +13,7 @@ from antiphon.model import Instant, Side, Value
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Both sides hold different values. `base` is None where the sides never agreed. `changed_in`: see `Observation.dirty`."""
+    """The sides hold different values. `base`: None where they never agreed. `changed_in`: as `Observation.dirty`."""
 
     sides: tuple[Side, Side]
     values: Mapping[Side, Value]

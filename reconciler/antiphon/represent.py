@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TypeAlias
 
-from antiphon.equivalence import EMPTY, Unmapped, Unresolved, canon, canonical_json, from_json, is_empty, kind_of, split
+from antiphon.equivalence import (
+    EMPTY,
+    FALSE,
+    TRUE,
+    Unmapped,
+    Unresolved,
+    canon,
+    canonical_json,
+    from_json,
+    is_empty,
+    is_number,
+    kind_of,
+    split,
+)
 from antiphon.mapping import EntitySide, Field, Kind, SetUnion
 from antiphon.model import Rid, Side, Value
 
@@ -61,7 +74,7 @@ def _translate(field: Field, source: Side, target: Side, value: Value) -> Value:
 
 
 def as_type(schema: Mapping[str, Any], value: Value) -> Value:
-    """`value` as the JSON type that the column's schema asks for, where that is possible without a change of meaning."""
+    """`value` as the JSON type that the column's schema asks for, where its meaning stays the same."""
     kind = kind_of([schema])
     if kind in (Kind.TEXT, Kind.DATE, Kind.DATETIME):
         if isinstance(value, bool):
@@ -69,21 +82,27 @@ def as_type(schema: Mapping[str, Any], value: Value) -> Value:
         if isinstance(value, int | float | Decimal):
             return str(value)
         return canonical_json(value) if isinstance(value, dict | list) else value
-    if (
-        kind is Kind.NUMBER
-        and isinstance(value, str)
-        and schema.get("type") != "string"
-        and "string" not in schema.get("type", ())
-    ):
+    if kind is Kind.NUMBER and schema.get("type") != "string" and "string" not in schema.get("type", ()):
         return _number(value)
-    if kind is Kind.BOOLEAN and isinstance(value, str) and value.strip().lower() in ("true", "false"):
-        return value.strip().lower() == "true"
-    return value
+    return _boolean(value) if kind is Kind.BOOLEAN else value
 
 
-def _number(text: str) -> Value:
-    try:
-        number = Decimal(text.strip())
-    except InvalidOperation:
-        return text
-    return int(number) if number == number.to_integral_value() and "." not in text else number
+def _number(value: Value) -> Value:
+    if isinstance(value, bool):
+        return int(value)
+    if not isinstance(value, str) or not is_number(value.strip()):
+        return value
+    number = Decimal(value.strip())
+    whole = "." not in value and 0 <= number.adjusted() < _LONGEST_INTEGER and number == number.to_integral_value()
+    return int(number) if whole else number
+
+
+def _boolean(value: Value) -> Value:
+    if isinstance(value, str):
+        word = value.strip().lower()
+        return word in TRUE if word in TRUE | FALSE else value
+    return bool(value) if isinstance(value, int | float | Decimal) and value in (0, 1) else value
+
+
+_LONGEST_INTEGER = 100
+"""A text of more digits than this is kept as a decimal: 1e999999 is short to write."""

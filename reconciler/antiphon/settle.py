@@ -1,17 +1,17 @@
 """What a delivery means: acknowledgements, receipts and observations become bases, audit and closed operations.
 
-| what we learn of an operation                | the operation     | the base                                            |
-|----------------------------------------------|-------------------|-----------------------------------------------------|
-| STATE of a target without receipts covers it | SENT              | provisional: (value sent, the pair before is kept)  |
-| receipt `applied`, `skipped` with values     | ACKED             | agreed: (source, value stored for our write)        |
-| receipt `stale`, `gone`                      | REJECTED          | as it was; what was found is observed, planned anew |
-| receipt `rejected`                           | POISON            | as it was; the link is parked with the message      |
-| receipt `failed`                             | PLANNED, later    | as it was                                           |
-| SENT, then seen as sent                      | ACKED             | agreed: (source, value seen)                        |
-| SENT, then seen as it was before             | DROPPED           | the pair before; planned again, parked after three  |
-| SENT, then seen as something else            | ACKED             | (source, value sent): it was changed on that side   |
-| INFLIGHT when the runner died, seen as sent  | ACKED             | agreed: (source, value seen)                        |
-| INFLIGHT when the runner died, seen otherwise| DROPPED           | as it was; planned again                            |
+| what we learn of an operation                 | the operation  | the base                                            |
+|-----------------------------------------------|----------------|-----------------------------------------------------|
+| STATE of a target without receipts covers it  | SENT           | provisional: (value sent, the pair before is kept)  |
+| receipt `applied`, `skipped` with values      | ACKED          | agreed: (source, value stored for our write)        |
+| receipt `stale`, `gone`                       | REJECTED       | as it was; what was found is observed, planned anew |
+| receipt `rejected`                            | POISON         | as it was; the link is parked with the message      |
+| receipt `failed`                              | PLANNED, later | as it was                                           |
+| SENT, then seen as sent                       | ACKED          | agreed: (source, value seen)                        |
+| SENT, then seen as it was before              | DROPPED        | the pair before; planned again, parked after three  |
+| SENT, then seen as something else             | ACKED          | (source, value sent): it was changed on that side   |
+| INFLIGHT when the runner died, seen as sent   | ACKED          | agreed: (source, value seen)                        |
+| INFLIGHT when the runner died, seen otherwise | DROPPED        | as it was; planned again                            |
 """
 
 from __future__ import annotations
@@ -203,8 +203,8 @@ def observed(
 ) -> int:
     """Settle a SENT or abandoned INFLIGHT operation of a foreign target by what the side shows since.
 
-    `read_at` is the start of the read that speaks (0: none yet). Returns how often the write stayed invisible: 0 when it is
-    settled or not yet decidable, else the number of attempts made.
+    `read_at` is the start of the read that speaks (0: none yet). Returns how often the write stayed invisible: 0 when
+    it is settled or not yet decidable, else the number of attempts made.
     """
     sent = op.state is OpState.SENT
     since = op.acked_at if sent else op.sent_at
@@ -220,31 +220,9 @@ def observed(
         return 0 if gone else op.attempt + 1
     if op.kind is OpKind.UPDATE and _is_remnant(ws, around, op, seen):
         return REMNANT
-    invisible = 0
-    other = mapping.other(op.side)
-    for name, value in op.patch.items():
-        now = seen.fields.get(around.entity.fields[name].columns[op.side], MISSING)
-        if isinstance(now, Missing):
-            continue
-        field = around.entity.fields[name]
-        pair = ws.bases(op.lid).get(name, {})
-        if around.equal(field, op.side, now, value):
-            if name in op.source:
-                ws.put_base(Base(op.lid, op.side, name, now, mapping.version))
-                ws.put_base(Base(op.lid, other, name, op.source[name], mapping.version))
-        elif not sent:
-            invisible = op.attempt + 1
-        elif name in op.expect and around.equal(field, op.side, now, op.expect[name]):
-            invisible = op.attempt + 1
-            for side, base in list(pair.items()):
-                if base.status is BaseStatus.PROVISIONAL and not isinstance(base.previous, Missing):
-                    ws.put_base(Base(op.lid, side, name, base.previous, base.mapping_version))
-        else:
-            for side, base in list(pair.items()):
-                if base.status is BaseStatus.PROVISIONAL:
-                    ws.put_base(replace(base, previous=MISSING))
+    visible = [_settle_value(ws, around, op, name, seen, mapping) for name in op.patch]
+    settled = all(visible)
     if not sent:
-        settled = invisible == 0
         ws.put_op(
             replace(
                 op,
@@ -256,14 +234,38 @@ def observed(
             _record(ws, op, op.patch, at)
             _activate(ws, op)
         return 0
-    ws.put_op(
-        replace(op, state=OpState.DROPPED if invisible else OpState.ACKED, error="not visible" if invisible else "")
-    )
-    return invisible
+    ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "not visible"))
+    return 0 if settled else op.attempt + 1
+
+
+def _settle_value(
+    ws: Workspace, around: Surroundings, op: Op, name: str, seen: Observation, mapping: SyncMapping
+) -> bool:
+    """Make of one written value what the side shows of it; false if the write is not to be seen there."""
+    field = around.entity.fields[name]
+    now = seen.fields.get(field.columns[op.side], MISSING)
+    if isinstance(now, Missing):
+        return True
+    if around.equal(field, op.side, now, op.patch[name]):
+        if name in op.source:
+            ws.put_base(Base(op.lid, op.side, name, now, mapping.version))
+            ws.put_base(Base(op.lid, mapping.other(op.side), name, op.source[name], mapping.version))
+        return True
+    if op.state is not OpState.SENT:
+        return False
+    doubtful = [b for b in ws.bases(op.lid).get(name, {}).values() if b.status is BaseStatus.PROVISIONAL]
+    if name in op.expect and around.equal(field, op.side, now, op.expect[name]):
+        for base in doubtful:
+            if not isinstance(base.previous, Missing):
+                ws.put_base(Base(op.lid, base.side, name, base.previous, base.mapping_version))
+        return False
+    for base in doubtful:
+        ws.put_base(replace(base, previous=MISSING))
+    return True
 
 
 def _is_remnant(ws: Workspace, around: Surroundings, op: Op, seen: Observation) -> bool:
-    """Whether the row was deleted under our hands: an upsert of some columns then brings a row back that has nothing else."""
+    """Whether the row was deleted under our hands: an upsert of some columns then brings back a row of nothing else."""
     others = [
         seen.fields.get(around.entity.fields[name].columns[op.side])
         for name, pair in ws.bases(op.lid).items()

@@ -55,8 +55,8 @@ class Problems:
         return self.lines.get(path, 1)
 
     def under(self, *path: str | int) -> bool:
-        """Whether there is a mistake at the path, around it or inside it."""
-        return any(at[: len(path)] == path[: len(at)] for _, at, _ in self._found)
+        """Whether there is a mistake at the path or inside it."""
+        return any(at[: len(path)] == path for _, at, _ in self._found)
 
     def raise_any(self) -> None:
         """Tell all mistakes, if there are any."""
@@ -119,6 +119,8 @@ class _Builder:
         if any(node is outer for outer in within):
             self.problems.add(path, "the alias contains itself")
             return None
+        if not isinstance(node, ScalarNode) and node.tag not in {f"{_TAG}map", f"{_TAG}seq"}:
+            self.problems.add(path, f"found the tag {node.tag}; sync.yml has no tags")
         match node:
             case MappingNode():
                 return self.mapping(node, path, within)
@@ -178,7 +180,7 @@ class _Builder:
                 return text
             case tag:
                 self.problems.add(path, f"found the tag {tag}; sync.yml has no tags")
-                return None
+                return text
 
 
 def _integer(text: str) -> int:

@@ -23,7 +23,7 @@ class Replication(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PluginConfig:
-    """A tap as it is started. `config` is the side's and its own together; its values may be secret, so it is never shown."""
+    """A tap as it is started. `config` is the side's and its own together; it may hold secrets and is never shown."""
 
     command: tuple[str, ...]
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -67,6 +67,7 @@ class StreamConfig:
     replication_key: str | None = None
     full_read: Instant | None = None
     overlap: Instant = MINUTE
+    required: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +82,24 @@ class EntityConfig:
     fields: Mapping[str, Field]
     types: Mapping[str, Kind] = field(default_factory=dict)
     match: tuple[tuple[str, ...], ...] = ()
-    initial: Initial = Park()
+    initial: Initial = field(default_factory=Park)
     own_policy: frozenset[str] = frozenset()
+
+    def where(self, field: Field, *option: str) -> str:
+        """The key path of a field or reference, or of an option of it."""
+        return ".".join(["entities", self.name, "references" if field.references else "fields", field.name, *option])
 
 
 @dataclass(frozen=True, slots=True)
 class SyncConfig:
-    """A whole sync.yml. `ledger` is a SQLAlchemy URL with an absolute path; `lines` finds a key path's line in the file."""
+    """A whole sync.yml. `ledger` is a SQLAlchemy URL with an absolute path; `lines` has the line of every key path."""
 
     name: str
     path: Path
     ledger: str
     sides: Mapping[Side, SideConfig]
     entities: Mapping[str, EntityConfig]
-    guards: Guards = Guards()
+    guards: Guards = field(default_factory=Guards)
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -110,5 +115,11 @@ class SyncConfig:
 
     def locate(self, where: str) -> str:
         """A key path with the file and line before it: `sync.yml:12: entities.contact`."""
-        line = self.lines.get(where)
-        return f"{self.path.name}:{line}: {where}" if line else f"{self.path.name}: {where}"
+        return f"{self.path.name}:{self.line(where)}: {where}"
+
+    def line(self, where: str) -> int:
+        """The line of a key path, or of the nearest part around it that the file holds."""
+        at = where
+        while at and at not in self.lines:
+            at = at[: max(at.rfind("."), at.rfind("["), 0)]
+        return self.lines.get(at, 1)

@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 class Ledger:
-    """One sync's ledger over a store. Every write happens in `transaction()`, which refuses a runner that was fenced off."""
+    """One sync's ledger over a store. Every write happens in `transaction()`, which refuses a fenced-off runner."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -38,7 +38,8 @@ class Ledger:
                 self.store.put(INSTANCE, [found])
         if found.schema_version > SCHEMA_VERSION:
             raise LedgerError(
-                f"the ledger was written by a newer Antiphon (its schema is {found.schema_version}, this one knows {SCHEMA_VERSION})",
+                f"the ledger was written by a newer Antiphon (its schema is {found.schema_version}, "
+                f"this one knows {SCHEMA_VERSION})",
                 hint="upgrade this installation, or restore a ledger of this version",
             )
         if found.name != name:
@@ -99,7 +100,7 @@ class Ledger:
     # ---- writing
 
     def put(self, rows: Iterable[Row]) -> None:
-        """Store rows of any tables, inside a transaction. Audit rows get their numbers here; ids are freed before they are taken."""
+        """Store rows of any tables, inside a transaction. Audit rows are numbered; ids are freed before taken."""
         by_table: dict[str, list[Row]] = {}
         for row in rows:
             by_table.setdefault(TABLE_OF[type(row)].name, []).append(row)

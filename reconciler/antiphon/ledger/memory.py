@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from antiphon.errors import LedgerError
 from antiphon.ledger.store import Key
 from antiphon.ledger.tables import TABLES, Table
 
@@ -25,7 +26,8 @@ class MemoryStore:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """As `Store.transaction`."""
-        assert self._journal is None, "transactions are not nested"
+        if self._journal is not None:
+            raise RuntimeError("transactions are not nested")
         self._journal = []
         try:
             yield
@@ -71,11 +73,19 @@ class MemoryStore:
         """Nothing to let go of."""
 
     def _change(self, table: Table[Any], key: Key, row: Any) -> None:
-        assert self._journal is not None, "writes happen in transactions"
+        if self._journal is None:
+            raise RuntimeError("writes happen in transactions")
         self._journal.append((table, key, self._rows[table.name].get(key)))
         self._set(table, key, row)
 
     def _set(self, table: Table[Any], key: Key, row: Any) -> None:
+        for index in table.unique if row is not None else ():
+            entry = table.entry_of(index, row)
+            if False not in entry and self._indexes[(table.name, index)].get(entry, set()) - {key}:
+                raise LedgerError(
+                    f"the ledger refused rows of {table.name!r} that contradict each other",
+                    hint="nothing of it was written; please report this, it is a fault of Antiphon",
+                )
         rows = self._rows[table.name]
         before = rows.pop(key, None)
         for index in table.indexes:

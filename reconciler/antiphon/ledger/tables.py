@@ -16,12 +16,16 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Table(Generic[R]):
-    """A table. `indexes` maps a name to its columns; `unique` names those whose rows may not repeat."""
+    """A table. `indexes` maps a name to its columns; `unique` names those whose rows may not repeat.
+
+    An index with a boolean among its columns covers, and keeps unique, only the rows in which that is true.
+    """
 
     name: str
     row: type[R]
     key: tuple[str, ...]
     indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unique: tuple[str, ...] = ()
 
     def key_of(self, row: R) -> tuple[Any, ...]:
         """The row's primary key."""
@@ -42,7 +46,11 @@ OBS = Table(
 )
 LINK = Table("link", model.Link, ("lid",), {"state": ("entity", "state"), "alias": ("alias_of",)})
 MEMBER = Table(
-    "member", model.Member, ("lid", "side", "rid"), {"holder": ("side", "entity", "rid", "held"), "lid": ("lid",)}
+    "member",
+    model.Member,
+    ("lid", "side", "rid"),
+    {"holder": ("side", "entity", "rid", "held"), "lid": ("lid",)},
+    unique=("holder",),
 )
 BASE = Table("base", model.Base, ("lid", "side", "field"), {"lid": ("lid",), "field": ("lid", "field")})
 OUTBOX = Table("outbox", model.Op, ("op_id",), {"lid": ("lid",), "state": ("side", "state")})

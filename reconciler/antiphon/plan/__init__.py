@@ -9,14 +9,14 @@ from antiphon.facts import Facts, ObsKey, Workspace
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Conflict, Op, OpState, Row, Side
-from antiphon.plan.context import Planning
+from antiphon.plan.context import Planning, fingerprint
 from antiphon.plan.guards import Tripped, check
 from antiphon.plan.newcomers import settle_newcomers
 from antiphon.plan.order import in_order
 from antiphon.plan.reconcile import reconcile
 from antiphon.settle import Moment
 
-__all__ = ["Plan", "Tripped", "make_plan"]
+__all__ = ["Plan", "Tripped", "fingerprint", "make_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,15 @@ def make_plan(
     held: Mapping[Side, str] | None = None,
     deletes_blocked: str = "",
     linked: Mapping[str, int] | None = None,
+    reviewed: frozenset[str] | None = None,
 ) -> Plan:
-    """Plan all touched records. `held` sides are not written; `linked` counts each entity's links, for the guards."""
+    """Plan all touched records.
+
+    `held` sides are not written, with the reason. `linked` counts each entity's links, for the guards. Given `reviewed`,
+    only operations with one of these fingerprints are planned; the records of all others wait.
+    """
     ws = Workspace(facts)
-    p = Planning(ws, mapping, ledger_id, at, held or {}, deletes_blocked)
+    p = Planning(ws, mapping, ledger_id, at, held or {}, deletes_blocked, reviewed)
     touched: dict[str, list[ObsKey]] = {name: [] for name in mapping.entities}
     for key in facts.touched():
         if key[1] in touched:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from antiphon.equivalence import make_rid
+from antiphon.equivalence import canonical_json, make_rid
 from antiphon.facts import ObsKey, Workspace
-from antiphon.identity import op_id
+from antiphon.identity import op_id, short_id
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.merge import Surroundings
@@ -40,9 +40,9 @@ class Planning:
     at: Moment
     held: Mapping[Side, str]
     deletes_blocked: str = ""
+    reviewed: frozenset[str] | None = None
     waits: dict[ObsKey, str] = field(default_factory=dict)
     attempts: dict[tuple[str, Side], int] = field(default_factory=dict)
-    references: dict[str, dict[str, str]] = field(default_factory=dict)  # op_id: {field: lid}
     changed: dict[tuple[str, Side], set[str]] = field(default_factory=dict)  # (entity, side): the links it changed
     fresh: set[str] = field(default_factory=set)  # links of records that nothing stands in the way of creating
     creating: set[str] = field(default_factory=set)
@@ -114,44 +114,37 @@ class Planning:
         reasons: Mapping[str, str],
         losers: Mapping[str, Value],
         references: dict[str, str],
-    ) -> None:
-        """Put an operation into the outbox. The same write planned before stays; a different one is replaced."""
-        deps = tuple(sorted({lid for lid in references.values() if self._being_created(lid, side)}))
+    ) -> bool:
+        """Put an operation into the outbox, true if it is there. The same write planned before stays; another is replaced."""
         before = self.ws.ops(link.lid).get(side)
-        if before is not None and before.state is OpState.PLANNED:
-            same = (before.kind, before.key, before.patch, before.expect, before.source) == (
-                kind,
-                key,
-                patch,
-                expect,
-                source,
-            )
-            if same:
-                self.references[before.op_id] = references
-                return
-            self.ws.drop_op(before, "replaced by a newer plan")
-        name = op_id(self.at.now, self.ledger_id, link.lid, side, kind.value, self.at.run_id)
-        self.ws.put_op(
-            Op(
-                op_id=name,
-                lid=link.lid,
-                side=side,
-                entity=link.entity,
-                kind=kind,
-                key=key,
-                patch=patch,
-                expect=expect,
-                source=source,
-                reasons=reasons,
-                losers=losers,
-                deps=deps,
-                planned_at=self.at.now,
-                run_id=self.at.run_id,
-                attempt=self.attempts.get((link.lid, side), before.attempt if before else 0),
-                not_before=before.not_before if before else 0,
-            )
+        planned = before if before is not None and before.state is OpState.PLANNED else None
+        op = Op(
+            op_id=op_id(self.at.now, self.ledger_id, link.lid, side, kind.value, self.at.run_id),
+            lid=link.lid,
+            side=side,
+            entity=link.entity,
+            kind=kind,
+            key=key,
+            patch=patch,
+            expect=expect,
+            source=source,
+            reasons=reasons,
+            losers=losers,
+            deps=tuple(sorted({lid for lid in references.values() if self._being_created(lid, side)})),
+            planned_at=self.at.now,
+            run_id=self.at.run_id,
+            attempt=self.attempts.get((link.lid, side), planned.attempt if planned else 0),
+            not_before=planned.not_before if planned else 0,
         )
-        self.references[name] = references
+        if planned is not None and (*_content(planned), planned.source) == (*_content(op), op.source):
+            return True
+        if self.reviewed is not None and fingerprint(op) not in self.reviewed:
+            self.wait(link, "it is not in the reviewed plan")
+            return False
+        if planned is not None:
+            self.ws.drop_op(planned, "replaced by a newer plan")
+        self.ws.put_op(op)
+        return True
 
     def _being_created(self, lid: str, side: Side) -> bool:
         op = self.ws.ops(lid).get(side)
@@ -165,3 +158,12 @@ _MERGE_CHAIN = 16
 def key_rid(entity: Entity, side: Side, key: Mapping[str, Value]) -> Rid:
     """The record id of a key."""
     return make_rid([key[column] for column in entity.sides[side].key])
+
+
+def fingerprint(op: Op) -> str:
+    """What makes an operation the one that was reviewed: the record, what is written and what is expected; no time, no id."""
+    return short_id(op.lid, op.side, op.kind.value, *(canonical_json(part) for part in _content(op)[1:]))
+
+
+def _content(op: Op) -> tuple[OpKind, Mapping[str, Value], Mapping[str, Value], Mapping[str, Value]]:
+    return op.kind, op.key, op.patch, op.expect

@@ -47,7 +47,7 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
     around = p.surroundings(entity)
     drafts: dict[Side, _Draft] = {side: _Draft() for side in p.mapping.sides}
     for name, fields in units(entity):
-        readings = [_reading(p, entity, link, f) for f in fields]
+        readings = [_reading(p, link, f) for f in fields]
         _count_changes(p, link, readings, around)
         outcome = merge(p.mapping.sides, readings, around, _decision(p, link, name, readings))
         if isinstance(outcome, Send) and (obstacle := _forbidden(entity, outcome)) is not None:
@@ -83,7 +83,7 @@ def units(entity: Entity) -> Iterator[tuple[str, list[Field]]]:
 def side_changed(p: Planning, entity: Entity, link: Link, side: Side) -> bool:
     """Whether any field of the side differs from its base, or was never agreed upon."""
     around = p.surroundings(entity)
-    readings = [_reading(p, entity, link, f) for f in entity.fields.values()]
+    readings = [_reading(p, link, f) for f in entity.fields.values()]
     return any(
         has_changed(r, side, around) or (r.base is None and not is_empty(_or_none(r.values[side]))) for r in readings
     )
@@ -93,7 +93,7 @@ def _or_none(value: Value | Missing) -> Value:
     return None if isinstance(value, Missing) else value
 
 
-def _reading(p: Planning, entity: Entity, link: Link, field: Field) -> Reading:
+def _reading(p: Planning, link: Link, field: Field) -> Reading:
     pair = p.ws.bases(link.lid).get(field.name)
     values: dict[Side, Value | Missing] = {}
     spans = {}

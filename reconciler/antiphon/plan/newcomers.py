@@ -115,7 +115,7 @@ def plan_create(p: Planning, entity: Entity, link: Link) -> None:
         return
     link = p.open(link, LinkState.JOINING)
     reason = f"new on {source}"
-    p.enqueue(
+    planned = p.enqueue(
         link,
         target,
         OpKind.CREATE,
@@ -127,7 +127,7 @@ def plan_create(p: Planning, entity: Entity, link: Link) -> None:
         losers={},
         references=references,
     )
-    if key and not any(referenced(v) for v in key.values()):
+    if planned and key and not any(referenced(v) for v in key.values()):
         p.ws.put_member(link, target, key_rid(entity, target, key))
     if waiting:
         p.wait(link, waiting)
@@ -310,7 +310,7 @@ def _new_key(
             if not there.receipts:
                 return (
                     {},
-                    f"{target} assigns the key of a new {entity.name} itself, and its target gives no receipts to tell us which",
+                    f"{target} itself assigns the key of a new {entity.name}, and its target gives no receipts for it",
                 )
             return {}, ""
         case Uuid():

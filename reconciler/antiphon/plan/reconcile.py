@@ -1,6 +1,7 @@
 """The decision table: what becomes of one link, from the state of its record on each side.
 
-U live as last agreed · C live, changed · D its deletion is proven · E unreadable or hidden · M merged into another id · – not there
+U live as last agreed · C live, changed · D its deletion is proven · E unreadable or hidden
+M merged into another id · – not there
 
 | A | B   | outcome                                                                                         |
 |---|-----|-------------------------------------------------------------------------------------------------|
@@ -294,11 +295,10 @@ def _deleted(p: Planning, entity: Entity, link: Link, gone: Side, live: Side) ->
     if live in p.held:
         p.wait(link, p.held[live])
         return
-    link = p.open(link, LinkState.DELETING)
     expect = _values(entity, live, p.seen(link, live))
     patch: dict[str, Value] = {"archive": True} if there.on_delete is OnDelete.ARCHIVE else {}
     key = dict(zip(there.key, _key_values(p, link, live), strict=True))
-    p.enqueue(
+    planned = p.enqueue(
         link,
         live,
         OpKind.DELETE,
@@ -310,6 +310,8 @@ def _deleted(p: Planning, entity: Entity, link: Link, gone: Side, live: Side) ->
         losers={},
         references={},
     )
+    if planned:
+        p.open(link, LinkState.DELETING)
 
 
 def _why_not_delete(p: Planning, entity: Entity, side: Side, *, changed: bool, decided: bool) -> str:

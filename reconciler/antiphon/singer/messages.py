@@ -57,7 +57,7 @@ Message: TypeAlias = Schema | Record | State | Ignored
 
 
 def parse(line: bytes, where: str) -> Iterator[Message]:
-    """The messages on a line: one, or all rows of a BATCH. Raises `PluginFailed` naming `where` (plugin and line number)."""
+    """The messages on a line: one, or all rows of a BATCH. Raises `PluginFailed` naming `where` (plugin and line)."""
     try:
         shown = _decoder.decode(line)
     except msgspec.DecodeError as error:

@@ -123,7 +123,7 @@ class Collector:
         self._buffered = 0
 
     def ended(self) -> list[Counts]:
-        """The tap's output ended. What a full read did not show is noted, and believed only once it is proven complete."""
+        """The tap's output ended. What a full read did not show is noted, and believed once it is proven complete."""
         self.flush()
         found = []
         with self._ledger.transaction():
@@ -163,8 +163,10 @@ class Collector:
         absent = [column for column in stream.key if column not in schema.properties]
         if absent:
             raise PluginFailed(
-                f"{self._tap}: the stream {schema.stream} has no column {absent[0]!r}, which is its `key` in sync.yml; it has {_names(schema.properties)}",
-                hint=f"correct `entities.{stream.entity}.sides.{self._side}.key`, or select the column in the tap's catalog",
+                f"{self._tap}: the stream {schema.stream} has no column {absent[0]!r}, which is its `key` in sync.yml; "
+                f"it has {_names(schema.properties)}",
+                hint=f"correct `entities.{stream.entity}.sides.{self._side}.key`, "
+                "or select the column in the tap's catalog",
             )
         known = reading.cursor.schema or {}
         columns = {
@@ -267,7 +269,7 @@ class Collector:
 def complete(
     ledger: Ledger, side: Side, overlaps: Mapping[str, Instant], *, accept_empty: bool = False
 ) -> list[Tripped]:
-    """The read of these entities ended well: what it lacked was not there. Returns the guards that refuse to believe it.
+    """The read of these entities ended well: what it lacked was not there. Returns the guards that refuse it.
 
     `overlaps` gives, per entity, how late a change may become visible to an incremental read.
     """
@@ -344,7 +346,7 @@ def _accepted(shape: Mapping[str, Any]) -> frozenset[type]:
 
 
 def _with_uuids(columns: Mapping[str, Any], uuid: set[str], not_uuid: set[str]) -> dict[str, Any]:
-    """Taps call a uuid column text; a target that is told so would try to alter it. What only ever showed UUIDs is one."""
+    """Taps call a uuid column text; a target that is told so would alter it. What only ever showed UUIDs is one."""
     found = dict(columns)
     for column in uuid - not_uuid:
         if "string" in found.get(column, {}).get("type", ()) and not found[column].get("format"):

@@ -16,7 +16,10 @@ from antiphon.settle import Moment, delivered, receipt, reject
 
 _CHUNK = 1000
 
-AHEAD = "the acknowledgement handed in is ahead of this ledger, which must be an older copy: no deletes until both sides were read in full"
+AHEAD = (
+    "the acknowledgement handed in is ahead of this ledger, which must be an older copy: "
+    "no deletes until both sides were read in full"
+)
 
 
 def acknowledge(ledger: Ledger, mapping: SyncMapping, bookmark: Bookmark | None, side: Side, at: Moment) -> str:
@@ -28,7 +31,10 @@ def acknowledge(ledger: Ledger, mapping: SyncMapping, bookmark: Bookmark | None,
     if bookmark is None:
         return ""
     if bookmark.ledger != instance.id or bookmark.side != side:
-        return f"the acknowledgement handed in is of another ledger or side ({bookmark.ledger}, {bookmark.side}); it is ignored"
+        return (
+            f"the acknowledgement handed in is of another ledger or side ({bookmark.ledger}, {bookmark.side}); "
+            "it is ignored"
+        )
     if bookmark.seq > instance.seq or bookmark.epoch > instance.epoch:
         with ledger.transaction():
             ledger.update_instance(deletes_blocked=AHEAD, seq=max(instance.seq, bookmark.seq))

@@ -64,7 +64,7 @@ def ready(
 
 
 def intend(ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], now: Instant) -> list[Op]:
-    """Commit the intent: the operations are numbered, their references resolved, and INFLIGHT. Those that still wait are left out."""
+    """Commit the intent: the operations are numbered, their references resolved, and INFLIGHT; some may wait."""
     settled = [found for op in ops if (found := _resolved(ledger, mapping.entities[op.entity], side, op)) is not None]
     with ledger.transaction():
         numbered = [replace(op, state=OpState.INFLIGHT, sent_at=now) for op in ledger.number(settled)]
@@ -122,7 +122,7 @@ def _schema(entity: Entity, side: Side, op: Op, record: Mapping[str, Any]) -> di
 
 
 def _declared(schema: Mapping[str, Any], value: Value) -> dict[str, Any]:
-    """The column as its tap declared it. A UUID is called one: taps say text, and a target would try to alter the column."""
+    """The column as its tap declared it. A UUID is called one: taps say text, and a target would alter the column."""
     if (
         isinstance(value, str)
         and _UUID.fullmatch(value)

@@ -64,7 +64,7 @@ def _batches(rows: Iterable[Observation]) -> Iterable[list[Observation]]:
 
 
 def unread(ledger: Ledger, mapping: SyncMapping) -> dict[Side, str]:
-    """The foreign sides that were not read since the last plan: what stands there now is not known, so they are not written."""
+    """The foreign sides not read since the last plan: what stands there now is not known, so they are not written."""
     held = {}
     for side in mapping.sides:
         for entity in mapping.entities.values():
@@ -74,7 +74,7 @@ def unread(ledger: Ledger, mapping: SyncMapping) -> dict[Side, str]:
     return held
 
 
-def propose(ledger: Ledger, mapping: SyncMapping, at: Moment, *, held: Mapping[Side, str] | None = None) -> Plan:
+def propose(ledger: Ledger, mapping: SyncMapping, at: Moment, *, held: Mapping[Side, str] | None = None, reviewed: frozenset[str] | None = None) -> Plan:
     """The plan that follows from the ledger now. Nothing is stored."""
     instance = ledger.instance
     return make_plan(
@@ -85,6 +85,7 @@ def propose(ledger: Ledger, mapping: SyncMapping, at: Moment, *, held: Mapping[S
         held=unread(ledger, mapping) if held is None else held,
         deletes_blocked=instance.deletes_blocked,
         linked=ledger.linked(mapping.entities),
+        reviewed=reviewed,
     )
 
 

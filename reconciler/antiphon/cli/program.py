@@ -1,0 +1,29 @@
+"""Running a command line: errors become messages and exit codes, and no traceback reaches a user."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from antiphon.cli.errors import exit_code_of, explain
+
+
+def run(command: click.Command, name: str) -> None:
+    """Run `antiphon` or one of our Singer plugins, and exit."""
+    try:
+        outcome = command.main(prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as ending:
+        sys.exit(ending.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader is gone; nothing more can be said
+        print("error: whoever read the output stopped reading", file=sys.stderr)
+        sys.exit(1)
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("ANTIPHON_DEBUG"):
+            raise
+        explain(error)
+        sys.exit(exit_code_of(error))
+    sys.exit(outcome if isinstance(outcome, int) else 0)

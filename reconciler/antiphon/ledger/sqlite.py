@@ -1,0 +1,105 @@
+"""What is special about SQLite: how to open it so that nothing is lost, and what its errors ask of the reader."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from antiphon.errors import LedgerBusy, LedgerError
+
+BEGIN = "BEGIN IMMEDIATE"  # takes the lock for writing at once: a transaction that began will not be refused later
+_KIBIBYTES_OF_CACHE = 64 * 1024
+
+
+def connect(url: sa.URL, busy_timeout: float) -> sa.Connection:
+    """A connection in autocommit mode that waits up to `busy_timeout` seconds for others; nothing is written yet.
+
+    Raises `LedgerError` if the folder cannot be made or the file not be opened.
+    """
+    if url.database and url.database != ":memory:":
+        folder = Path(url.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(
+                f"the folder {folder} of the ledger cannot be made: {error.strerror}",
+                hint="make it yourself, or name another one at `ledger:`",
+            ) from error
+    engine = sa.create_engine(
+        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": busy_timeout}
+    )
+    try:
+        return engine.connect()
+    except sa.exc.DBAPIError as error:
+        raise explain(error.orig, place_of(url)) from error
+
+
+def prepare(connection: sa.Connection) -> None:
+    """Choose durability over speed, readers that never wait, and no remains of deleted values in the file."""
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "secure_delete = ON",
+        f"cache_size = -{_KIBIBYTES_OF_CACHE}",
+    ):
+        connection.exec_driver_sql(f"PRAGMA {pragma}").close()
+
+
+def place_of(url: sa.URL) -> str:
+    """The ledger's file, for messages."""
+    return url.database or ":memory:"
+
+
+def explain(error: BaseException | None, place: str) -> LedgerError:
+    """What an error of the driver asks of the user (https://sqlite.org/rescode.html, section 3)."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    make, message, hint = _MEANINGS.get(code, _UNKNOWN)
+    return make(f"{message.format(place=place)} ({error})", hint=hint)
+
+
+_DAMAGED = "restore the last backup; the file is left as it is"
+_RETRY = "nothing of it was written; run again"
+_UNKNOWN: tuple[Callable[..., LedgerError], str, str] = (LedgerError, "the ledger {place} cannot be used", _RETRY)
+_MEANINGS: dict[int, tuple[Callable[..., LedgerError], str, str]] = {
+    sqlite3.SQLITE_BUSY: (
+        LedgerBusy,
+        "the ledger {place} is locked by another process",
+        "let it finish, then run again",
+    ),
+    sqlite3.SQLITE_LOCKED: (
+        LedgerBusy,
+        "the ledger {place} is locked by itself",
+        "let it finish, then run again",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        LedgerError,
+        "the ledger {place} is read-only",
+        "allow writing to the file and to its folder, then run again",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        LedgerError,
+        "the disk failed to read or write the ledger {place}",
+        "see whether the disk is full or failing, then run again; nothing half-written is kept",
+    ),
+    sqlite3.SQLITE_FULL: (
+        LedgerError,
+        "the disk is full: the ledger {place} cannot grow",
+        "make room, then run again; nothing half-written is kept",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        LedgerError,
+        "the ledger {place} cannot be opened",
+        "see that the path is a file in a folder that you may read and write",
+    ),
+    sqlite3.SQLITE_CORRUPT: (LedgerError, "the ledger {place} is damaged", _DAMAGED),
+    sqlite3.SQLITE_NOTADB: (LedgerError, "the ledger {place} is damaged, or no database at all", _DAMAGED),
+    sqlite3.SQLITE_CONSTRAINT: (
+        LedgerError,
+        "the ledger {place} refused rows that contradict each other",
+        "nothing of it was written; please report this, it is a fault of Antiphon",
+    ),
+}

@@ -1,0 +1,102 @@
+"""Catalogs and STATE as a tap takes them: only what the sync reads is selected, and a bookmark is turned back by the overlap."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from antiphon.errors import ConfigError
+from antiphon.model import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One stream to read. `replication_key` is None for a full table."""
+
+    stream: str
+    key: tuple[str, ...]
+    columns: frozenset[str]
+    incremental: bool = False
+    replication_key: str | None = None
+
+
+def select(catalog: Mapping[str, Any], wanted: Iterable[Wanted], where: str) -> dict[str, Any]:
+    """The catalog with the wanted streams and columns selected. Raises `ConfigError` for a stream the tap does not have."""
+    entries = {name: entry for entry in catalog.get("streams", ()) for name in (entry.get("stream"), entry.get("tap_stream_id")) if name}
+    return {"streams": [_selected(_entry(entries, want, where), want) for want in wanted]}
+
+
+def columns_of(catalog: Mapping[str, Any], stream: str) -> dict[str, Any]:
+    """The JSON schemas of a stream's columns in a catalog."""
+    for entry in catalog.get("streams", ()):
+        if stream in (entry.get("stream"), entry.get("tap_stream_id")):
+            return dict(entry.get("schema", {}).get("properties", {}))
+    return {}
+
+
+def _entry(entries: Mapping[str, Any], want: Wanted, where: str) -> dict[str, Any]:
+    if want.stream not in entries:
+        near = difflib.get_close_matches(want.stream, entries, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(entries)) or 'no streams at all'}"
+        raise ConfigError(f"{where} has no stream {want.stream!r}", hint=hint)
+    return copy.deepcopy(dict(entries[want.stream]))
+
+
+def _selected(entry: dict[str, Any], want: Wanted) -> dict[str, Any]:
+    columns = want.columns | set(want.key) | ({want.replication_key} if want.replication_key else set())
+    method = "INCREMENTAL" if want.incremental else "FULL_TABLE"
+    root: dict[str, Any] = {"selected": True, "replication-method": method}
+    metadata = {tuple(item.get("breadcrumb", ())): dict(item.get("metadata", {})) for item in entry.get("metadata", ())}
+    root = {**metadata.get((), {}), **root}
+    entry["selected"], entry["replication_method"] = True, method
+    if want.incremental and want.replication_key:
+        root["replication-key"] = entry["replication_key"] = want.replication_key
+    else:
+        root.pop("replication-key", None)
+        entry.pop("replication_key", None)
+    metadata[()] = root
+    for column in entry.get("schema", {}).get("properties", {}):
+        item = metadata.setdefault(("properties", column), {"inclusion": "available"})
+        item["selected"] = column in columns or item.get("inclusion") == "automatic"
+    entry["metadata"] = [{"breadcrumb": list(crumb), "metadata": item} for crumb, item in metadata.items()]
+    if not entry.get("key_properties"):
+        entry["key_properties"] = list(want.key)
+    return entry
+
+
+def turned_back(state: Mapping[str, Any] | None, overlaps: Mapping[str, Instant], fresh: Iterable[str]) -> dict[str, Any]:
+    """The STATE to hand to the tap: each stream's bookmark turned back by its overlap, none for the streams to read in full.
+
+    Understands the bookmark that the SDK and most taps write, `{"bookmarks": {stream: {"replication_key_value": …}}}`, with
+    times and numbers of seconds left as they are where they are not times. Any other STATE is handed on as it is.
+    """
+    if not state:
+        return {}
+    found = copy.deepcopy(dict(state))
+    bookmarks = found.get("bookmarks")
+    if not isinstance(bookmarks, dict):
+        return found
+    for stream in fresh:
+        bookmarks.pop(stream, None)
+    for stream, overlap in overlaps.items():
+        mark = bookmarks.get(stream)
+        if isinstance(mark, dict) and isinstance(mark.get("replication_key_value"), str):
+            mark["replication_key_value"] = _earlier(mark["replication_key_value"], overlap)
+    return found
+
+
+def has_bookmark(state: Mapping[str, Any] | None, stream: str) -> bool:
+    """Whether a STATE lets the tap skip what it read before."""
+    bookmarks = (state or {}).get("bookmarks")
+    return bool(isinstance(bookmarks, dict) and bookmarks.get(stream)) or bool(state and not isinstance(bookmarks, dict))
+
+
+def _earlier(moment: str, overlap: Instant) -> str:
+    try:
+        return (datetime.fromisoformat(moment) - timedelta(microseconds=overlap)).isoformat()
+    except (ValueError, OverflowError):
+        return moment

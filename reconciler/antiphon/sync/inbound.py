@@ -1,0 +1,56 @@
+"""Reading both sides at once: taps run side by side, their messages are collected by one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from antiphon.errors import GuardTripped, PluginFailed
+from antiphon.ledger import Ledger
+from antiphon.model import Instant, Side
+from antiphon.singer.plugins import Ended, TapRun
+from antiphon.sync.collect import Collector, Counts, Stream, complete
+
+_PAUSE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One side to read: its running tap and what is expected of it."""
+
+    side: Side
+    tap: TapRun
+    streams: list[Stream]
+
+
+def read_sides(ledger: Ledger, sources: list[Source], clock: Callable[[], Instant], *, accept_empty: frozenset[Side]) -> dict[Side, list[Counts]]:
+    """Collect every source to its end. Raises `PluginFailed` if a tap failed; what it showed before is kept."""
+    collectors = {s.side: Collector(ledger, s.side, s.streams, clock, tap=s.tap.name) for s in sources}
+    counts: dict[Side, list[Counts]] = {}
+    failed: list[str] = []
+    words = ""
+    waiting = list(sources)
+    while waiting:
+        for source in list(waiting):
+            found = source.tap.poll(_PAUSE)
+            collector = collectors[source.side]
+            if isinstance(found, Ended):
+                waiting.remove(source)
+                if found.code != 0:
+                    collector.flush()
+                    failed.append(f"{source.tap.name} ended with exit code {found.code}")
+                    words = words or found.words
+                else:
+                    counts[source.side] = collector.ended()
+            elif found is not None:
+                for message in found:
+                    collector.feed(message)
+    if failed:
+        raise PluginFailed(f"{' and '.join(failed)}; nothing was planned or written", hint=words)
+    tripped = []
+    for source in sources:
+        overlaps: Mapping[str, Instant] = {stream.entity: stream.overlap for stream in source.streams}
+        tripped += complete(ledger, source.side, overlaps, accept_empty=source.side in accept_empty)
+    if tripped:
+        raise GuardTripped("\n".join(t.message for t in tripped), hint=tripped[0].hint)
+    return counts

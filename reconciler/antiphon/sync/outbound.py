@@ -1,0 +1,111 @@
+"""Writing one side: the outbox level by level into its target, and the bisecting of a foreign target that dies on a row.
+
+`deliver_side` is a generator: it yields the lines for one run of the target and is sent the `Outcome`. Whoever drives it
+runs the targets of both sides at once, while the ledger is touched by one thread only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from antiphon.ledger import Ledger
+from antiphon.ledger.tables import OUTBOX
+from antiphon.mapping import Mapping as SyncMapping
+from antiphon.model import Instant, Op, OpState, Side
+from antiphon.protocol import parse_bookmark
+from antiphon.settle import Moment
+from antiphon.singer.messages import encode
+from antiphon.singer.plugins import Outcome
+from antiphon.sync.confirm import acknowledge, read_receipts, refuse
+from antiphon.sync.deliver import Skipped, intend, messages, ready
+
+OPS_PER_RUN = 20_000
+"""Operations in one run of a target."""
+
+Delivery: TypeAlias = Generator[list[bytes], Outcome, "Written"]
+
+
+@dataclass(slots=True)
+class Written:
+    """What became of one side's operations. `outage`: the target did not work at all; its last words."""
+
+    side: Side
+    sent: int = 0
+    refused: list[tuple[Op, str]] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    unacknowledged: int = 0
+    outage: str = ""
+
+
+@dataclass(slots=True)
+class _Suspects:
+    """Operations on which a foreign target died alone; guilty only if it could do another one."""
+
+    found: list[tuple[Op, str]] = field(default_factory=list)
+    failures: int = 0
+    words: str = ""
+    code: int = 0
+
+
+def deliver_side(
+    ledger: Ledger, mapping: SyncMapping, side: Side, *, clock: Callable[[], Instant], run_id: str, receipts: Path | None
+) -> Delivery:
+    """Write everything of one side that may go out."""
+    written = Written(side)
+    suspects = _Suspects()
+    levels, written.skipped = ready(ledger, mapping, side, clock(), replay=receipts is not None)
+    for level in levels:
+        for start in range(0, len(level), OPS_PER_RUN):
+            yield from _run(ledger, mapping, side, level[start : start + OPS_PER_RUN], clock, run_id, receipts, written, suspects)
+            if written.outage:
+                return written
+    if suspects.found and not written.sent:
+        written.outage = suspects.words or f"it ended with exit code {suspects.code}"
+        return written
+    for op, words in suspects.found:
+        refuse(ledger, mapping, op, words, Moment(clock(), run_id, mapping.version))
+        written.refused.append((op, words))
+    return written
+
+
+def _run(
+    ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], clock: Callable[[], Instant], run_id: str,
+    receipts: Path | None, written: Written, suspects: _Suspects,
+) -> Generator[list[bytes], Outcome, None]:
+    at = clock()
+    intended = intend(ledger, mapping, side, ops, at)
+    if not intended:
+        return
+    outcome = yield [encode(message) for message in messages(ledger, mapping, side, intended, at)]
+    now = Moment(clock(), run_id, mapping.version)
+    if receipts is not None:
+        read_receipts(ledger, mapping, side, receipts, now)
+    acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now)
+    left = [found for op in intended if (found := ledger.get(OUTBOX, op.op_id)) is not None and found.state is OpState.INFLIGHT]
+    written.sent += len(intended) - len(left)
+    if outcome.code == 0:
+        written.unacknowledged += len(left)
+        return
+    suspects.words, suspects.code, suspects.failures = outcome.words, outcome.code, suspects.failures + 1
+    if outcome.hung:
+        written.outage = f"it did nothing for a long time and was ended\n{outcome.words}"
+    elif receipts is not None:
+        written.outage = outcome.words or f"it ended with exit code {outcome.code}"
+    elif len(left) == 1:
+        suspects.found.append((left[0], outcome.words))
+    elif not written.sent and suspects.failures > _patience(len(ops)):
+        written.outage = outcome.words or f"it ended with exit code {outcome.code}"
+    elif left:
+        middle = len(left) // 2
+        for half in (left[:middle], left[middle:]):
+            yield from _run(ledger, mapping, side, half, clock, run_id, receipts, written, suspects)
+            if written.outage:
+                return
+
+
+def _patience(number: int) -> int:
+    """So many failures in a row, before anything worked, are an outage and not a bad row."""
+    return 2 * max(number, 1).bit_length() + 2

@@ -1,0 +1,110 @@
+"""The same round in separate processes: what `target-reconciler`, `tap-reconciler` and `antiphon collect` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from antiphon.config import Replication, SyncConfig
+from antiphon.errors import ConfigError, GuardTripped
+from antiphon.ledger.tables import CURSOR
+from antiphon.model import Side
+from antiphon.protocol import parse_bookmark
+from antiphon.settle import Moment
+from antiphon.singer.messages import State, parse
+from antiphon.sync.collect import Collector, Stream, complete
+from antiphon.sync.confirm import acknowledge, read_receipts
+from antiphon.sync.deliver import intend, messages, ready
+from antiphon.sync.planning import adopt, index, propose, unread
+from antiphon.sync.run import Runner
+
+_EMIT = 1000
+_SAY_EVERY = 10_000_000
+"""Microseconds between two STATE lines: Meltano takes 40 ms to store one."""
+
+
+def take_in(runner: Runner, side: Side, lines: Iterable[bytes], say_state: Callable[[Mapping[str, Any]], None]) -> None:
+    """Collect a tap's messages from standard input. `say_state` is given STATE values that are committed, the last one always."""
+    streams = side_streams(runner.config, side)
+    collector = Collector(runner.ledger, side, streams, runner.clock)
+    said: Mapping[str, Any] | None = None
+    said_at = runner.clock()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        for message in parse(line, f"standard input, line {number}"):
+            collector.feed(message)
+            if isinstance(message, State) and runner.clock() - said_at > _SAY_EVERY:
+                collector.flush()
+        if collector.state is not None and collector.state is not said and runner.clock() - said_at > _SAY_EVERY:
+            said, said_at = collector.state, runner.clock()
+            say_state(said)
+    for counts in collector.ended():
+        runner.report.say(
+            "read", f"read {side} {counts.entity}: {counts.seen} records, {counts.changed} changed, {counts.missing} missing",
+            side=side, entity=counts.entity, seen=counts.seen, changed=counts.changed, missing=counts.missing,
+        )
+    if collector.state is not None and collector.state is not said:
+        say_state(collector.state)
+
+
+def complete_side(runner: Runner, side: Side) -> str:
+    """The tap that fed `target-reconciler` ended well: believe what its read did not show. A sentence about it."""
+    check_side(runner.config, side)
+    entities = runner.config.entities
+    overlaps = {name: e.sides[side].overlap if e.sides[side].replication is Replication.INCREMENTAL else 0 for name, e in entities.items()}
+    unended = [name for name in overlaps if (cursor := runner.ledger.get(CURSOR, side, name)) is None or not cursor.read_ended]
+    if unended:
+        raise ConfigError(f"no read of {side} {unended[0]} has ended", hint=f"run the tap of {side} into target-reconciler first")
+    tripped = complete(runner.ledger, side, overlaps, accept_empty=side in runner.accept_empty)
+    if tripped:
+        raise GuardTripped("\n".join(t.message for t in tripped), hint=tripped[0].hint)
+    return f"the read of {side} was complete"
+
+
+def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """Settle the acknowledgement handed in, plan if there is something new, and emit the side's outbox."""
+    check_side(runner.config, side)
+    ledger, config = runner.ledger, runner.config
+    mapping = runner.mapping()
+    remark = acknowledge(ledger, mapping, parse_bookmark(state), side, Moment(runner.clock(), runner.run_id, mapping.version))
+    if remark:
+        runner.report.warn("acknowledgement", remark, side=side)
+    for each in config.side_names:
+        path = runner.receipts_path(each)
+        if path is not None:
+            read_receipts(ledger, mapping, each, path, Moment(runner.clock(), runner.run_id, mapping.version))
+    runner.check(mapping)
+    index(ledger, mapping)
+    held = unread(ledger, mapping) | {name: f"{name} has no target" for name in mapping.sides if config.sides[name].target is None}
+    plan = propose(ledger, mapping, Moment(runner.clock(), runner.run_id, mapping.version), held=held)
+    if plan.tripped:
+        raise GuardTripped("\n".join(t.message for t in plan.tripped), hint=plan.tripped[0].hint)
+    for name, reason in held.items():
+        if any(reason == said for said in plan.waits.values()):
+            runner.report.warn("held", f"nothing new is written to {name}: {reason}", side=name)
+    adopt(ledger, mapping, plan)
+    levels, skipped = ready(ledger, mapping, side, runner.clock(), replay=True)
+    for level in levels:
+        for start in range(0, len(level), _EMIT):
+            now = runner.clock()
+            yield from messages(ledger, mapping, side, intend(ledger, mapping, side, level[start : start + _EMIT], now), now)
+    runner.report.say("gave", f"{sum(map(len, levels))} operations to {side}, {len(skipped)} wait", side=side)
+
+
+def side_streams(config: SyncConfig, side: Side) -> list[Stream]:
+    """What a tap of this side is expected to send. Whether a read was full shows in the tap's own SCHEMA."""
+    check_side(config, side)
+    found = []
+    for name, entity in config.entities.items():
+        there = entity.sides[side]
+        columns = {f.columns[side] for f in entity.fields.values()} | set(there.key) | set(there.required)
+        incremental = there.replication is Replication.INCREMENTAL
+        found.append(Stream(name, there.stream, there.key, tuple(sorted(columns)), full=not incremental, overlap=there.overlap if incremental else 0))
+    return found
+
+
+def check_side(config: SyncConfig, side: Side) -> None:
+    """Raise `ConfigError` for a side that sync.yml does not have."""
+    if side not in config.sides:
+        raise ConfigError(f"the setting `side` is {side!r}: there is no such side", hint=f"the sides are {' and '.join(config.side_names)}")

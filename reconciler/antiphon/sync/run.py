@@ -1,0 +1,261 @@
+"""One process: both taps read at once, one plan, both targets written at once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from antiphon.config import PluginConfig, Replication, StreamConfig, SyncConfig, bind, scope_version
+from antiphon.config.lint import lint
+from antiphon.errors import ConfigError, GuardTripped, PluginFailed
+from antiphon.ledger import Ledger
+from antiphon.ledger.tables import CONFLICT, CURSOR, OUTBOX
+from antiphon.mapping import Mapping as SyncMapping
+from antiphon.model import ConflictState, Cursor, Instant, OpState, Run, Side
+from antiphon.plan import Plan
+from antiphon.settle import Moment
+from antiphon.singer.catalog import Wanted, has_bookmark, select, turned_back
+from antiphon.singer.plugins import Outcome, Workshop
+from antiphon.sync.collect import Counts, Stream
+from antiphon.sync.confirm import read_receipts
+from antiphon.sync.inbound import Source, read_sides
+from antiphon.sync.outbound import Delivery, Written, deliver_side
+from antiphon.sync.planning import adopt, index, propose
+from antiphon.sync.report import Reporter
+
+FULL_READ = 24 * 3600 * 1_000_000
+"""How often an incremental side without receipts is read in full, unless sync.yml says otherwise."""
+
+SCOPE_CHANGED = "the streams or keys of sync.yml changed, so that a record which vanished may only be out of sight"
+
+
+def our_clock() -> Instant:
+    """Now, in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+@dataclass(slots=True)
+class Runner:
+    """One run of a command on one sync. The ledger is held by this process."""
+
+    config: SyncConfig
+    ledger: Ledger
+    shop: Workshop
+    report: Reporter
+    accept_empty: frozenset[Side] = frozenset()
+    clock: Callable[[], Instant] = our_clock
+    run_id: str = field(default_factory=lambda: uuid4().hex[:12])
+    receipts: dict[Side, bool] = field(default_factory=dict)
+    catalogs: dict[Side, dict[str, Any]] = field(default_factory=dict)
+
+    # ---- what is known of the plugins
+
+    def ask_plugins(self) -> None:
+        """Ask taps for their catalogs and targets for their settings, all at once."""
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            asked: dict[tuple[str, Side], Future[dict[str, Any]]] = {}
+            for name, side in self.config.sides.items():
+                if side.tap.catalog is None:
+                    asked["tap", name] = pool.submit(self.shop.discover, side.tap, _title(side.tap))
+                else:
+                    asked["tap", name] = pool.submit(_read_catalog, side.tap.catalog)
+                if side.target is not None and side.target.receipts_path is None:
+                    asked["target", name] = pool.submit(self.shop.about, side.target, _title(side.target))
+            for (kind, name), answer in asked.items():
+                if kind == "tap":
+                    self.catalogs[name] = answer.result()
+                else:
+                    self.receipts[name] = "receipts_path" in answer.result().get("settings", {}).get("properties", {})
+
+    def mapping(self) -> SyncMapping:
+        """The mapping, with the columns as they were last read."""
+        columns = {}
+        for side in self.config.side_names:
+            for entity in self.config.entities:
+                cursor = self.ledger.get(CURSOR, side, entity)
+                if cursor is not None and cursor.schema:
+                    columns[side, entity] = cursor.schema
+        return bind(self.config, columns, self.receipts)
+
+    def receipts_path(self, side: Side) -> Path | None:
+        """Where the side's target writes its receipts, if it does."""
+        target = self.config.sides[side].target
+        if target is None:
+            return None
+        if target.receipts_path is not None:
+            return target.receipts_path
+        return self.config.path.parent / ".antiphon" / f"receipts-{side}.jsonl" if self.receipts.get(side) else None
+
+    # ---- the four steps
+
+    def recover(self) -> None:
+        """Settle the receipts of a run that ended too early."""
+        mapping = self.mapping()
+        for side in self.config.side_names:
+            path = self.receipts_path(side)
+            if path is not None:
+                read_receipts(self.ledger, mapping, side, path, self._moment(mapping))
+
+    def read(self, *, full: bool = False) -> dict[Side, list[Counts]]:
+        """Read both sides, in full where it is due."""
+        started = time.monotonic()
+        plans = {side: self._streams(side, full=full) for side in self.config.side_names}
+        sources = []
+        for side, (streams, wanted, state) in plans.items():
+            plugin = self.config.sides[side].tap
+            catalog = select(self.catalogs[side], wanted, _title(plugin))
+            sources.append(Source(side, self.shop.start_tap(plugin, _title(plugin), catalog, state), streams))
+        counts = read_sides(self.ledger, sources, self.clock, accept_empty=self.accept_empty)
+        for side, found in sorted(counts.items()):
+            for each in found:
+                self.report.say(
+                    "read", f"read {side} {each.entity}: {each.seen} records, {each.changed} changed, {each.missing} missing",
+                    side=side, entity=each.entity, seen=each.seen, changed=each.changed, missing=each.missing,
+                    seconds=round(time.monotonic() - started, 3),
+                )
+        return counts
+
+    def propose(self, *, reviewed: frozenset[str] | None = None) -> tuple[SyncMapping, Plan]:
+        """The plan that follows now. Nothing is stored but the index of records."""
+        mapping = self.mapping()
+        self.check(mapping)
+        index(self.ledger, mapping)
+        held = {side: f"{side} has no target" for side in mapping.sides if self.config.sides[side].target is None}
+        return mapping, propose(self.ledger, mapping, self._moment(mapping), held=held, reviewed=reviewed)
+
+    def carry_out(self, mapping: SyncMapping, plan: Plan, *, reviewed: bool = False) -> list[Written]:
+        """Store the plan and write both sides. Raises `GuardTripped` if a guard forbids it, `PluginFailed` if a target failed."""
+        tripped = [guard for guard in plan.tripped if not (reviewed and guard.counting)]
+        if tripped:
+            raise GuardTripped("\n".join(guard.message for guard in tripped), hint=tripped[0].hint)
+        adopt(self.ledger, mapping, plan)
+        written = self._deliver(mapping)
+        self._tell(written)
+        return written
+
+    def waiting(self) -> int:
+        """How many conflicts wait for a person."""
+        return self.ledger.store.count(CONFLICT, "state", (ConflictState.OPEN,))
+
+    def record(self, command: str, outcome: str, started: Instant, counts: Mapping[str, int]) -> None:
+        """Keep that this run happened."""
+        with self.ledger.transaction():
+            self.ledger.put([Run(self.run_id, command, started, self.clock(), outcome, counts)])
+
+    # ---- details
+
+    def _streams(self, side: Side, *, full: bool) -> tuple[list[Stream], list[Wanted], dict[str, Any]]:
+        whole = self.ledger.get(CURSOR, side, "")
+        state = whole.state if whole is not None else None
+        streams, wanted, fresh, overlaps = [], [], [], {}
+        for name, entity in self.config.entities.items():
+            there = entity.sides[side]
+            incremental = there.replication is Replication.INCREMENTAL
+            anew = full or not incremental or not has_bookmark(state, there.stream) or self._full_read_due(side, name, there)
+            columns = {f.columns[side] for f in entity.fields.values()} | set(there.key) | set(there.required)
+            streams.append(Stream(name, there.stream, there.key, tuple(sorted(columns)), full=anew, overlap=there.overlap if incremental else 0))
+            wanted.append(Wanted(there.stream, there.key, frozenset(columns), incremental, there.replication_key))
+            overlaps[there.stream] = there.overlap
+            if anew:
+                fresh.append(there.stream)
+        return streams, wanted, turned_back(state, overlaps, fresh)
+
+    def _full_read_due(self, side: Side, entity: str, there: StreamConfig) -> bool:
+        """An incremental stream is read in full from time to time, and when the fate of a write must be known."""
+        receipts = self.receipts_path(side) is not None
+        cursor = self.ledger.get(CURSOR, side, entity) or Cursor(side, entity)
+        every = there.full_read if there.full_read is not None else (None if receipts else FULL_READ)
+        if every is not None and self.clock() - cursor.full_at >= every:
+            return True
+        doubtful = self.ledger.store.find(OUTBOX, "state", [(side, OpState.INFLIGHT)])
+        return not receipts and any(op.entity == entity for op in doubtful)
+
+    def check(self, mapping: SyncMapping) -> None:
+        """Refuse a mapping that cannot converge, and note a change of scope."""
+        columns = {(side, e.name): e.sides[side].columns for e in mapping.entities.values() for side in mapping.sides if e.sides[side].columns}
+        findings = lint(self.config, columns, self.receipts)
+        errors = [f for f in findings if f.severity == "error"]
+        if errors:
+            raise ConfigError("\n".join(f"{f.where}: {f.message}" for f in errors), hint=errors[0].hint)
+        scope = scope_version(self.config)
+        instance = self.ledger.instance
+        if instance.scope_version != scope:
+            blocked = SCOPE_CHANGED if instance.scope_version else instance.deletes_blocked
+            with self.ledger.transaction():
+                self.ledger.update_instance(scope_version=scope, deletes_blocked=blocked)
+
+    def _deliver(self, mapping: SyncMapping) -> list[Written]:
+        """Drive both sides' deliveries: their targets run at once, the ledger is touched here only."""
+        done: list[Written] = []
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            running: dict[Future[Outcome], tuple[Side, Delivery]] = {}
+
+            def go_on(side: Side, delivery: Delivery, outcome: Outcome | None) -> None:
+                try:
+                    lines = next(delivery) if outcome is None else delivery.send(outcome)
+                except StopIteration as end:
+                    done.append(end.value)
+                    return
+                running[pool.submit(self._run_target, side, lines)] = (side, delivery)
+
+            for side in mapping.sides:
+                if self.config.sides[side].target is not None:
+                    delivery = deliver_side(
+                        self.ledger, mapping, side, clock=self.clock, run_id=self.run_id, receipts=self.receipts_path(side),
+                    )
+                    go_on(side, delivery, None)
+            while running:
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    side, delivery = running.pop(future)
+                    go_on(side, delivery, future.result())
+        return sorted(done, key=lambda written: written.side)
+
+    def _run_target(self, side: Side, lines: Iterable[bytes]) -> Outcome:
+        target = self.config.sides[side].target
+        if target is None:
+            raise ConfigError(f"{side} has no target")
+        path = self.receipts_path(side)
+        extra = {"receipts_path": str(path)} if path is not None else None
+        return self.shop.run_target(target, _title(target), lines, extra)
+
+    def _tell(self, written: list[Written]) -> None:
+        for each in written:
+            for op, words in each.refused:
+                last = words.splitlines()[-1] if words else ""
+                self.report.warn("refused", f"{each.side} refused {op.kind.value} {op.entity} {dict(op.key)}: {last}", side=each.side, op_id=op.op_id)
+            if each.sent:
+                self.report.say("wrote", f"wrote {each.sent} to {each.side}", side=each.side, sent=each.sent)
+            if each.unacknowledged:
+                self.report.warn(
+                    "unacknowledged", f"{each.side}: the target ended well but acknowledged nothing of {each.unacknowledged} writes; "
+                    "the next read shows what became of them", side=each.side, count=each.unacknowledged,
+                )
+        outages = [each for each in written if each.outage]
+        if outages:
+            sides = " and ".join(each.side for each in outages)
+            raise PluginFailed(f"the target of {sides} failed; what it did not acknowledge stays in the outbox", hint=outages[0].outage)
+
+    def _moment(self, mapping: SyncMapping) -> Moment:
+        return Moment(self.clock(), self.run_id, mapping.version)
+
+
+def _title(plugin: PluginConfig) -> str:
+    return Path(plugin.command[0]).name
+
+
+def _read_catalog(path: Path) -> dict[str, Any]:
+    try:
+        catalog = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise ConfigError(f"the catalog {path} cannot be read: {error}") from error
+    if not isinstance(catalog, dict):
+        raise ConfigError(f"the catalog {path} is no catalog: it is no object")
+    return catalog
+

@@ -1,0 +1,112 @@
+"""Verify: after a full read of both sides, every linked record compared under the mapping's equivalence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from antiphon.ledger import Ledger
+from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER, OBS
+from antiphon.mapping import Entity, Mapping as SyncMapping
+from antiphon.merge import Surroundings
+from antiphon.model import MISSING, Base, ConflictState, Link, LinkState, Observation, RecordState, Side
+from antiphon.plan import Plan
+
+_EXAMPLES = 10
+_PAGE = 2000
+
+
+@dataclass(slots=True)
+class Verified:
+    """The result: linked records that agree, fields that differ, and what waits."""
+
+    agreed: int = 0
+    differing: list[str] = field(default_factory=list)
+    waiting: int = 0
+    conflicts: int = 0
+    parked: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Nothing differs that no one knows of, and nothing waits to be written."""
+        return not self.differing and not self.waiting
+
+    def text(self) -> str:
+        """For people."""
+        lines = [f"{self.agreed} linked records agree, {len(self.differing)} differ"]
+        lines += [f"  {line}" for line in self.differing[:_EXAMPLES]]
+        if len(self.differing) > _EXAMPLES:
+            lines.append(f"  and {len(self.differing) - _EXAMPLES} more (--json shows all)")
+        lines.append(f"{self.waiting} writes are waiting, {self.conflicts} conflicts wait for a person, {self.parked} links are parked")
+        return "\n".join(lines)
+
+    def facts(self) -> dict[str, Any]:
+        """For programs."""
+        return {"agreed": self.agreed, "differing": self.differing, "waiting": self.waiting, "conflicts": self.conflicts, "parked": self.parked, "clean": self.clean}
+
+
+def verify(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> Verified:
+    """Compare what both sides last showed. `plan` is what follows now: each of its operations is a difference that waits."""
+    found = Verified(waiting=len(plan.operations))
+    found.waiting += sum(1 for side in mapping.sides for _ in ledger.open_ops(side))
+    contested = {(c.lid, c.field) for c in ledger.store.find(CONFLICT, "state", [(ConflictState.OPEN,), (ConflictState.RESOLVED,)])}
+    found.conflicts = len(contested)
+    planned = {op.lid for op in plan.operations}
+    for entity in mapping.entities.values():
+        found.parked += ledger.store.count(LINK, "state", (entity.name, LinkState.PARKED))
+        for page in _pages(ledger, entity):
+            _compare(ledger, mapping, entity, page, planned, contested, found)
+    return found
+
+
+def _pages(ledger: Ledger, entity: Entity) -> Iterator[list[Link]]:
+    links = ledger.store.find(LINK, "state", [(entity.name, LinkState.ACTIVE)])
+    for start in range(0, len(links), _PAGE):
+        yield links[start : start + _PAGE]
+
+
+def _compare(
+    ledger: Ledger, mapping: SyncMapping, entity: Entity, links: list[Link], planned: set[str], contested: set[tuple[str, str | None]], found: Verified
+) -> None:
+    lids = [(link.lid,) for link in links]
+    members: dict[str, dict[Side, str]] = {}
+    for member in ledger.store.find(MEMBER, "lid", lids):
+        if member.held:
+            members.setdefault(member.lid, {})[member.side] = member.rid
+    bases: dict[tuple[str, str], dict[Side, Base]] = {}
+    for base in ledger.store.find(BASE, "lid", lids):
+        bases.setdefault((base.lid, base.field), {})[base.side] = base
+    keys = [(side, entity.name, rid) for pair in members.values() for side, rid in pair.items()]
+    seen = ledger.store.get(OBS, keys)
+    facts = ledger.facts(mapping.sides)
+    around = Surroundings(entity, lambda name, side, rid: facts.holder((side, name, rid)), lambda lid, side: facts.members(lid).get(side))
+    for link in links:
+        if link.lid in planned:
+            continue
+        pair = {side: seen.get((side, entity.name, rid)) for side, rid in members.get(link.lid, {}).items()}
+        wrong = list(_differences(mapping, entity, link, pair, bases, contested, around))
+        found.differing += wrong
+        found.agreed += not wrong
+
+
+def _differences(
+    mapping: SyncMapping, entity: Entity, link: Link, pair: dict[Side, Observation | None], bases: dict[tuple[str, str], dict[Side, Base]],
+    contested: set[tuple[str, str | None]], around: Surroundings,
+) -> Iterator[str]:
+    a, b = mapping.sides
+    one, two = pair.get(a), pair.get(b)
+    if one is None or two is None or one.state is not RecordState.LIVE or two.state is not RecordState.LIVE:
+        missing = a if one is None or one.state is not RecordState.LIVE else b
+        yield f"{entity.name} {link.lid}: not there on {missing}"
+        return
+    for name, each in entity.fields.items():
+        mine, theirs = one.fields.get(each.columns[a], MISSING), two.fields.get(each.columns[b], MISSING)
+        if mine is MISSING or theirs is MISSING or {(link.lid, name), (link.lid, each.group), (link.lid, None)} & contested:
+            continue
+        if around.agree(each, mapping.sides, mine, theirs):
+            continue
+        base = bases.get((link.lid, name), {})
+        as_written = len(base) == len(mapping.sides) and around.equal(each, a, mine, base[a].value) and around.equal(each, b, theirs, base[b].value)
+        if not as_written:
+            yield f"{entity.name} {link.lid}: {name} differs ({a} {one.rid}, {b} {two.rid})"

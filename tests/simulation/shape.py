@@ -1,0 +1,202 @@
+"""What one schedule syncs: the profiles of its two sides, and a mapping, both drawn from the seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, Final
+
+from antiphon.mapping import (
+    Assigned,
+    CopyFrom,
+    Derived,
+    Entity,
+    EntitySide,
+    Field,
+    Guards,
+    Initial,
+    Kind,
+    KeyRule,
+    Latest,
+    Limit,
+    Mapping,
+    NonEmpty,
+    OnDelete,
+    Owner,
+    Park,
+    Policy,
+    SetUnion,
+    Uuid,
+)
+from antiphon.model import Side
+
+CRM, WAREHOUSE = SIDES = ("crm", "warehouse")
+
+HUBSPOT, SQL, FOREIGN = "hubspot", "warehouse", "foreign"
+
+PROFILES: Final = {
+    "warehouse": (SQL, SQL),
+    "hubspot": (HUBSPOT, SQL),
+    "foreign": (FOREIGN, FOREIGN),
+    "mixed": (HUBSPOT, FOREIGN),
+}
+"""Named by what they put to the test: the kinds of the sides `crm` and `warehouse`."""
+
+SECOND: Final = 1_000_000
+LAG: Final = 120 * SECOND
+"""So late a change may become visible to an incremental read."""
+OVERLAP: Final = 180 * SECOND
+
+TEXT: dict[str, Any] = {"type": ["string", "null"]}
+NUMBER: dict[str, Any] = {"type": ["number", "null"]}
+LIST: dict[str, Any] = {"type": ["array", "null"], "items": {"type": "string"}}
+INTEGER: dict[str, Any] = {"type": ["integer", "null"]}
+
+NO_GUARDS = Guards(max_delete=Limit(), max_change=Limit(), max_create=Limit())
+
+
+@dataclass(frozen=True)
+class Shape:
+    """All that is fixed before a schedule begins."""
+
+    profile: str
+    kinds: dict[Side, str]
+    incremental: dict[Side, bool]
+    mapping: Mapping
+    wire: bool  # messages travel as text
+    batching: bool  # targets write when a STATE comes, not at once
+    history: bool  # the CRM tells which of a record's values a write replaced
+    records: int
+    full_every: int
+
+    def column(self, entity: str, side: Side, field: str) -> str:
+        """A field's column on a side."""
+        return self.mapping.entities[entity].fields[field].columns[side]
+
+
+def draw(rng: Random, profile: str | None = None) -> Shape:
+    """A shape from a seed's own random numbers."""
+    profile = profile or rng.choice(sorted(PROFILES))
+    kinds = dict(zip(SIDES, PROFILES[profile], strict=True))
+    rules = {side: _key_rule(rng, kinds, side) for side in SIDES}
+    names = ["company", "contact"] if rng.random() < 0.6 else ["contact"]
+    with_deals = "company" in names and rng.random() < 0.25
+    entities = {name: _entity(rng, name, kinds, rules, names) for name in names}
+    if with_deals:
+        entities["membership"] = _membership(kinds, rules)
+    guards = Guards() if rng.random() < 0.15 else NO_GUARDS
+    return Shape(
+        profile=profile,
+        kinds=kinds,
+        incremental={side: rng.random() < 0.4 and not with_deals for side in SIDES},
+        mapping=Mapping("simulation", SIDES, entities, "1", guards),
+        wire=rng.random() < 0.3,
+        batching=rng.random() < 0.4,
+        history=True,
+        records=12 if guards is not NO_GUARDS else rng.randint(1, 4),
+        full_every=rng.randint(2, 4),
+    )
+
+
+def other(side: Side) -> Side:
+    """The opposite side."""
+    return WAREHOUSE if side == CRM else CRM
+
+
+def without(mapping: Mapping, entity: str, field: str) -> Mapping:
+    """The mapping after somebody took a field out of sync.yml."""
+    there = mapping.entities[entity]
+    fields = {name: f for name, f in there.fields.items() if name != field}
+    changed = replace(there, fields=fields)
+    return replace(mapping, entities={**mapping.entities, entity: changed}, version=f"without {entity}.{field}")
+
+
+def _key_rule(rng: Random, kinds: dict[Side, str], side: Side) -> KeyRule:
+    if kinds[side] == HUBSPOT:
+        return Assigned()
+    if kinds[side] == FOREIGN:
+        return Uuid() if rng.random() < 0.7 else CopyFrom(other(side))
+    return rng.choice([Uuid(), Assigned()])
+
+
+def key_schema(kind: str, rule: KeyRule | None) -> dict[str, Any]:
+    """How a side declares its ids."""
+    return {"type": "integer"} if kind == SQL and isinstance(rule, Assigned) else {"type": "string"}
+
+
+def _policy(rng: Random) -> Policy:
+    return rng.choice([Park(), Owner(CRM), Owner(WAREHOUSE), Latest(Park()), Latest(Owner(CRM)), NonEmpty()])
+
+
+def _entity(
+    rng: Random, name: str, kinds: dict[Side, str], rules: dict[Side, KeyRule], names: list[str]
+) -> Entity:
+    fields = [
+        _field("name", _policy(rng)),
+        _field("city", _policy(rng)),
+    ]
+    match: tuple[tuple[str, ...], ...] = (("name",),)
+    if name == "contact":
+        steps = (("strip", ""), ("lower", ""))
+        fields += [
+            replace(_field("email", _policy(rng)), normalize=steps),
+            replace(_field("score", _policy(rng)), kind=Kind.NUMBER),
+            replace(_field("tags", SetUnion()), kind=Kind.LIST, separator=";"),
+        ]
+        match = (("email",),)
+        if "company" in names:
+            fields.append(replace(_field("company", _policy(rng)), references="company"))
+        if rng.random() < 0.2:
+            fields = [replace(f, group="who") if f.name in ("name", "city") else f for f in fields]
+    else:
+        fields.append(replace(_field("parent", _policy(rng)), references="company"))
+    match = match if rng.random() < 0.85 else ()
+    on_delete = {side: rng.choice(list(OnDelete)) for side in SIDES}
+    sides = {
+        side: EntitySide(
+            stream=f"{side}-{name}",
+            key=("id",),
+            key_rule=rules[side],
+            on_delete=on_delete[side],
+            receipts=kinds[side] != FOREIGN,
+            deletes=kinds[side] == FOREIGN and rng.random() < 0.5,
+            columns={
+                "id": key_schema(kinds[side], rules[side]),
+                **{f.columns[side]: _schema(f, kinds[side], rules[side]) for f in fields},
+            },
+        )
+        for side in SIDES
+    }
+    initial: Initial = rng.choice([Park(), Owner(CRM), Owner(WAREHOUSE), NonEmpty()])
+    return Entity(name, sides, {f.name: f for f in fields}, match, initial)
+
+
+def _membership(kinds: dict[Side, str], rules: dict[Side, KeyRule]) -> Entity:
+    fields = {
+        name: replace(_field(name, Owner(CRM)), references=name) for name in ("company", "contact")
+    }
+    sides = {
+        side: EntitySide(
+            stream=f"{side}-membership",
+            key=tuple(f.columns[side] for f in fields.values()),
+            key_rule=Derived(),
+            on_delete=OnDelete.DELETE,
+            receipts=kinds[side] != FOREIGN,
+            deletes=kinds[side] == FOREIGN,
+            columns={f.columns[side]: key_schema(kinds[side], rules[side]) for f in fields.values()},
+        )
+        for side in SIDES
+    }
+    return Entity("membership", sides, fields)
+
+
+def _field(name: str, policy: Policy) -> Field:
+    return Field(name, {CRM: name, WAREHOUSE: f"w_{name}"}, policy, Kind.TEXT)
+
+
+def _schema(field: Field, kind: str, rule: KeyRule) -> dict[str, Any]:
+    if field.references:
+        return INTEGER if key_schema(kind, rule)["type"] == "integer" else TEXT
+    if kind == HUBSPOT:
+        return TEXT
+    return {"score": NUMBER, "tags": LIST}.get(field.name, TEXT)

@@ -1,0 +1,143 @@
+"""How each kind of system is read: its tap's messages, with the faults that taps have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from antiphon.model import Instant, Value
+from antiphon.singer.messages import Message, Record, State, encode, parse
+from antiphon.singer.messages import Schema as SchemaMessage
+from antiphon.singer.plugins import Ended
+from antiphon.sync.collect import Stream
+from tests.simulation.shape import HUBSPOT, OVERLAP, SECOND
+from tests.simulation.world import Row, System
+
+
+@dataclass(slots=True)
+class Reading:
+    """What goes wrong in one read."""
+
+    dies_after: int | None = None  # so many messages; the tap ends with an error
+    duplicates: bool = False  # a page is shown twice
+    shuffle: int | None = None  # records come in another order
+    empty: bool = False  # the side shows nothing
+    swapped: bool = False  # the side is another account
+    hidden: frozenset[str] = frozenset()  # columns that SCHEMA and RECORD lack
+
+
+@dataclass(slots=True)
+class FakeTap:
+    """A tap's run: one message at a time, and users act in between."""
+
+    system: System
+    lines: Iterator[dict[str, Any]]
+    faults: Reading = field(default_factory=Reading)
+    told: int = 0
+
+    @property
+    def name(self) -> str:
+        """As a process would be called."""
+        return f"tap-{self.system.side}"
+
+    def poll(self, _seconds: float) -> list[Message] | Ended:
+        """The next message, or the end."""
+        world = self.system.world
+        world.tick()
+        world.moment(f"read {self.system.side}")
+        if self.faults.dies_after is not None and self.told >= self.faults.dies_after:
+            return Ended(1, "it died")
+        self.told += 1
+        line = next(self.lines, None)
+        if line is None:
+            return Ended(0, "")
+        if world.shape.wire:
+            return list(parse(encode(line), self.name))
+        return [_message(line)]
+
+
+def _message(line: dict[str, Any]) -> Message:
+    match line["type"]:
+        case "RECORD":
+            return Record(line["stream"], line["record"], line.get("sync") or {})
+        case "SCHEMA":
+            return SchemaMessage(line["stream"], line["schema"]["properties"], tuple(line["key_properties"]))
+        case _:
+            return State(line["value"])
+
+
+def read(system: System, streams: list[Stream], state: Mapping[str, Any] | None, faults: Reading) -> FakeTap:
+    """Begin a read. `state` is the bookmark that the tap is handed."""
+    system.world.looked[system.side] = system.world.now - (0 if all(s.full for s in streams) else OVERLAP)
+    return FakeTap(system, _lines(system, streams, state or {}, faults), faults)
+
+
+def _lines(
+    system: System, streams: list[Stream], state: Mapping[str, Any], faults: Reading
+) -> Iterator[dict[str, Any]]:
+    marks = dict(state.get("bookmarks", {}))
+    for stream in streams:
+        entity = system.world.shape.mapping.entities[stream.entity].sides[system.side]
+        properties = {name: dict(shape) for name, shape in entity.columns.items() if name not in faults.hidden}
+        yield {
+            "type": "SCHEMA",
+            "stream": stream.stream,
+            "schema": {"properties": properties},
+            "key_properties": list(stream.key),
+        }
+        began = system.world.now
+        since = None if stream.full else marks.get(stream.stream, {}).get("at", 0) - OVERLAP
+        if not faults.empty:
+            yield from _records(system, stream, since, faults)
+        marks[stream.stream] = {"at": began}
+        yield {"type": "STATE", "value": {"bookmarks": dict(marks)}}
+
+
+def _records(system: System, stream: Stream, since: Instant | None, faults: Reading) -> Iterator[dict[str, Any]]:
+    system.commit()
+    rows = [row for row in system.tables[stream.entity].values() if _shown(system, row, since)]
+    if faults.shuffle is not None:
+        Random(faults.shuffle).shuffle(rows)
+    snapshot = None if system.kind == HUBSPOT else [dict(row.values) for row in rows]
+    for number, row in enumerate(rows):
+        values = row.values if snapshot is None else snapshot[number]
+        record = {**row.key, **values}
+        if faults.swapped:
+            record = _stranger(system, row, record)
+        record = {name: value for name, value in record.items() if name not in faults.hidden}
+        line: dict[str, Any] = {"type": "RECORD", "stream": stream.stream, "record": record}
+        if system.kind == HUBSPOT and not faults.swapped:
+            line["sync"] = _envelope(row)
+        yield line
+        if faults.duplicates and number % 3 == 0 and snapshot is not None:
+            yield line
+
+
+def _shown(system: System, row: Row, since: Instant | None) -> bool:
+    if system.kind != HUBSPOT:
+        return row.alive and (since is None or row.updated >= since)
+    if since is None:
+        return True
+    stamps = [stamp for stamp, visible in row.indexed if visible <= system.world.now]
+    return bool(stamps) and stamps[-1] >= since
+
+
+def _envelope(row: Row) -> dict[str, Any]:
+    if row.merged_into is not None:
+        return {"state": "merged", "merged_into": _ids(row.merged_into), "birth": str(row.born)}
+    return {"state": "live" if row.alive else "gone", "birth": str(row.born)}
+
+
+def _ids(rid: str) -> list[Value]:
+    return [rid.removeprefix('["').removesuffix('"]')]
+
+
+def _stranger(system: System, row: Row, record: dict[str, Value]) -> dict[str, Value]:
+    """The same table in another account: other ids, other people."""
+    number = row.born // SECOND % 100_000
+    changed = {name: f"stranger {number}" if isinstance(v, str) else v for name, v in record.items()}
+    for name, value in row.key.items():
+        changed[name] = 1_000_000 + int(value) if isinstance(value, int) else f"x{value}"
+    return changed

@@ -1,0 +1,256 @@
+"""The world outside the reconciler: a clock, two systems with their records, and all that ever happened to each value.
+
+A system keeps its records as a real one does. A `warehouse` shows what users commit only some time after it was stamped,
+and deletes for good. `hubspot` trims and lower-cases, keeps numbers as text, indexes late, archives, restores, merges
+into new ids. `foreign` is a plain table behind a plugin that knows nothing of us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+from antiphon.equivalence import is_empty, make_rid
+from antiphon.model import MISSING, Instant, Missing, Rid, Side, Value
+from tests.simulation.shape import HUBSPOT, SECOND, SIDES, SQL, Shape
+
+POISON = "☠"
+"""No target takes a value with this in it."""
+
+LONGEST = 12
+"""`hubspot` cuts names that are longer."""
+
+USER, SYNC, RESTORE = "user", "sync", "restore"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One value that a column got, or `MISSING` when the record ended. `unseen`: what the engine had not looked at since."""
+
+    at: Instant
+    value: Value | Missing
+    by: str
+    op_id: str = ""
+    unseen: Instant = 0
+
+
+@dataclass(slots=True)
+class Row:
+    """One record with its whole past."""
+
+    entity: str
+    key: dict[str, Value]
+    values: dict[str, Value]
+    born: Instant
+    made_by: str
+    sync_key: str = ""
+    source: str = ""  # of a record that the engine made: what it was made from
+    alive: bool = True
+    ended_by: str = ""
+    merged_into: Rid | None = None
+    updated: Instant = 0
+    indexed: list[tuple[Instant, Instant]] = field(default_factory=list)  # (stamp, visible to searches since)
+    pending: list[tuple[Instant, Instant, dict[str, Value]]] = field(default_factory=list)  # (visible, stamp, values)
+    history: dict[str, list[Event]] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def rid(self) -> Rid:
+        """Its id."""
+        return make_rid(list(self.key.values()))
+
+
+class World:
+    """Both systems, the one clock, and what is to be told when an invariant breaks."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.now: Instant = 1_700_000_000 * SECOND
+        self.skew: Instant = 0
+        self.log: list[tuple[object, ...]] = []
+        self.violations: list[str] = []
+        self.happened: set[str] = set()  # faults and edits that excuse what would otherwise be wrong
+        self.users: Callable[[str], None] | None = None
+        self.looked: dict[Side, Instant] = dict.fromkeys(SIDES, 0)  # the last read of a side began then
+        self.systems = {side: System(self, side, shape.kinds[side]) for side in SIDES}
+
+    def clock(self) -> Instant:
+        """The engine's own clock."""
+        return self.now + self.skew
+
+    def tick(self, seconds: int = 1) -> None:
+        """Let time pass."""
+        self.now += seconds * SECOND
+
+    def moment(self, phase: str) -> None:
+        """Users may act now."""
+        if self.users is not None:
+            self.users(phase)
+
+    def wrong(self, what: str) -> None:
+        """Something happened that must never happen."""
+        self.violations.append(what)
+
+
+class System:
+    """One side's records, and what users do to them."""
+
+    def __init__(self, world: World, side: Side, kind: str) -> None:
+        self.world, self.side, self.kind = world, side, kind
+        self.tables: dict[str, dict[Rid, Row]] = {name: {} for name in world.shape.mapping.entities}
+        self.receipts = bytearray()
+        self.receipt_table: dict[str, bytes] = {}
+        self._numbers = 100 if side == "crm" else 500
+
+    # ---- what is there
+
+    def rows(self, entity: str) -> list[Row]:
+        """The live records, as committed by now."""
+        self.commit()
+        return [row for row in self.tables[entity].values() if row.alive]
+
+    def find(self, entity: str, rid: Rid) -> Row | None:
+        """A record, dead or alive."""
+        self.commit()
+        return self.tables[entity].get(rid)
+
+    def every_row(self) -> Iterator[Row]:
+        """Every record that ever was."""
+        for table in self.tables.values():
+            yield from table.values()
+
+    def columns(self, entity: str) -> list[str]:
+        """The mapped columns that are no key."""
+        there = self.world.shape.mapping.entities[entity]
+        key = there.sides[self.side].key
+        return [f.columns[self.side] for f in there.fields.values() if f.columns[self.side] not in key]
+
+    # ---- users
+
+    def create(self, entity: str, values: dict[str, Value]) -> Row:
+        """A user makes a record."""
+        key: dict[str, Value] = {"id": self.new_id(entity)}
+        if entity == "membership":
+            key = {column: values[column] for column in self.world.shape.mapping.entities[entity].sides[self.side].key}
+        row = self.insert(entity, key, USER)
+        for column, value in values.items():
+            if column not in key and not is_empty(value):
+                self.put(row, column, value, USER)
+        row.note = f"note {row.rid}"
+        return row
+
+    def edit(self, row: Row, values: dict[str, Value], *, delay: Instant = 0) -> None:
+        """A user changes a record; in a warehouse others see it `delay` later, stamped as of now."""
+        if self.kind == SQL and delay:
+            row.pending.append((self.world.now + delay, self.world.now, values))
+            return
+        for column, value in values.items():
+            self.put(row, column, value, USER)
+
+    def delete(self, row: Row) -> None:
+        """A user deletes, or archives, a record."""
+        self.end(row, USER)
+
+    def restore(self, row: Row) -> None:
+        """A user takes a record out of the archive."""
+        row.alive, row.ended_by = True, ""
+        self.stamp(row)
+        for column, value in row.values.items():
+            row.history.setdefault(column, []).append(Event(self.world.now, value, RESTORE))
+
+    def merge(self, winner: Row, loser: Row) -> Row:
+        """A user merges two records: a new id, the winner's values, and the loser's where the winner has none."""
+        merged = self.insert(winner.entity, {"id": self.new_id(winner.entity)}, winner.made_by)
+        merged.values, merged.history, merged.born = winner.values, winner.history, winner.born
+        merged.sync_key, merged.source, merged.note = winner.sync_key, winner.source, winner.note
+        winner.values, winner.history = dict(winner.values), {}
+        for column, value in loser.values.items():
+            if is_empty(merged.values.get(column)) and not is_empty(value):
+                self.put(merged, column, value, USER)
+        self.end(loser, USER)
+        for old in (winner, loser):
+            old.alive, old.merged_into, old.sync_key, old.source = False, merged.rid, "", ""
+            self.stamp(old)
+        self.world.happened.add("merge")
+        return merged
+
+    # ---- storage
+
+    def insert(self, entity: str, key: dict[str, Value], by: str) -> Row:
+        """A new record without values, in place of a dead one of the same id."""
+        row = Row(entity, dict(key), dict.fromkeys(self.columns(entity)), self.world.now, by)
+        dead = self.tables[entity].pop(row.rid, None)
+        if dead is not None:
+            row.history = dead.history
+        self.tables[entity][row.rid] = row
+        self.stamp(row)
+        return row
+
+    def put(self, row: Row, column: str, value: Value, by: str, op_id: str = "") -> Value:
+        """Store one value as this system does, and return it so."""
+        stored = self.stored(column, value)
+        same = row.values.get(column) == stored
+        row.values[column] = stored
+        if by == SYNC or not same:
+            unseen = self.world.looked[self.side]
+            row.history.setdefault(column, []).append(Event(self.world.now, stored, by, op_id, unseen))
+        self.stamp(row)
+        return stored
+
+    def stored(self, column: str, value: Value) -> Value:
+        """What becomes of a value here."""
+        if self.kind != HUBSPOT:
+            return value
+        if isinstance(value, list):
+            value = ";".join(str(v) for v in value)
+        if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+            value = str(value)
+        if isinstance(value, str):
+            value = value.strip()
+            if column == "email":
+                value = value.lower()
+            if column == "name":
+                value = value[:LONGEST].strip()
+        return None if is_empty(value) else value
+
+    def end(self, row: Row, by: str, op_id: str = "") -> None:
+        """The record is deleted."""
+        row.alive, row.ended_by = False, by
+        row.pending.clear()
+        for column in row.values:
+            unseen = self.world.looked[self.side]
+            row.history.setdefault(column, []).append(Event(self.world.now, MISSING, by, op_id, unseen))
+        self.stamp(row)
+
+    def stamp(self, row: Row) -> None:
+        """Every write stamps the record; the index of `hubspot` hears of it later."""
+        row.updated = self.world.now
+        if self.kind == HUBSPOT:
+            lag = (self.world.now // SECOND * 7 + len(row.indexed) * 13) % 110 * SECOND
+            row.indexed.append((self.world.now, self.world.now + lag))
+
+    def commit(self, rows: Iterable[Row] | None = None) -> None:
+        """Let users' transactions end whose time has come; those on `rows` at once."""
+        if self.kind != SQL:
+            return
+        now = self.world.now
+        for row in self.every_row() if rows is None else rows:
+            if not row.pending:
+                continue
+            due = [p for p in row.pending if rows is not None or p[0] <= now]
+            row.pending = [p for p in row.pending if p not in due]
+            for _, stamp, values in due:
+                if row.alive:
+                    for column, value in values.items():
+                        self.put(row, column, value, USER)
+                    row.updated = stamp
+
+    def new_id(self, entity: str) -> Value:
+        """The id that this system gives a new record."""
+        self._numbers += 1
+        column = self.world.shape.mapping.entities[entity].sides[self.side].columns["id"]
+        if column["type"] == "integer":
+            return self._numbers
+        return str(self._numbers) if self.kind == HUBSPOT else str(UUID(int=self._numbers))
