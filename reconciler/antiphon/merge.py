@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import TypeAlias
 
-from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, canon, is_empty
+from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, canon, is_empty, split
 from antiphon.mapping import Entity, Field, SetUnion
 from antiphon.model import MISSING, ConflictKind, Instant, Missing, Side, Value
 from antiphon.policies import Combined, Contest, Undecided, Wins, decide
@@ -99,7 +99,7 @@ class Surroundings:
 
     def equal(self, field: Field, side: Side, one: Value, two: Value) -> bool:
         """Whether two values of the same side mean the same."""
-        if one == two and type(one) is type(two):
+        if isinstance(one, str) and one == two:  # Python also calls [1] and [True] equal
             return True
         return self.canon(field, side, one) == self.canon(field, side, two)
 
@@ -135,10 +135,11 @@ def merge(
         case Hold():
             return verdict
         case Wins(winner, reason):
-            writes = _writes(sides, winner, differing, reason, around)
+            return Send(tuple(_writes(sides, winner, differing, reason, around)), adopt)
         case Combined():
-            writes = _combined(sides, differing[0], verdict, around)
-    return Send(tuple(writes), adopt) if writes else (Adopt(adopt) if adopt else Still())
+            return Send(tuple(_combined(sides, differing[0], verdict, around)), adopt)
+        case None:
+            return Adopt(adopt) if adopt else Still()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,19 +197,26 @@ def _verdict(
     changed: Mapping[Side, bool],
     around: Surroundings,
     decision: Decision | None,
-) -> Wins | Combined | Hold:
+) -> Wins | Combined | Hold | None:
+    """Who wins. None: nothing is written, since a one-way field's source has only an empty value to give."""
     a, b = sides
     lead = differing[0].field
+    empty = {side: all(is_empty(_value(r, side)) for r in differing) for side in sides}
+    joining = any(r.base is None for r in differing)
+    full = (
+        _full_side(sides, empty)
+        if joining or (lead.keep_empty and any(changed[s] for s in sides if empty[s]))
+        else None
+    )
     if lead.direction is not None:
-        return Wins(lead.direction[0], f"{lead.name} flows from {lead.direction[0]} only")
+        source, target = lead.direction
+        return Wins(source, f"{lead.name} flows from {source} only") if full != target else None
     if decision is not None:
         if decision.take is not None:
             return Wins(decision.take, "decided by a person")
-        return Combined((decision.value if not isinstance(decision.value, Missing) else None,), "decided by a person")
-    empty = {side: all(is_empty(_value(r, side)) for r in differing) for side in sides}
-    joining = any(r.base is None for r in differing)
-    if empty[a] != empty[b] and (joining or (lead.keep_empty and changed[a if empty[a] else b])):
-        full = b if empty[a] else a
+        if not lead.references and not isinstance(decision.value, Missing):  # an id means nothing to the other side
+            return Combined(_named(lead, decision.value), "decided by a person")
+    if full is not None:
         return Wins(full, f"only {full} has a value")
     if not joining and changed[a] != changed[b]:
         return Wins(a if changed[a] else b, f"only {a if changed[a] else b} changed it")
@@ -224,6 +232,11 @@ def _verdict(
     if isinstance(verdict, Undecided):
         return Hold(ConflictKind.JOIN if joining else ConflictKind.FIELD, verdict.reason)
     return verdict
+
+
+def _full_side(sides: tuple[Side, Side], empty: Mapping[Side, bool]) -> Side | None:
+    full = [side for side in sides if not empty[side]]
+    return full[0] if len(full) == 1 else None
 
 
 def _whole(readings: list[Reading], side: Side) -> Value:
@@ -274,19 +287,20 @@ def _writes(
     return writes
 
 
+def _named(field: Field, value: Value) -> tuple[Value, ...]:
+    """A value that a person gave, in either side's words, by its names in the picklist; a set's members one by one."""
+    names = {stored: name for mine in field.picklist.values() for name, stored in mine.items()}
+    members = split(field, value) if isinstance(field.policy, SetUnion) else [value]
+    return tuple(names.get(member, member) if isinstance(member, str) else member for member in members)
+
+
 def _combined(sides: tuple[Side, Side], reading: Reading, verdict: Combined, around: Surroundings) -> list[Write]:
     writes = []
     for side in sides:
-        other = sides[1] if side == sides[0] else sides[0]
-        if isinstance(reading.field.policy, SetUnion):
-            members: Value = list(verdict.members)
-            value = represent(
-                reading.field, other, side, members, around.entity.sides, around.resolve, around.member_of
-            )
-        else:
-            value = represent(
-                reading.field, other, side, verdict.members[0], around.entity.sides, around.resolve, around.member_of
-            )
+        words = reading.field.picklist.get(side, {})
+        members = [words.get(name, name) if isinstance(name, str) else name for name in verdict.members]
+        made = members if isinstance(reading.field.policy, SetUnion) else members[0]
+        value = represent(reading.field, side, side, made, around.entity.sides, around.resolve, around.member_of)
         now = reading.values[side]
         if isinstance(now, Missing) or not around.equal(reading.field, side, now, value):
             lost = has_changed(reading, side, around) and not isinstance(now, Missing)

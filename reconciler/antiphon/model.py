@@ -372,6 +372,7 @@ class Instance:
     seq: int = 0
     audit_seq: int = 0
     deletes_blocked: str = ""  # why no delete may be planned; empty: they may
+    blocked_at: Instant = 0
 
 
 @dataclass(frozen=True, slots=True)

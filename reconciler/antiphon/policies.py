@@ -31,7 +31,7 @@ class Wins:
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """A value made of both goes to both: the members of a multi-select."""
+    """A value made of both goes to both: the members of a multi-select, by their names in the picklist."""
 
     members: tuple[Value, ...]
     reason: str

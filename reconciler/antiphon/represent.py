@@ -76,13 +76,13 @@ def _translate(field: Field, source: Side, target: Side, value: Value) -> Value:
 def as_type(schema: Mapping[str, Any], value: Value) -> Value:
     """`value` as the JSON type that the column's schema asks for, where its meaning stays the same."""
     kind = kind_of([schema])
-    if kind in (Kind.TEXT, Kind.DATE, Kind.DATETIME):
+    if kind in (Kind.TEXT, Kind.DATE, Kind.DATETIME) or schema.get("format") == "singer.decimal":
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, int | float | Decimal):
             return str(value)
         return canonical_json(value) if isinstance(value, dict | list) else value
-    if kind is Kind.NUMBER and schema.get("type") != "string" and "string" not in schema.get("type", ()):
+    if kind is Kind.NUMBER:
         return _number(value)
     return _boolean(value) if kind is Kind.BOOLEAN else value
 

@@ -220,7 +220,7 @@ def observed(
         return 0 if gone else op.attempt + 1
     if op.kind is OpKind.UPDATE and _is_remnant(ws, around, op, seen):
         return REMNANT
-    visible = [_settle_value(ws, around, op, name, seen, mapping) for name in op.patch]
+    visible = [_settle_value(ws, around, op, name, seen, mapping) for name in op.patch if name in around.entity.fields]
     settled = all(visible)
     if not sent:
         ws.put_op(
@@ -316,7 +316,11 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
             ws.put_member(link, op.side, rid)
     told = {**line.found, **line.stored}
     other = mapping.other(op.side)
-    stored = {name: told.get(entity.fields[name].columns[op.side], value) for name, value in op.patch.items()}
+    stored = {
+        name: told.get(entity.fields[name].columns[op.side], value)
+        for name, value in op.patch.items()
+        if name in entity.fields  # sync.yml may have lost the field since
+    }
     for name, value in stored.items():
         if name in op.source:
             ws.put_base(Base(op.lid, op.side, name, value, mapping.version, version=line.version))

@@ -51,7 +51,7 @@ FINDINGS: dict[str, tuple[list[tuple[str, str]], tuple[Severity, str, str]]] = {
         (WARNING, "entities.contact.on_delete", "warehouse allows no deletes"),
     ),
     "deletions that an incremental read never shows": (
-        [("        full_read: every 24h\n", "")],
+        [("        full_read: every 24h\n", ""), ("command: target-sql,", "command: target-sql, receipts_path: r,")],
         (WARNING, "entities.contact.sides.warehouse", "deletions go unnoticed"),
     ),
     "no way to know who is who": (
@@ -92,13 +92,13 @@ FINDINGS: dict[str, tuple[list[tuple[str, str]], tuple[Severity, str, str]]] = {
 @pytest.mark.parametrize("name", FINDINGS)
 def test_a_finding(name: str, tmp_path: Path) -> None:
     changes, (severity, where, message) = FINDINGS[name]
-    found = lint(loaded(tmp_path, *changes), columns())
+    found = lint(loaded(tmp_path, *changes), columns(), {})
     assert [f for f in found if (f.severity, f.where) == (severity, where) and message in f.message]
 
 
 def test_errors_come_first_then_the_order_of_the_file(tmp_path: Path) -> None:
     config = loaded(tmp_path, (", receipts_path: out/receipts.jsonl", ""))
-    found = lint(config)
+    found = lint(config, None, {})
     order = [(f.severity is WARNING, config.line(f.where)) for f in found]
     assert order == sorted(order)
     assert found[0].severity is ERROR
@@ -107,6 +107,14 @@ def test_errors_come_first_then_the_order_of_the_file(tmp_path: Path) -> None:
 def test_receipts_that_a_plugin_speaks_of_are_enough(tmp_path: Path) -> None:
     config = loaded(tmp_path, (", receipts_path: out/receipts.jsonl", ""), ("{crm: delete}", "delete"))
     assert not [f for f in lint(config, None, {"crm": True, "warehouse": True}) if "receipts" in f.message]
+
+
+def test_what_fails_for_want_of_receipts_is_a_warning_until_the_target_was_asked(tmp_path: Path) -> None:
+    config = loaded(tmp_path, (", receipts_path: out/receipts.jsonl", ""))
+    for receipts, severity in ((None, WARNING), ({}, ERROR), ({"crm": False}, ERROR)):
+        found = {f.where: f.severity for f in lint(config, None, receipts) if "writes" in f.message}
+        assert found["entities.contact.sides.crm.on_create"] is severity
+        assert found["entities.contact.on_delete.crm"] is severity
 
 
 def test_a_sound_file_has_no_findings(tmp_path: Path) -> None:

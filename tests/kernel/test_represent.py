@@ -62,6 +62,7 @@ def sent(
         (INTEGER, "12345678901234567890", 12345678901234567890),
         ({"type": ["string", "number"]}, "7", "7"),
         ({"type": "string", "format": "singer.decimal"}, "1.50", "1.50"),
+        ({"type": "string", "format": "singer.decimal"}, Decimal("1.50"), "1.50"),
         (BOOLEAN, "true", True),
         (BOOLEAN, " F ", False),
         (BOOLEAN, 1, True),

@@ -155,15 +155,19 @@ def test_a_transaction_reads_what_it_wrote(store: Store) -> None:
         assert list(store.scan(OBS)) == []
 
 
+def _write_and_raise(store: Store, error: type[BaseException]) -> None:
+    store.put(OBS, [obs("[1]", touched=True), obs("[3]", touched=True), obs("[1]", state=RecordState.GONE)])
+    store.remove(OBS, [("crm", "contact", "[2]")])
+    store.put(MEMBER, [member("l1", "[1]", held=False), member("l2", "[1]")])
+    raise error
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_failed_transaction_leaves_no_trace(store: Store, error: type[BaseException]) -> None:
     put(store, OBS, obs("[1]"), obs("[2]", touched=True))
     put(store, MEMBER, member("l1", "[1]"))
     with pytest.raises(error), store.transaction():
-        store.put(OBS, [obs("[1]", touched=True), obs("[3]", touched=True), obs("[1]", state=RecordState.GONE)])
-        store.remove(OBS, [("crm", "contact", "[2]")])
-        store.put(MEMBER, [member("l1", "[1]", held=False), member("l2", "[1]")])
-        raise error
+        _write_and_raise(store, error)
     assert list(store.scan(OBS)) == [obs("[1]"), obs("[2]", touched=True)]
     assert store.find(OBS, "touched", [(True,)]) == [obs("[2]", touched=True)]
     assert store.count(OBS, "live", ("crm", "contact", RecordState.LIVE)) == 2

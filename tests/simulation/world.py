@@ -131,9 +131,8 @@ class System:
 
     def create(self, entity: str, values: dict[str, Value]) -> Row:
         """A user makes a record."""
-        key: dict[str, Value] = {"id": self.new_id(entity)}
-        if entity == "membership":
-            key = {column: values[column] for column in self.world.shape.mapping.entities[entity].sides[self.side].key}
+        names = self.world.shape.mapping.entities[entity].sides[self.side].key
+        key = {"id": self.new_id(entity)} if names == ("id",) else {column: values[column] for column in names}
         row = self.insert(entity, key, USER)
         for column, value in values.items():
             if column not in key and not is_empty(value):

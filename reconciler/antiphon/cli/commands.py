@@ -106,13 +106,16 @@ def apply(options: Options, file: Path | None, accept_empty: tuple[str, ...], pa
 @click.option("--strict", is_flag=True, help=f"Exit with {CONFLICTS_WAIT} if anything waits for a person.")
 @click.option("--full", is_flag=True, help="Read incremental streams in full, too.")
 @click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Wait so long for another run to end.")
+@click.option("--accept-scope", is_flag=True, help="Streams or keys of sync.yml changed on purpose: let deletes through again.")
 @accept_empty
 @patience
 @pass_options
-def sync(options: Options, accept_empty: tuple[str, ...], patience: float, wait: float, *, strict: bool, full: bool) -> int:
+def sync(options: Options, accept_empty: tuple[str, ...], patience: float, wait: float, *, strict: bool, full: bool, accept_scope: bool) -> int:
     """Read both sides, settle what both changed, and write to each only what it lacks."""
     config = read_config(options.config)
     with working(config, "sync", options.report, accept_empty=accept_empty, patience=patience, wait=wait) as runner:
+        if accept_scope:
+            runner.accept_scope()
         _read(runner, full=full)
         return _write(options, runner, "sync", strict=strict)
 

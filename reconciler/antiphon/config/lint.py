@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from antiphon.config.bind import Columns, gives_receipts
 from antiphon.config.finding import Finding, Severity, error, warning
@@ -15,12 +15,17 @@ from antiphon.model import OpKind, Side
 def lint(
     config: SyncConfig, columns: Columns | None = None, receipts: Mapping[Side, bool] | None = None
 ) -> list[Finding]:
-    """All findings: errors first, then in the order of the file. Without `columns` nothing is known of the streams."""
+    """All findings: errors first, then in the order of the file.
+
+    Without `columns` nothing is known of the streams. Without `receipts` the targets were not asked whether they write
+    any, so that what fails for want of them is a warning only.
+    """
     found = [*_sides(config)]
     for entity in config.entities.values():
         found += _entity(entity)
         for side in config.side_names:
-            found += _stream(config, entity, side, receives=gives_receipts(config.sides[side], receipts))
+            known = gives_receipts(config.sides[side], receipts) or (None if receipts is None else False)
+            found += _stream(config, entity, side, receives=known)
         for field in entity.fields.values():
             found += _field(config, entity, field)
         found += lint_columns(config, entity, columns or {})
@@ -51,14 +56,14 @@ def _entity(entity: EntityConfig) -> Iterator[Finding]:
         )
 
 
-def _stream(config: SyncConfig, entity: EntityConfig, side: Side, *, receives: bool) -> Iterator[Finding]:
+def _stream(config: SyncConfig, entity: EntityConfig, side: Side, *, receives: bool | None) -> Iterator[Finding]:
     stream, target = entity.sides[side], config.sides[side].target
     where = f"entities.{entity.name}.sides.{side}"
     if target is not None and OpKind.CREATE in stream.allow:
         yield from _creates(entity, side, where, receives=receives)
     if stream.on_delete is not OnDelete.PARK:
         yield from _deletes(config, entity, stream, side, receives=receives)
-    if stream.replication is Replication.INCREMENTAL and stream.full_read is None:
+    if stream.replication is Replication.INCREMENTAL and stream.full_read is None and receives:
         yield warning(
             where,
             "an incremental read never shows that a record is gone, so that deletions go unnoticed",
@@ -66,12 +71,17 @@ def _stream(config: SyncConfig, entity: EntityConfig, side: Side, *, receives: b
         )
 
 
-def _creates(entity: EntityConfig, side: Side, where: str, *, receives: bool) -> Iterator[Finding]:
+def _for_want_of_receipts(receives: bool | None) -> Callable[[str, str, str], Finding]:  # noqa: FBT001 its only subject
+    """An error where the target is known to write none, a warning where only the file says nothing of them."""
+    return warning if receives is None else error
+
+
+def _creates(entity: EntityConfig, side: Side, where: str, *, receives: bool | None) -> Iterator[Finding]:
     stream = entity.sides[side]
     one_way_out = all(field.direction is not None and field.direction[0] == side for field in entity.fields.values())
     match stream.key_rule:
         case Assigned() if not receives:
-            yield error(
+            yield _for_want_of_receipts(receives)(
                 f"{where}.on_create",
                 f"{side} would name its new records itself, but its target writes no receipts, so that nobody"
                 " learns their names: each would be taken for a stranger and created again",
@@ -99,7 +109,7 @@ def _creates(entity: EntityConfig, side: Side, where: str, *, receives: bool) ->
 
 
 def _deletes(
-    config: SyncConfig, entity: EntityConfig, stream: StreamConfig, side: Side, *, receives: bool
+    config: SyncConfig, entity: EntityConfig, stream: StreamConfig, side: Side, *, receives: bool | None
 ) -> Iterator[Finding]:
     target = config.sides[side].target
     per_side = f"entities.{entity.name}.on_delete.{side}"
@@ -107,7 +117,7 @@ def _deletes(
     if target is None or OpKind.DELETE not in stream.allow:
         yield warning(where, f"{side} allows no deletes, so that deletions are parked whatever `on_delete` says")
     elif not receives and not target.deletes:
-        yield error(
+        yield _for_want_of_receipts(receives)(
             where,
             f"the target of {side} neither writes receipts nor is declared to honour deletions, and many pass over them"
             " silently, so that each would be parked",

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from antiphon.errors import LedgerBusy, LedgerError
 from antiphon.facts import ObsKey, Workspace
-from antiphon.ledger.facts import LedgerFacts
+from antiphon.ledger.facts import LedgerFacts, find_touched
 from antiphon.ledger.store import Store
 from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, MEMBER, OBS, OUTBOX, SCHEMA_VERSION, TABLE_OF, Table
 from antiphon.model import Audit, Instance, Instant, LinkState, Member, Op, OpState, Row, Side
@@ -78,11 +78,11 @@ class Ledger:
 
     def facts(self, sides: tuple[Side, Side]) -> LedgerFacts:
         """The planner's view, as of now."""
-        return LedgerFacts(self.store, sides)
+        return LedgerFacts(self.store, find_touched(self.store, sides))
 
-    def workspace(self, sides: tuple[Side, Side]) -> Workspace:
-        """A workspace to settle deliveries in; store it by `apply`."""
-        return Workspace(LedgerFacts(self.store, sides))
+    def workspace(self, lids: Iterable[str]) -> Workspace:
+        """A workspace to settle deliveries of these links in; store it by `apply_workspace`."""
+        return Workspace(LedgerFacts(self.store, lids=lids))
 
     def get(self, table: Table[R], *key: object) -> R | None:
         """One row by its primary key."""

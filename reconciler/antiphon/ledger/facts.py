@@ -22,6 +22,15 @@ from antiphon.model import (
     Tombstone,
 )
 
+def find_touched(store: Store, sides: tuple[Side, Side]) -> list[ObsKey]:
+    """The records that the planner must look at: those that changed, and those whose writes are in doubt."""
+    found = {row.key for row in store.find(OBS, "touched", [(True,)])}
+    in_doubt = [(side, state) for side in sides for state in (OpState.SENT, OpState.INFLIGHT)]
+    lids = {op.lid for op in store.find(OUTBOX, "state", in_doubt)}
+    found |= {(m.side, m.entity, m.rid) for m in store.find(MEMBER, "lid", [(lid,) for lid in lids]) if m.held}
+    return sorted(found)
+
+
 _OPEN = tuple(state for state in OpState if state.open)
 _WAITING = (ConflictState.OPEN, ConflictState.RESOLVED)
 
@@ -29,9 +38,9 @@ _WAITING = (ConflictState.OPEN, ConflictState.RESOLVED)
 class LedgerFacts:
     """`facts.Facts` over a store. It remembers what it read: make a new one for each planning."""
 
-    def __init__(self, store: Store, sides: tuple[Side, Side]) -> None:
+    def __init__(self, store: Store, touched: Iterable[ObsKey] = (), lids: Iterable[str] = ()) -> None:
         self._store = store
-        self._touched = self._find_touched(sides)
+        self._touched = sorted(touched)
         self._obs: dict[ObsKey, Observation | None] = {}
         self._holders: dict[ObsKey, str | None] = {}
         self._links: dict[str, Link | None] = {}
@@ -42,28 +51,19 @@ class LedgerFacts:
         self._keys: dict[ObsKey, dict[int, str]] = {}
         self._absent: set[ObsKey] | None = None
         self._load_records(self._touched)
-        lids = sorted({lid for key in self._touched if (lid := self._holders[key]) is not None})
-        self._load_links(lids)
+        wanted = sorted({lid for key in self._touched if (lid := self._holders[key]) is not None} | set(lids))
+        self._load_links(wanted)
         self._load_records(
-            [
-                (side, link.entity, rid)
-                for lid in lids
-                if (link := self._links[lid])
-                for side, rid in self._members[lid].items()
-            ]
+            (side, link.entity, rid)
+            for lid in wanted
+            if (link := self._links[lid]) is not None
+            for side, rid in self._members[lid].items()
         )
-
-    def _find_touched(self, sides: tuple[Side, Side]) -> list[ObsKey]:
-        found = {row.key for row in self._store.find(OBS, "touched", [(True,)])}
-        in_doubt = [(side, state) for side in sides for state in (OpState.SENT, OpState.INFLIGHT)]
-        lids = {op.lid for op in self._store.find(OUTBOX, "state", in_doubt)}
-        found |= {
-            (m.side, m.entity, m.rid) for m in self._store.find(MEMBER, "lid", [(lid,) for lid in lids]) if m.held
-        }
-        return sorted(found)
 
     def _load_records(self, keys: Iterable[ObsKey]) -> None:
         wanted = [key for key in keys if key not in self._obs]
+        if not wanted:
+            return
         shown = self._store.get(OBS, wanted)
         held = {
             (m.side, m.entity, m.rid): m.lid
@@ -79,6 +79,8 @@ class LedgerFacts:
 
     def _load_links(self, lids: Iterable[str]) -> None:
         wanted = [lid for lid in lids if lid not in self._links]
+        if not wanted:
+            return
         each = [(lid,) for lid in wanted]
         found = self._store.get(LINK, each)
         for lid in wanted:
@@ -102,42 +104,50 @@ class LedgerFacts:
 
     def observation(self, key: ObsKey) -> Observation | None:
         """As `Facts.observation`."""
-        self._load_records([key])
+        if key not in self._obs:
+            self._load_records([key])
         return self._obs[key]
 
     def holder(self, key: ObsKey) -> str | None:
         """As `Facts.holder`."""
-        self._load_records([key])
+        if key not in self._obs:
+            self._load_records([key])
         return self._holders[key]
 
     def link(self, lid: str) -> Link | None:
         """As `Facts.link`."""
-        self._load_links([lid])
+        if lid not in self._links:
+            self._load_links([lid])
         return self._links[lid]
 
     def members(self, lid: str) -> Mapping[Side, Rid]:
         """As `Facts.members`."""
-        self._load_links([lid])
+        if lid not in self._links:
+            self._load_links([lid])
         return self._members[lid]
 
     def bases(self, lid: str) -> Mapping[str, Mapping[Side, Base]]:
         """As `Facts.bases`."""
-        self._load_links([lid])
+        if lid not in self._links:
+            self._load_links([lid])
         return self._bases[lid]
 
     def ops(self, lid: str) -> Mapping[Side, Op]:
         """As `Facts.ops`."""
-        self._load_links([lid])
+        if lid not in self._links:
+            self._load_links([lid])
         return self._ops[lid]
 
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """As `Facts.conflicts`."""
-        self._load_links([lid])
+        if lid not in self._links:
+            self._load_links([lid])
         return self._conflicts[lid]
 
     def match_keys(self, key: ObsKey) -> Mapping[int, str]:
         """As `Facts.match_keys`."""
-        self._load_records([key])
+        if key not in self._obs:
+            self._load_records([key])
         return self._keys[key]
 
     def matching(self, entity: str, side: Side, rule: int, value: str) -> frozenset[Rid]:

@@ -267,9 +267,11 @@ def _patch_of(
             continue
         if field.references and form != EMPTY:
             references[name] = form[1]
-            if not _reachable(p, form[1], target):
+            if not _reachable(p, form[1], target, link.lid):
+                p.creating.add(link.lid)
                 _create_first(p, form[1])
-            if not _reachable(p, form[1], target):
+                p.creating.discard(link.lid)
+            if not _reachable(p, form[1], target, link.lid):
                 waiting = f"{name} names a {field.references} that has no record on {target} yet"
                 references.pop(name)
                 continue
@@ -278,9 +280,24 @@ def _patch_of(
     return patch, values, references, waiting
 
 
-def _reachable(p: Planning, lid: str, side: Side) -> bool:
-    """The link has an id on the side, or will get one by an operation of the outbox."""
-    return side in p.ws.members(lid) or side in p.ws.ops(lid)
+def _reachable(p: Planning, lid: str, side: Side, by: str) -> bool:
+    """The link has an id on the side, or will get one by an operation of the outbox that does not wait for `by`."""
+    return side in p.ws.members(lid) or (side in p.ws.ops(lid) and not _waits_for(p, lid, side, by))
+
+
+def _waits_for(p: Planning, lid: str, side: Side, awaited: str) -> bool:
+    """Whether the link's operation is, or needs, one of the link `awaited`: a circle of references is cut there."""
+    seen: set[str] = set()
+    ahead = [lid]
+    while ahead:
+        one = ahead.pop()
+        if one == awaited:
+            return True
+        op = p.ws.ops(one).get(side)
+        if op is not None and one not in seen:
+            seen.add(one)
+            ahead.extend(op.deps)
+    return False
 
 
 def _create_first(p: Planning, lid: str) -> None:
@@ -289,9 +306,7 @@ def _create_first(p: Planning, lid: str) -> None:
     if link is None or link.state is not LinkState.JOINING or lid in p.creating or len(p.creating) > _DEEPEST_CHAIN:
         return
     if len(p.ws.members(lid)) == 1:
-        p.creating.add(lid)
         plan_create(p, p.mapping.entities[link.entity], link)
-        p.creating.discard(lid)
 
 
 _DEEPEST_CHAIN = 100

@@ -9,7 +9,7 @@ from typing import Any
 from antiphon.equivalence import canonical_json, from_json, is_empty
 from antiphon.facts import ObsKey
 from antiphon.ledger import Ledger
-from antiphon.ledger.tables import AUDIT, BASE, CONFLICT, LINK, MEMBER, OBS, OUTBOX
+from antiphon.ledger.tables import AUDIT, BASE, CONFLICT, LINK, MEMBER, OBS, OUTBOX, Table
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Link, Member, Observation, Op, Rid, Row, Side
 from antiphon.represent import referenced
@@ -17,6 +17,7 @@ from antiphon.show.text import cut, listed
 from antiphon.show.values import MASK, in_words, printable
 from antiphon.show.veil import Veil
 
+_BY_LINK: tuple[Table[Any], ...] = (BASE, OUTBOX, CONFLICT, AUDIT)
 _CHUNK = 5000
 _LONGEST_NAME = 48
 
@@ -172,7 +173,8 @@ class Records:
         found: list[Row] = list(rows)
         if lid is not None and self.veil.secrets_exist:
             each = [(lid,)]
-            found += [row for table in (BASE, OUTBOX, CONFLICT, AUDIT) for row in self._store.find(table, "lid", each)]
+            for table in _BY_LINK:
+                found += self._store.find(table, "lid", each)
             ids = [(m.side, m.entity, m.rid) for m in self._store.find(MEMBER, "lid", each)]
             link = self.link(lid)
             ids += [(side, link.entity, rid) for side, rid in self.members(lid).items()] if link is not None else []

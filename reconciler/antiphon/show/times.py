@@ -23,7 +23,7 @@ def stamp(instant: Instant) -> str:
 
 
 def span(since: Instant, until: Instant) -> str:
-    """When something happened that was seen at `until` and not yet at `since`; with `since` 0 nothing was seen before."""
+    """When something happened that was seen at `until`, and not yet at `since` (0: never looked)."""
     if since <= 0 or since > until:
         return f"before {stamp(until)}"
     first, last = stamp(since).removesuffix(" UTC"), stamp(until)

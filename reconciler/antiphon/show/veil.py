@@ -1,8 +1,9 @@
 """What must not be shown: the values of sensitive fields, wherever they turn up.
 
-A field is hidden if sync.yml calls it sensitive; so is every other field that shares its column, every id that is made of
-hidden columns or copied from a hidden id, and every reference to a record with a hidden id. Free text (a target's error
-message, a reason) is searched for the hidden values of its record.
+A field is hidden if sync.yml calls it sensitive; so is every other field that shares its column, every id that is made
+of hidden columns or copied from a hidden id, and every reference to a record with a hidden id. A field that sync.yml
+names no more is hidden: what it was is not known. Free text (a target's error message, a reason) is searched for the
+hidden values of its record.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from antiphon.equivalence import canonical_json, is_empty, normalized, split
+from antiphon.equivalence import canonical_json, from_json, is_empty, normalized, split
 from antiphon.mapping import CopyFrom, Field
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Audit, Base, Conflict, Missing, Observation, Op, Row, Side
-from antiphon.show.values import MASK
+from antiphon.show.values import MASK, printable
 
 _WORD = 4
 """A shorter value is hidden in free text only where it stands as a word of its own."""
@@ -53,12 +54,13 @@ class Veil:
 
     @property
     def secrets_exist(self) -> bool:
-        """Whether anything is hidden at all."""
+        """Whether any field is hidden."""
         return bool(self._fields)
 
     def hides(self, entity: str, field: str) -> bool:
         """Whether the field's values are hidden."""
-        return (entity, field) in self._fields
+        there = self._mapping.entities.get(entity)
+        return there is None or field not in there.fields or (entity, field) in self._fields
 
     def hides_id(self, entity: str, side: Side) -> bool:
         """Whether the ids of the side's records are hidden."""
@@ -100,6 +102,22 @@ class Veil:
         ]
         return re.sub("|".join(patterns), MASK, text, flags=re.IGNORECASE)
 
+    def anything(self, entity: str, value: Any, secrets: Iterable[str]) -> Any:
+        """A JSON value of unknown shape: what stands under a hidden name is hidden, and every text is searched."""
+        if isinstance(value, Mapping):
+            return {
+                name: MASK
+                if not is_empty(inner) and self._hides_name(entity, name)
+                else self.anything(entity, inner, secrets)
+                for name, inner in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [self.anything(entity, inner, secrets) for inner in value]
+        return self.text(value, secrets) if isinstance(value, str) else value
+
+    def _hides_name(self, entity: str, name: str) -> bool:
+        return (entity, name) in self._fields or any((entity, s, name) in self._columns for s in self._mapping.sides)
+
     def secrets(self, rows: Iterable[Row]) -> frozenset[str]:
         """The hidden values that rows of one link hold, in every spelling that free text may give them."""
         if not self._fields:
@@ -110,10 +128,13 @@ class Veil:
         match row:
             case Observation():
                 yield from self._of_columns(row.entity, row.side, row.fields)
+                if self.hides_id(row.entity, row.side):
+                    yield from _plain(from_json(row.rid))
             case Op():
                 for values in (row.patch, row.expect, row.source, row.losers):
                     yield from self._of_fields(row.entity, values)
-                yield from self._of_columns(row.entity, row.side, row.key)
+                if self.hides_id(row.entity, row.side):
+                    yield from _plain(list(row.key.values()))
             case Conflict():
                 for side, values in row.values.items():
                     yield from self._of_either(row.entity, side, values)
@@ -139,7 +160,7 @@ class Veil:
 
     def _of_fields(self, entity: str, values: Mapping[str, Any]) -> Iterator[str]:
         for name, value in values.items():
-            if self.hides(entity, name):
+            if (entity, name) in self._fields:
                 yield from spellings(self._mapping.entities[entity].fields[name], value)
 
     def _of_columns(self, entity: str, side: Side, values: Mapping[str, Any]) -> Iterator[str]:
@@ -147,21 +168,24 @@ class Veil:
         if there is None:
             return
         for field in there.fields.values():
-            if self.hides(entity, field.name) and field.columns.get(side) in values:
+            if (entity, field.name) in self._fields and field.columns.get(side) in values:
                 yield from spellings(field, values[field.columns[side]])
 
 
 def spellings(field: Field, value: Any) -> Iterator[str]:
     """A value as messages may quote it. A boolean says nothing by itself."""
+    yield from _plain(value)
+    if isinstance(value, str | int | float):
+        yield from _plain([normalized(field, value), *split(field, value)])
+
+
+def _plain(value: Any) -> Iterator[str]:
     if isinstance(value, Missing | bool) or is_empty(value):
         return
-    if isinstance(value, dict):
+    if isinstance(value, dict | list):
         yield canonical_json(value)
-        for leaf in value.values():
-            yield from spellings(field, leaf)
-    elif isinstance(value, list):
-        for leaf in value:
-            yield from spellings(field, leaf)
+        for leaf in value.values() if isinstance(value, dict) else value:
+            yield from _plain(leaf)
     else:
-        for text in {str(value), str(normalized(field, value)), *(str(member) for member in split(field, value))}:
-            yield from (text, text.strip(), repr(text)[1:-1], canonical_json(text)[1:-1])
+        text = str(value)
+        yield from (text, text.strip(), printable(text), repr(text)[1:-1], canonical_json(text)[1:-1])

@@ -80,6 +80,7 @@ class Collector:
         self.state: Mapping[str, Any] | None = None  # the last STATE that is committed
         self._pending: Mapping[str, Any] | None = None
         self._buffered = 0
+        self.taken = 0
         self._changed: dict[str, int] = {}
         self._readings: dict[str, _Reading] = {}
         for stream in streams:
@@ -217,6 +218,7 @@ class Collector:
             error=error,
         )
         self._buffered += 1
+        self.taken += 1
 
     def _complaint(
         self, reading: _Reading, rid: Rid, record: Mapping[str, Value], fields: Mapping[str, Value], digest: str

@@ -37,14 +37,14 @@ def acknowledge(ledger: Ledger, mapping: SyncMapping, bookmark: Bookmark | None,
         )
     if bookmark.seq > instance.seq or bookmark.epoch > instance.epoch:
         with ledger.transaction():
-            ledger.update_instance(deletes_blocked=AHEAD, seq=max(instance.seq, bookmark.seq))
+            ledger.update_instance(deletes_blocked=AHEAD, blocked_at=at.now, seq=max(instance.seq, bookmark.seq))
         return AHEAD
     covered = [
         op
         for op in ledger.open_ops(side)
         if op.state is OpState.INFLIGHT and op.seq is not None and op.seq <= bookmark.seq
     ]
-    _settle(ledger, mapping, covered, lambda ws, op: delivered(ws, mapping, op, at))
+    _settle(ledger, covered, lambda ws, op: delivered(ws, mapping, op, at))
     return ""
 
 
@@ -71,14 +71,26 @@ def read_receipts(ledger: Ledger, mapping: SyncMapping, side: Side, path: Path, 
                 return total
 
 
+def rotate(ledger: Ledger, path: Path) -> None:
+    """Set a receipts file aside once every line of it is settled, so that it does not grow for ever."""
+    known = ledger.get(RECEIPT_FILE, str(path))
+    if known is None or not known.offset or not path.exists() or path.stat().st_size != known.offset:
+        return
+    path.replace(path.with_name(path.name + ".1"))
+    with ledger.transaction():
+        ledger.put([replace(known, offset=0)])
+
+
 def settle_receipts(
     ledger: Ledger, mapping: SyncMapping, lines: Iterable[ReceiptLine], at: Moment, file: ReceiptFile | None = None
 ) -> None:
     """Settle receipts, each once, together with how far their file was read."""
+    lines = list(lines)
     with ledger.transaction():
-        ws = ledger.workspace(mapping.sides)
+        known = ledger.store.get(OUTBOX, [(line.op_id,) for line in lines])
+        ws = ledger.workspace({op.lid for op in known.values()})
         for line in lines:
-            op = ws.ops_by_id.get(line.op_id) or ledger.get(OUTBOX, line.op_id)
+            op = ws.ops_by_id.get(line.op_id) or known.get((line.op_id,))
             rid = None if line.id is None else canonical_json(line.id)
             ledger.put([Receipt(line.op_id, line.status.value, rid, line.stored, at.now, line.version, line.message)])
             if op is not None:
@@ -90,13 +102,14 @@ def settle_receipts(
 
 def refuse(ledger: Ledger, mapping: SyncMapping, op: Op, message: str, at: Moment) -> None:
     """A foreign target died on this one operation: park it with the target's last words."""
-    _settle(ledger, mapping, [op], lambda ws, found: reject(ws, found, message, at))
+    _settle(ledger, [op], lambda ws, found: reject(ws, found, message, at))
 
 
-def _settle(ledger: Ledger, mapping: SyncMapping, ops: list[Op], settle: Callable[..., None]) -> None:
+def _settle(ledger: Ledger, ops: list[Op], settle: Callable[..., None]) -> None:
     for start in range(0, len(ops), _CHUNK):
         with ledger.transaction():
-            ws = ledger.workspace(mapping.sides)
-            for op in ops[start : start + _CHUNK]:
+            chunk = ops[start : start + _CHUNK]
+            ws = ledger.workspace({op.lid for op in chunk})
+            for op in chunk:
                 settle(ws, op)
             ledger.apply_workspace(ws)

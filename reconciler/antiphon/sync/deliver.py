@@ -142,7 +142,7 @@ def _record(entity: Entity, side: Side, op: Op, standing: Mapping[str, Value], n
     elif op.kind is not OpKind.DELETE:
         if not there.receipts:
             record.update({column: standing[column] for column in there.required if standing.get(column) is not None})
-        record.update({entity.fields[name].columns[side]: value for name, value in op.patch.items()})
+        record.update({entity.fields[name].columns[side]: v for name, v in op.patch.items() if name in entity.fields})
     return {**record, **op.key}
 
 

@@ -23,7 +23,7 @@ class Source:
     streams: list[Stream]
 
 
-def read_sides(ledger: Ledger, sources: list[Source], clock: Callable[[], Instant], *, accept_empty: frozenset[Side]) -> dict[Side, list[Counts]]:
+def read_sides(ledger: Ledger, sources: list[Source], clock: Callable[[], Instant], *, accept_empty: frozenset[Side], progress: Callable[[str], None]) -> dict[Side, list[Counts]]:
     """Collect every source to its end. Raises `PluginFailed` if a tap failed; what it showed before is kept."""
     collectors = {s.side: Collector(ledger, s.side, s.streams, clock, tap=s.tap.name) for s in sources}
     counts: dict[Side, list[Counts]] = {}
@@ -45,6 +45,7 @@ def read_sides(ledger: Ledger, sources: list[Source], clock: Callable[[], Instan
             elif found is not None:
                 for message in found:
                     collector.feed(message)
+                progress(", ".join(f"{side} {c.taken:,}" for side, c in sorted(collectors.items())) + " records read")
     if failed:
         raise PluginFailed(f"{' and '.join(failed)}; nothing was planned or written", hint=words)
     tripped = []

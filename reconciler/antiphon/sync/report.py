@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TextIO
+
+_REDRAW = 0.2
 
 
 @dataclass(slots=True)
@@ -17,6 +20,8 @@ class Reporter:
     quiet: bool = False
     verbose: bool = False
     stream: TextIO = field(default_factory=lambda: sys.stderr)
+    _drawn: float = 0.0
+    _open: bool = False
 
     def say(self, event: str, message: str, **facts: object) -> None:
         """Something that a user wants to know."""
@@ -27,12 +32,23 @@ class Reporter:
         """Something that a user must know."""
         self._write("warning", event, message, facts)
 
+    def progress(self, text: str) -> None:
+        """Long work goes on: a line on a terminal that the next one replaces, at most five times a second."""
+        if not self.human or self.quiet or not self.stream.isatty() or time.monotonic() - self._drawn < _REDRAW:
+            return
+        self._drawn = time.monotonic()
+        self._open = True
+        print(f"\r\x1b[K{text}", end="", file=self.stream, flush=True)
+
     def plugin(self, name: str, line: str) -> None:
         """A line that a plugin wrote to its standard error."""
         if self.verbose or not self.human:
             self._write("debug", "plugin", line, {"plugin": name})
 
     def _write(self, level: str, event: str, message: str, facts: dict[str, object]) -> None:
+        if self._open:
+            self._open = False
+            print("\r\x1b[K", end="", file=self.stream)
         if self.human:
             prefix = "! " if level == "warning" else ("  " if level == "debug" else "")
             print(prefix + message, file=self.stream, flush=True)

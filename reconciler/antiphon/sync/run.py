@@ -23,7 +23,7 @@ from antiphon.settle import Moment
 from antiphon.singer.catalog import Wanted, has_bookmark, select, turned_back
 from antiphon.singer.plugins import Outcome, Workshop
 from antiphon.sync.collect import Counts, Stream
-from antiphon.sync.confirm import read_receipts
+from antiphon.sync.confirm import AHEAD, read_receipts, rotate
 from antiphon.sync.inbound import Source, read_sides
 from antiphon.sync.outbound import Delivery, Written, deliver_side
 from antiphon.sync.planning import adopt, index, propose
@@ -32,7 +32,10 @@ from antiphon.sync.report import Reporter
 FULL_READ = 24 * 3600 * 1_000_000
 """How often an incremental side without receipts is read in full, unless sync.yml says otherwise."""
 
-SCOPE_CHANGED = "the streams or keys of sync.yml changed, so that a record which vanished may only be out of sight"
+SCOPE_CHANGED = (
+    "the streams or keys of sync.yml changed, so that a record which vanished may only be out of sight; "
+    "`antiphon sync --accept-scope` lets deletes through again"
+)
 
 
 def our_clock() -> Instant:
@@ -101,6 +104,7 @@ class Runner:
             path = self.receipts_path(side)
             if path is not None:
                 read_receipts(self.ledger, mapping, side, path, self._moment(mapping))
+                rotate(self.ledger, path)
 
     def read(self, *, full: bool = False) -> dict[Side, list[Counts]]:
         """Read both sides, in full where it is due."""
@@ -111,7 +115,8 @@ class Runner:
             plugin = self.config.sides[side].tap
             catalog = select(self.catalogs[side], wanted, _title(plugin))
             sources.append(Source(side, self.shop.start_tap(plugin, _title(plugin), catalog, state), streams))
-        counts = read_sides(self.ledger, sources, self.clock, accept_empty=self.accept_empty)
+        counts = read_sides(self.ledger, sources, self.clock, accept_empty=self.accept_empty, progress=self.report.progress)
+        self._unblock()
         for side, found in sorted(counts.items()):
             for each in found:
                 self.report.say(
@@ -165,6 +170,19 @@ class Runner:
             if anew:
                 fresh.append(there.stream)
         return streams, wanted, turned_back(state, overlaps, fresh)
+
+    def _unblock(self) -> None:
+        """A restored ledger knows again what is there, once both sides were read in full since."""
+        instance = self.ledger.instance
+        cursors = [self.ledger.get(CURSOR, side, entity) for side in self.config.side_names for entity in self.config.entities]
+        if instance.deletes_blocked == AHEAD and all(c is not None and c.full_at > instance.blocked_at for c in cursors):
+            with self.ledger.transaction():
+                self.ledger.update_instance(deletes_blocked="")
+
+    def accept_scope(self) -> None:
+        """A person says that what vanished with the change of streams or keys is really gone."""
+        with self.ledger.transaction():
+            self.ledger.update_instance(deletes_blocked="", scope_version=scope_version(self.config))
 
     def _full_read_due(self, side: Side, entity: str, there: StreamConfig) -> bool:
         """An incremental stream is read in full from time to time, and when the fate of a write must be known."""

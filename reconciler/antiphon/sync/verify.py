@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from antiphon.ledger import Ledger
+from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER, OBS
 from antiphon.mapping import Entity, Mapping as SyncMapping
 from antiphon.merge import Surroundings
@@ -79,7 +79,7 @@ def _compare(
         bases.setdefault((base.lid, base.field), {})[base.side] = base
     keys = [(side, entity.name, rid) for pair in members.values() for side, rid in pair.items()]
     seen = ledger.store.get(OBS, keys)
-    facts = ledger.facts(mapping.sides)
+    facts = LedgerFacts(ledger.store, lids=[link.lid for link in links])
     around = Surroundings(entity, lambda name, side, rid: facts.holder((side, name, rid)), lambda lid, side: facts.members(lid).get(side))
     for link in links:
         if link.lid in planned:

@@ -1,0 +1,85 @@
+"""The twin in memory and the database, side by side through any history: they never differ."""
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from antiphon.errors import LedgerError
+from antiphon.ledger import Store
+from antiphon.ledger.memory import MemoryStore
+from antiphon.ledger.sql import open_store
+from antiphon.ledger.tables import LINK, MEMBER, OBS, OUTBOX, TABLE_OF, Table
+from antiphon.model import LinkState, OpState, RecordState, Row
+from tests.ledger.rows import SIDES, link, member, obs, op
+
+_TABLES: tuple[Table[Any], ...] = (OBS, LINK, MEMBER, OUTBOX)
+_RIDS = st.sampled_from(["[1]", "[2]", "[3]"])
+_LIDS = st.sampled_from(["l1", "l2", "l3"])
+_SIDES = st.sampled_from(SIDES)
+_ROWS: st.SearchStrategy[Row] = st.one_of(
+    st.builds(obs, _RIDS, side=_SIDES, touched=st.booleans(), state=st.sampled_from(RecordState)),
+    st.builds(link, _LIDS, st.sampled_from(LinkState), alias_of=st.none() | _LIDS),
+    st.builds(member, _LIDS, _RIDS, side=_SIDES, held=st.booleans()),
+    st.builds(op, st.sampled_from(["o1", "o2", "o3"]), _LIDS, st.sampled_from(OpState), side=_SIDES),
+)
+
+
+class _FailedError(Exception):
+    pass
+
+
+def _change(store: Store, rows: list[Row], removed: list[Row], *, fail: bool) -> None:
+    for row in rows:
+        store.put(TABLE_OF[type(row)], [row])
+    for row in removed:
+        store.remove(TABLE_OF[type(row)], [TABLE_OF[type(row)].key_of(row)])
+    if fail:
+        raise _FailedError
+
+
+def _outcome(store: Store, rows: list[Row], removed: list[Row], *, fail: bool) -> str:
+    try:
+        with store.transaction():
+            _change(store, rows, removed, fail=fail)
+    except (_FailedError, LedgerError) as error:
+        return type(error).__name__
+    return "committed"
+
+
+class Twins(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory, self.sql = MemoryStore(), open_store("sqlite://")
+        self.seen: dict[str, list[Any]] = {table.name: [] for table in _TABLES}
+
+    @rule(rows=st.lists(_ROWS, max_size=5), removed=st.lists(_ROWS, max_size=2), fail=st.booleans())
+    def transaction(self, rows: list[Row], removed: list[Row], *, fail: bool) -> None:
+        outcomes = [_outcome(store, rows, removed, fail=fail) for store in (self.memory, self.sql)]
+        assert outcomes[0] == outcomes[1]
+        for row in rows:
+            self.seen[TABLE_OF[type(row)].name].append(row)
+
+    @rule(table=st.sampled_from(_TABLES), data=st.data())
+    def questions(self, table: Table[Any], data: st.DataObject) -> None:
+        asked = data.draw(st.lists(st.sampled_from(self.seen[table.name]))) if self.seen[table.name] else []
+        keys = [table.key_of(row) for row in asked]
+        assert list(self.sql.get(table, keys).items()) == list(self.memory.get(table, keys).items())
+        for index in table.indexes:
+            entries = [table.entry_of(index, row) for row in asked]
+            assert self.sql.find(table, index, entries) == self.memory.find(table, index, entries)
+            for entry in entries:
+                assert self.sql.count(table, index, entry) == self.memory.count(table, index, entry)
+
+    @invariant()
+    def same_rows(self) -> None:
+        for table in _TABLES:
+            assert list(self.sql.scan(table)) == list(self.memory.scan(table))
+
+    def teardown(self) -> None:
+        self.sql.close()
+
+
+TestTwins = Twins.TestCase
+TestTwins.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

@@ -1,0 +1,305 @@
+"""The engine under test: rounds as the runner makes them, with the real code, under injected faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+from antiphon.errors import AntiphonError, GuardTripped
+from antiphon.ledger import Ledger, Store
+from antiphon.ledger.memory import MemoryStore
+from antiphon.ledger.tables import CURSOR, MEMBER, OUTBOX
+from antiphon.mapping import Mapping as SyncMapping
+from antiphon.model import Op, OpState, Rid, Side
+from antiphon.plan import Plan
+from antiphon.plan.context import key_rid
+from antiphon.protocol import parse_bookmark
+from antiphon.settle import Moment
+from antiphon.singer.plugins import Outcome, TapRun
+from antiphon.sync.collect import Stream
+from antiphon.sync.confirm import acknowledge, read_receipts
+from antiphon.sync.inbound import Source, read_sides
+from antiphon.sync.outbound import Delivery, deliver_side
+from antiphon.sync.planning import adopt, index, propose
+from tests.simulation.shape import FOREIGN, OVERLAP, SIDES
+from tests.simulation.taps import Reading, read
+from tests.simulation.targets import Crash, Target, View, Writing
+from tests.simulation.world import World
+
+
+class Steps:
+    """Counts the durable and remote steps; `at` one of them something may happen."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.at: dict[int, Callable[[str], None]] = {}
+
+    def __call__(self, what: str) -> None:
+        self.count += 1
+        happens = self.at.pop(self.count, None) if self.at else None
+        if happens is not None:
+            happens(what)
+
+
+class WatchedStore(MemoryStore):
+    """The store in memory, with a step before and after each commit."""
+
+    def __init__(self, steps: Steps) -> None:
+        super().__init__()
+        self.steps = steps
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """As `Store.transaction`."""
+        with super().transaction():
+            yield
+            self.steps("commit")
+        self.steps("committed")
+
+    def snapshot(self) -> WatchedStore:
+        """A copy, as a backup would hold it."""
+        copy = WatchedStore(self.steps)
+        copy._rows = {name: dict(rows) for name, rows in self._rows.items()}
+        copy._indexes = {name: {value: set(keys) for value, keys in entries.items()}
+                         for name, entries in self._indexes.items()}
+        return copy
+
+
+@dataclass
+class Faults:
+    """What goes wrong in one round."""
+
+    crash_at: int | None = None
+    second_at: int | None = None  # another engine makes a whole round at this step
+    reading: dict[Side, Reading] = field(default_factory=dict)
+    writing: dict[Side, Writing] = field(default_factory=dict)
+    old_bookmark: Side | None = None
+    half_line: Side | None = None  # the last receipt is read half-written first
+    skew: int = 0
+    unread: Side | None = None
+    restore: bool = False
+    mapping: tuple[str, str] | None = None  # this field is not in sync.yml
+    full: bool = False
+    hand_in: bool = False  # the last acknowledgement is handed in, as in block form
+
+
+class ReceiptFile:
+    """A side's receipts as a path that can be opened."""
+
+    def __init__(self, side: Side, content: bytes) -> None:
+        self.side, self.content = side, content
+        self.st_size = len(content)
+
+    def __str__(self) -> str:
+        return f"receipts-{self.side}"
+
+    def exists(self) -> bool:
+        """As `Path.exists`."""
+        return True
+
+    def stat(self) -> ReceiptFile:
+        """As `Path.stat`, for the size."""
+        return self
+
+    def open(self, _mode: str) -> BytesIO:
+        """As `Path.open`."""
+        return BytesIO(self.content)
+
+
+class Engine:
+    """One sync over the two systems. `round` is what the runner does once."""
+
+    def __init__(self, world: World, store: Store, steps: Steps) -> None:
+        self.world, self.store, self.steps = world, store, steps
+        self.number = 0
+        self.last_state: dict[Side, Mapping[str, Any]] = {}
+        self.old_states: dict[Side, list[Any]] = {side: [] for side in SIDES}
+        self.partners: dict[tuple[Side, str, Rid], set[Rid]] = {}
+        self.lids: dict[tuple[Side, str, Rid], set[str]] = {}
+        self.outcomes: list[str] = []
+        self.checks: list[Callable[[Engine, Ledger, SyncMapping], None]] = []
+        self.trace: Callable[[Plan], None] | None = None
+        Ledger(store).create(ledger_id="ledger", name="simulation", now=world.clock())
+
+    def round(self, faults: Faults | None = None) -> str:
+        """One round, whatever becomes of it: how it ended."""
+        faults = faults or Faults()
+        self.number += 1
+        self.steps.count = 0
+        if faults.crash_at is not None:
+            self.steps.at[faults.crash_at] = _crash
+        if faults.second_at is not None:
+            self.steps.at[faults.second_at] = self._second
+        self.world.skew += faults.skew
+        try:
+            outcome = self._round(faults)
+        except Crash:
+            outcome = "crash"
+        except AntiphonError as error:
+            outcome = type(error).__name__
+        self.steps.at.clear()
+        self.note_links()
+        self.outcomes.append(outcome)
+        return outcome
+
+    def _second(self, what: str) -> None:
+        if what == "commit" or (what.startswith("line") and self._zombies_may_write()):
+            return
+        steps, self.steps.at = self.steps.at, {}
+        try:
+            self._round(Faults())
+        except AntiphonError:
+            pass
+        self.steps.at = steps
+
+    def _zombies_may_write(self) -> bool:
+        """Nothing can fence the lines that are on their way to a foreign target."""
+        return FOREIGN in self.world.shape.kinds.values()
+
+    def _round(self, faults: Faults) -> str:
+        world = self.world
+        ledger = Ledger(self.store)
+        ledger.acquire("simulation")
+        mapping = self.mapping(faults)
+        run_id = f"run{self.number}"
+        world.tick(2)
+        self._settle_leftovers(ledger, mapping, run_id, faults)
+        sources = [self._source(ledger, mapping, side, faults) for side in SIDES if side != faults.unread]
+        read_sides(ledger, sources, world.clock, accept_empty=frozenset())
+        world.tick()
+        index(ledger, mapping)
+        plan = propose(ledger, mapping, Moment(world.clock(), run_id, mapping.version))
+        for check in self.checks:
+            check(self, ledger, mapping)
+        if self.trace is not None:
+            self.trace(plan)
+        if plan.tripped:
+            raise GuardTripped("stopped")
+        adopt(ledger, mapping, plan)
+        self.note_links()
+        world.moment("planned")
+        world.tick()
+        outages = self._deliver(ledger, mapping, run_id, faults)
+        return f"outage {outages}" if outages else "done"
+
+    def mapping(self, faults: Faults) -> SyncMapping:
+        """The mapping of this round."""
+        mapping = self.world.shape.mapping
+        if faults.mapping is None:
+            return mapping
+        entity, name = faults.mapping
+        there = mapping.entities[entity]
+        left = {n: f for n, f in there.fields.items() if n != name}
+        return changed(
+            mapping,
+            entities={**mapping.entities, entity: changed(there, fields=left)},
+            version=f"without {entity}.{name}",
+        )
+
+    def _settle_leftovers(self, ledger: Ledger, mapping: SyncMapping, run_id: str, faults: Faults) -> None:
+        for side in SIDES:
+            now = Moment(self.world.clock(), run_id, mapping.version)
+            if self._has_receipts(side):
+                content = bytes(self.world.systems[side].receipts)
+                if faults.half_line == side and content:
+                    read_receipts(ledger, mapping, side, cast(Path, ReceiptFile(side, content[:-7])), now)
+                read_receipts(ledger, mapping, side, cast(Path, ReceiptFile(side, content)), now)
+            if faults.hand_in:
+                acknowledge(ledger, mapping, parse_bookmark(self.last_state.get(side)), side, now)
+
+    def _source(self, ledger: Ledger, mapping: SyncMapping, side: Side, faults: Faults) -> Source:
+        shape = self.world.shape
+        whole = ledger.get(CURSOR, side, "")
+        state = whole.state if whole is not None else None
+        if state is not None:
+            self.old_states[side].append(state)
+        if faults.old_bookmark == side and self.old_states[side]:
+            state = self.old_states[side][0]
+        doubtful = ledger.store.count(OUTBOX, "state", (side, OpState.INFLIGHT)) and not self._has_receipts(side)
+        due = self.number % shape.full_every == 0 or faults.full or doubtful
+        full = not shape.incremental[side] or state is None or bool(due)
+        streams = []
+        for name, entity in mapping.entities.items():
+            there = entity.sides[side]
+            columns = tuple(sorted({f.columns[side] for f in entity.fields.values()} | set(there.key)))
+            overlap = OVERLAP if shape.incremental[side] else 0
+            streams.append(Stream(name, there.stream, there.key, columns, full=full, overlap=overlap))
+        tap = read(self.world.systems[side], streams, state, faults.reading.get(side, Reading()))
+        return Source(side, cast(TapRun, tap), streams)
+
+    def _has_receipts(self, side: Side) -> bool:
+        return self.world.shape.kinds[side] != FOREIGN
+
+    def _deliver(self, ledger: Ledger, mapping: SyncMapping, run_id: str, faults: Faults) -> str:
+        outages = []
+        running: list[tuple[Side, Delivery, list[bytes]]] = []
+
+        def go_on(side: Side, delivery: Delivery, outcome: Outcome | None) -> None:
+            try:
+                lines = next(delivery) if outcome is None else delivery.send(outcome)
+            except StopIteration as end:
+                if end.value.outage:
+                    outages.append(side)
+                return
+            running.append((side, delivery, lines))
+
+        for side in SIDES:
+            path = cast(Path, self._live_receipts(side)) if self._has_receipts(side) else None
+            delivery = deliver_side(ledger, mapping, side, clock=self.world.clock, run_id=run_id, receipts=path)
+            go_on(side, delivery, None)
+        while running:
+            side, delivery, lines = running.pop(0)
+            writing = faults.writing.setdefault(side, Writing())
+            outcome = Target(self.world.systems[side], writing, self.steps, self._view(ledger, mapping)).run(lines)
+            if outcome.state is not None:
+                self.last_state[side] = outcome.state
+            go_on(side, delivery, outcome)
+        return " ".join(outages)
+
+    def _live_receipts(self, side: Side) -> ReceiptFile:
+        system = self.world.systems[side]
+
+        class Live(ReceiptFile):
+            """The file as it stands when it is looked at."""
+
+            def stat(self) -> ReceiptFile:
+                return ReceiptFile(side, bytes(system.receipts))
+
+            def open(self, _mode: str) -> BytesIO:
+                return BytesIO(bytes(system.receipts))
+
+        return Live(side, b"")
+
+    def _view(self, ledger: Ledger, mapping: SyncMapping) -> View:
+        def members(lid: str) -> dict[Side, Rid]:
+            return {m.side: m.rid for m in ledger.store.find(MEMBER, "lid", [(lid,)]) if m.held}
+
+        def writing(side: Side, entity: str, rid: Rid) -> Op | None:
+            ops = ledger.store.find(OUTBOX, "state", [(side, OpState.INFLIGHT)])
+            for op in ops:
+                if op.entity == entity and op.key and key_rid(mapping.entities[entity], side, op.key) == rid:
+                    return op
+            return None
+
+        return View(members, writing)
+
+    def note_links(self) -> None:
+        """Remember which records ever stood for the same thing."""
+        pairs: dict[str, dict[Side, Rid]] = {}
+        for member in self.store.scan(MEMBER):
+            self.lids.setdefault((member.side, member.entity, member.rid), set()).add(member.lid)
+            if member.held:
+                pairs.setdefault(member.lid, {})[member.side] = member.rid
+        for member in self.store.scan(MEMBER):
+            if member.held:
+                peers = {rid for side, rid in pairs[member.lid].items() if side != member.side}
+                self.partners.setdefault((member.side, member.entity, member.rid), set()).update(peers)
+
+
+def _crash(_what: str) -> None:
+    raise Crash

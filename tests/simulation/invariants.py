@@ -1,0 +1,262 @@
+"""The invariants of the kernel as functions: each says what it counts, and gives the sentences of what is wrong.
+
+I8, I15 and the creates of I9 are watched by the targets as they happen; I12 is a law of the merge alone and is tested
+there; I6, I7 and I14 compare whole runs and stand in the tests.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+
+from antiphon.equivalence import is_empty
+from antiphon.ledger import Ledger
+from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER, OUTBOX
+from antiphon.mapping import Field, SetUnion
+from antiphon.mapping import Mapping as SyncMapping
+from antiphon.model import Base, BaseStatus, Cause, ConflictState, LinkState, Missing, OpKind, OpState, Side, Value
+from antiphon.settle import Moment
+from antiphon.sync.planning import propose
+from tests.simulation.engine import Engine
+from tests.simulation.judge import Judge, value_of
+from tests.simulation.shape import FOREIGN, SIDES, other
+from tests.simulation.world import SYNC, USER, Event, Row, World
+
+KEPT = (Cause.SUPERSEDED, Cause.CLOBBERED, Cause.PARKED, Cause.DELETED)
+
+
+def plan_twice(engine: Engine, ledger: Ledger, mapping: SyncMapping) -> None:
+    """I5: the plan is a function of the ledger."""
+    if engine.number % 4 == 1:
+        at = Moment(engine.world.clock(), "twice", mapping.version)
+        if propose(ledger, mapping, at) != propose(ledger, mapping, at):
+            engine.world.wrong("I5: two plans of the same ledger differ")
+
+
+CHECKS: list[Callable[[Engine, Ledger, SyncMapping], None]] = [plan_twice]
+
+
+def pending(engine: Engine) -> int:
+    """How many operations are still to be settled."""
+    states = (OpState.PLANNED, OpState.INFLIGHT, OpState.SENT)
+    return sum(engine.store.count(OUTBOX, "state", (side, state)) for side in SIDES for state in states)
+
+
+def during(world: World, engine: Engine) -> list[str]:
+    """What can be said before everything came to rest."""
+    return [*world.violations, *accounting(engine)]
+
+
+def after(world: World, engine: Engine) -> list[str]:
+    """What must hold once everything came to rest."""
+    judge = Judge(world, engine)
+    return [
+        *accounting(engine),
+        *convergence(judge),
+        *progress(judge),
+        *no_lost_update(judge),
+        *no_invention(judge),
+        *no_duplicate(judge),
+        *base_truth(judge),
+        *notes(judge),
+    ]
+
+
+def accounting(engine: Engine) -> Iterator[str]:
+    """I4: an acknowledged update has one audit row per field it wrote, a delete one, an operation that was not written none."""
+    counts: Counter[str] = Counter()
+    for audits in Judge(engine.world, engine).audits.values():
+        counts.update(audit.op_id for audit in audits if audit.cause is not Cause.CLOBBERED)
+    for op in engine.store.scan(OUTBOX):
+        if op.kind is OpKind.CREATE:
+            continue
+        expected = {len(op.patch) if op.kind is OpKind.UPDATE else 1} if op.state is OpState.ACKED else {0}
+        if op.state in (OpState.SENT, OpState.DROPPED, OpState.ACKED) and op.acked_at is not None:
+            expected |= {0, len(op.patch)} if op.kind is OpKind.DELETE else {len(op.patch)}
+        if op.state is OpState.ACKED and op.kind is OpKind.DELETE and op.acked_at is None:
+            expected.add(0)
+        if counts[op.op_id] not in expected:
+            yield f"I4: {op.kind} {op.op_id} of {op.lid} is {op.state} with {counts[op.op_id]} audit rows, not {expected}"
+
+
+def convergence(judge: Judge) -> Iterator[str]:
+    """I1: on an active link every field means the same on both sides, unless a conflict on it waits."""
+    for lid, link in sorted(judge.links.items()):
+        if link.state is not LinkState.ACTIVE:
+            continue
+        rows = {side: judge.row(side, link.entity, rid) for side, rid in judge.members[lid].items()}
+        dead = [side for side in SIDES if rows.get(side) is None or not rows[side].alive]  # type: ignore[union-attr]
+        if dead:
+            yield f"I1: {link.entity} {lid} is active, but {dead} hold no record of it: {judge.members[lid]}"
+            continue
+        waiting = {c.field for c in judge.conflicts[lid] if c.state is not ConflictState.CLOSED}
+        for name, field in judge.mapping.entities[link.entity].fields.items():
+            values = {side: row.values.get(field.columns[side]) for side, row in rows.items() if row is not None}
+            if name in waiting or field.group in waiting or link.entity == "membership":
+                continue
+            if not all(judge.refers_to_linked(field, side, value) for side, value in values.items()):
+                continue
+            if not judge.same(field, SIDES[0], values[SIDES[0]], SIDES[1], values[SIDES[1]]):
+                yield f"I1: {link.entity}.{name} of {lid} differs: {values} {judge.members[lid]}"
+
+
+def progress(judge: Judge) -> Iterator[str]:
+    """I13: nothing is left on its way, and every live record is held by a link that is settled or waits for a person."""
+    for op in judge.ops.values():
+        if op.state in (OpState.INFLIGHT, OpState.SENT) or (op.state is OpState.PLANNED and not op.deps):
+            yield f"I13: {op.kind} of {op.lid} on {op.side} is still {op.state}: {op.error}"
+    for side, system in judge.world.systems.items():
+        for row in system.every_row():
+            if not row.alive:
+                continue
+            lid = judge.holders.get((side, row.entity, row.rid))
+            if lid is None:
+                if row.entity != "membership":
+                    yield f"I13: {row.entity} {row.rid} on {side} is held by no link"
+            elif judge.links[lid].state in (LinkState.JOINING, LinkState.DELETING) and row.entity != "membership":
+                yield f"I13: {row.entity} {row.rid} on {side} is still {judge.links[lid].state}: {lid}"
+
+
+def no_lost_update(judge: Judge) -> Iterator[str]:
+    """I3: a user's value is there, went over, was replaced by users of its side, or stands in audit or a conflict."""
+    for side, row, field, events in _histories(judge):
+        for number, event in enumerate(events):
+            if event.by != USER or isinstance(event.value, Missing):
+                continue
+            value = event.value
+            heir = next((e for e in events[number + 1 :] if not _same(judge, field, side, e.value, value)), None)
+            if heir is None or heir.by != SYNC or _excused(judge, side, field, event, heir):
+                continue
+            if not (_went_over(judge, side, row, field, event) or _kept(judge, side, row, field, value)):
+                yield (
+                    f"I3: {row.entity}.{field.name} of {row.rid} on {side}: {value!r}, written {event.at}, was lost to "
+                    f"{heir.value!r}, written {heir.at} by {heir.op_id}"
+                )
+
+
+def no_invention(judge: Judge) -> Iterator[str]:
+    """I12, I16: what the engine writes stood on the other side once; it writes null only where something was empty."""
+    for side, row, field, events in _histories(judge):
+        if isinstance(field.policy, SetUnion):
+            continue
+        for event in events:
+            if event.by != SYNC or isinstance(event.value, Missing) or row.entity == "membership":
+                continue
+            there = [e for peer in judge.peers(side, row) for e in peer.history.get(field.columns[other(side)], ())]
+            if is_empty(event.value):
+                if any(is_empty(value_of(e.value)) for e in there) or not [e for e in there if e.at < event.at]:
+                    continue
+                if any(peer.born >= event.at for peer in judge.peers(side, row)):
+                    continue
+            elif any(_same(judge, field, other(side), e.value, event.value, side) for e in there):
+                continue
+            yield f"I12: {row.entity}.{field.name} of {row.rid} on {side} got {event.value!r} at {event.at} from nowhere"
+
+
+def no_duplicate(judge: Judge) -> Iterator[str]:
+    """I9: one live record per sync_key and side; links share no record. The ledger's index counts the second."""
+    for side, system in judge.world.systems.items():
+        keys = Counter((row.entity, row.sync_key) for row in system.every_row() if row.alive and row.sync_key)
+        for (entity, key), count in keys.items():
+            if count > 1:
+                yield f"I9: {count} live {entity} on {side} carry the sync_key {key}"
+    held: dict[tuple[Side, str, str], set[str]] = defaultdict(set)
+    for member in judge.engine.store.scan(MEMBER):
+        if member.held:
+            held[member.side, member.entity, member.rid].add(member.lid)
+    for key, lids in held.items():
+        if len(lids) > 1:
+            yield f"I9: {key} is held by {sorted(lids)}"
+
+
+def base_truth(judge: Judge) -> Iterator[str]:
+    """I10: the values of an agreed base mean the same, or one operation made one of the other; each stood on its side."""
+    pairs: dict[tuple[str, str], dict[Side, Base]] = defaultdict(dict)
+    for base in judge.engine.store.scan(BASE):
+        pairs[base.lid, base.field][base.side] = base
+    for (lid, name), pair in pairs.items():
+        link = judge.links[lid]
+        field = judge.mapping.entities[link.entity].fields.get(name)
+        if field is None or any(b.status is BaseStatus.PROVISIONAL for b in pair.values()) or len(pair) < len(SIDES):
+            continue
+        one, two = (pair[side].value for side in SIDES)
+        if not judge.same(field, SIDES[0], one, SIDES[1], two) and not field.references:
+            yield f"I10: the base of {link.entity}.{name} of {lid} never was a pair: {one!r}, {two!r}"
+        for side, rid in judge.members[lid].items():
+            row = judge.row(side, link.entity, rid)
+            value = pair[side].value
+            if row is not None and not is_empty(value) and link.entity != "membership":
+                family = [judge.row(side, link.entity, r) for r in judge.family(side, row)]
+                history = [e for each in family if each for e in each.history.get(field.columns[side], ())]
+                if not any(_same(judge, field, side, e.value, value) for e in history):
+                    yield f"I10: {side} never held {value!r}, which is the base of {link.entity}.{name} of {lid}"
+
+
+def notes(judge: Judge) -> Iterator[str]:
+    """I11 in part: conflicts that wait belong to links that are not closed."""
+    for conflict in judge.engine.store.scan(CONFLICT):
+        link = judge.links.get(conflict.lid)
+        if conflict.state is ConflictState.OPEN and (link is None or link.state is LinkState.TOMBSTONE):
+            yield f"I11: the conflict {conflict.kind} of {conflict.lid} waits on a closed link"
+    for link in judge.engine.store.scan(LINK):
+        if link.state is LinkState.PARKED and not any(
+            c.field is None and c.state is not ConflictState.CLOSED for c in judge.conflicts[link.lid]
+        ):
+            yield f"I11: {link.entity} {link.lid} is parked, and nothing says why: {link.closed_reason}"
+
+
+def _histories(judge: Judge) -> Iterator[tuple[Side, Row, Field, list[Event]]]:
+    for side, system in judge.world.systems.items():
+        for row in system.every_row():
+            for field in judge.mapping.entities[row.entity].fields.values():
+                events = row.history.get(field.columns[side])
+                if events:
+                    yield side, row, field, events
+
+
+def _same(judge: Judge, field: Field, side: Side, one: Value | Missing, two: Value, two_side: Side = "") -> bool:
+    return not isinstance(one, Missing) and judge.same(field, side, one, two_side or side, two)
+
+
+def _excused(judge: Judge, side: Side, field: Field, event: Event, heir: Event) -> bool:
+    """A foreign side cannot be asked just before the write; an empty value never beats a value when records first join."""
+    if judge.world.systems[side].kind == FOREIGN and event.at >= heir.unseen:
+        return True
+    op = judge.ops.get(heir.op_id)
+    if isinstance(field.policy, SetUnion) and op is not None and "added or removed" in op.reasons.get(field.name, ""):
+        return True
+    return is_empty(value_of(event.value)) and op is not None and "has a value" in op.reasons.get(field.name, "")
+
+
+def _went_over(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:
+    """The other side held the value at some time since."""
+    for peer in judge.peers(side, row):
+        events = peer.history.get(field.columns[other(side)], [])
+        for number, there in enumerate(events):
+            until = events[number + 1].at if number + 1 < len(events) else None
+            if (until is None or until >= event.at) and _same(
+                judge, field, other(side), there.value, value_of(event.value), side
+            ):
+                return True
+        if is_empty(value_of(event.value)) and (not events or events[0].at >= event.at):
+            return True
+    return False
+
+
+def _kept(judge: Judge, side: Side, row: Row, field: Field, value: Value) -> bool:
+    """The value stands in the audit or in a conflict of one of the record's links."""
+    column = field.columns[side]
+    for lid in judge.lids(side, row):
+        for audit in judge.audits[lid]:
+            if audit.side == side and audit.cause in KEPT:
+                whole = audit.field is None and isinstance(audit.old, dict) and field.name in audit.old
+                old = audit.old[field.name] if whole else audit.old
+                if (whole or audit.field == field.name) and judge.same(field, side, old, side, value):
+                    return True
+        for conflict in judge.conflicts[lid]:
+            shown = conflict.values.get(side)
+            if isinstance(shown, dict):
+                for name in (field.name, column):
+                    if name in shown and judge.same(field, side, shown[name], side, value):
+                        return True
+    return False
