@@ -69,10 +69,10 @@ def _latest(otherwise: Owner | Park, field: Field, contest: Contest) -> Verdict:
     a, b = contest.sides
     if a in contest.changed_in and b in contest.changed_in:
         (a_lo, a_hi), (b_lo, b_hi) = contest.changed_in[a], contest.changed_in[b]
-        if b_lo >= a_hi:
-            return Wins(b, f"{b} changed it later")
-        if a_lo >= b_hi:
-            return Wins(a, f"{a} changed it later")
+        b_later, a_later = b_lo >= a_hi, a_lo >= b_hi
+        if b_later is not a_later:  # two edits of one instant have no order
+            later = b if b_later else a
+            return Wins(later, f"{later} changed it later")
     verdict = decide(otherwise, field, contest)
     if isinstance(verdict, Wins):
         return Wins(verdict.side, f"which edit was later cannot be proven, and {verdict.reason}")

@@ -70,8 +70,11 @@ class Moment:
 
 
 def delivered(ws: Workspace, mapping: SyncMapping, op: Op, at: Moment) -> None:
-    """The target's STATE covers the operation, and no receipt will come: it is delivered, not yet believed."""
-    if op.state is not OpState.INFLIGHT:
+    """The target's STATE covers the operation, and no receipt will come: it is delivered, not yet believed.
+
+    A create that the side was to name stays in flight: without the receipt nobody knows which record it is.
+    """
+    if op.state is not OpState.INFLIGHT or (op.kind is OpKind.CREATE and not op.key):
         return
     ws.put_op(replace(op, state=OpState.SENT, acked_at=at.now))
     _touch_members(ws, op)
@@ -100,6 +103,8 @@ def receipt(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: 
             _applied(ws, mapping, op, line, at)
         case Status.GONE if op.kind is OpKind.DELETE:
             _applied(ws, mapping, op, line, at)
+        case Status.GONE if op.kind is OpKind.CREATE and line.id is not None:
+            _created_and_gone(ws, mapping, op, line, at)
         case Status.STALE | Status.GONE:
             _observe(ws, mapping, op, line, at)
             ws.put_op(replace(op, state=OpState.REJECTED, error=f"{line.status.value}: planned anew"))
@@ -285,6 +290,44 @@ def _observed_delete(ws: Workspace, op: Op, seen: Observation | None) -> int:
     return op.attempt + 1
 
 
+def _created_and_gone(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
+    """It was created earlier and deleted since: a deletion like any other, and no reason to create it again."""
+    link = ws.link(op.lid)
+    if link is None:
+        return
+    ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
+    if _take(ws, link, op, rid_of(mapping.entities[op.entity], op.side, line.id), at):
+        _activate(ws, op)
+        _observe(ws, mapping, op, line, at)
+        _touch_members(ws, op)
+
+
+def _take(ws: Workspace, link: Link, op: Op, rid: Rid, at: Moment) -> bool:
+    """Give the link the id that the side answered with. False if another link holds it, which is then shown to a person.
+
+    A record that was seen before its receipt may have a link of its own by now: it hands the record over.
+    """
+    if ws.members(op.lid).get(op.side) == rid:
+        return True
+    holder = ws.holder((op.side, op.entity, rid))
+    other = ws.link(holder) if holder is not None else None
+    if other is not None and other.lid != op.lid:
+        written = any(o.state is not OpState.PLANNED for o in ws.ops(other.lid).values())
+        if len(ws.members(other.lid)) > 1 or written:
+            park(
+                ws,
+                link,
+                ConflictKind.DUPLICATE,
+                at,
+                reason=f"{op.side} answered with {rid}, which another link holds",
+                evidence={"lid": other.lid},
+            )
+            return False
+        bury(ws, other, at, "it is the record of another link's create")
+    ws.put_member(link, op.side, rid)
+    return True
+
+
 def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
     link = ws.link(op.lid)
     if link is None:
@@ -298,22 +341,9 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
         )
         _touch_members(ws, op)
         return
-    if line.id is not None:
-        rid = rid_of(entity, op.side, line.id)
-        if ws.members(op.lid).get(op.side) != rid:
-            holder = ws.holder((op.side, op.entity, rid))
-            if holder is not None and holder != op.lid:
-                ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
-                park(
-                    ws,
-                    link,
-                    ConflictKind.DUPLICATE,
-                    at,
-                    reason=f"{op.side} answered with {rid}, which another link holds",
-                    evidence={"lid": holder},
-                )
-                return
-            ws.put_member(link, op.side, rid)
+    if line.id is not None and not _take(ws, link, op, rid_of(entity, op.side, line.id), at):
+        ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
+        return
     told = {**line.found, **line.stored}
     other = mapping.other(op.side)
     stored = {

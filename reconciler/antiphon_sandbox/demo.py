@@ -157,7 +157,7 @@ class _Story:
         """Users edit both sides by SQL."""
         _tell("Now people work on both sides at once. In the CRM:")
         self._sql(self._project.crm, "update customers set city = 'Trieste', phone = '+39 040 111' where id = 'C-000900'")
-        self._sql(self._project.crm, "update customers set stage = 'customer' where id = 'C-000001'")
+        self._sql(self._project.crm, "update customers set stage = 'churned' where id = 'C-000001'")
         self._sql(self._project.crm, "delete from customers where id = 'C-000002'")
         _tell("and in the warehouse, on the same person as the first of these:")
         self._sql(self._project.warehouse, "update contacts set score = 99, phone = '+39 040 222' where email = (select email from contacts where contact_id = '{uuid}')")
@@ -168,7 +168,7 @@ class _Story:
 
     def settle(self) -> None:
         """A person decides; the next sync carries it out, and the one after is silent."""
-        listed = self._project.antiphon("--json", "conflicts", "list").stdout
+        listed = self._project.antiphon("conflicts", "list", "--json").stdout
         cid = _conflict_on(listed, "phone")
         self._run("conflicts", "resolve", cid, "--take", "warehouse")
         self._run("sync", "--quiet")

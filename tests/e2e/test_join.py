@@ -114,6 +114,18 @@ def expected(before: dict[str, Counter[str | None]]) -> dict[str, Counter[str | 
     return after
 
 
+def unequal(
+    found: dict[str, Counter[str | None]], wanted: dict[str, Counter[str | None]]
+) -> dict[tuple[str, str | None], tuple[int, int]]:
+    """The e-mails that a side holds another number of times than it must."""
+    return {
+        (side, email): (found[side][email], wanted[side][email])
+        for side in SIDES
+        for email in found[side].keys() | wanted[side].keys()
+        if found[side][email] != wanted[side][email]
+    }
+
+
 def doubtful(before: dict[str, Counter[str | None]]) -> int:
     """How many records have an e-mail that some side holds more than once."""
     double = {email for counted in before.values() for email, times in counted.items() if email and times > 1}
@@ -139,7 +151,7 @@ def test_two_populated_sides_join_without_a_duplicate(world: World, kind: str) -
     assert world.versions("customers", "contacts") == rows
     world.antiphon("apply", "plan.json")
 
-    assert emails(world) == expected(before)
+    assert unequal(emails(world), expected(before)) == {}
     assert set(notes) <= set(world.sql("crm", "select id::text, note from customers"))
     assert set(margins) <= set(world.sql("warehouse", "select contact_id::text, loaded_at, margin from contacts"))
     assert world.definitions() == definitions

@@ -189,7 +189,8 @@ class World:
         process = self.start(*arguments)
         out, err = process.communicate(timeout=LONGEST)
         done = Done(process.returncode, out, err, time.monotonic() - started)
-        assert code is None or done.code == code, f"antiphon {' '.join(arguments)}: {done.code}\n{out[-3000:]}\n{err[-6000:]}"
+        print(f"{done.seconds:5.1f} s  antiphon {' '.join(arguments)}: {done.code} {done.wrote() or ''}")
+        assert code is None or done.code == code, f"antiphon {' '.join(arguments)}: {done.code}\n{out[-3000:]}\n{spoken(err)}"
         return done
 
     def shell(self, line: str, code: int = 0) -> Done:
@@ -204,7 +205,7 @@ class World:
             check=False,
             timeout=LONGEST,
         )
-        assert done.returncode == code, f"{line}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+        assert done.returncode == code, f"{line}: {done.returncode}\n{done.stdout[-3000:]}\n{spoken(done.stderr)}"
         return Done(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
 
     def settle(self, *tables: str, rounds: int = 4) -> int:
@@ -235,6 +236,11 @@ class World:
         path = self.folder / ".antiphon" / "ledger.db"
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             return connection.execute(query, parameters).fetchall()
+
+
+def spoken(err: str) -> str:
+    """Standard error without what the plugins said."""
+    return "\n".join(line for line in err.splitlines() if '"event": "plugin"' not in line)[-6000:]
 
 
 def plugin(name: str) -> Path:

@@ -114,6 +114,18 @@ def test_nothing_is_lost_at_a_power_cut_and_nothing_deleted_stays(path: Path) ->
     assert b"erased" not in path.read_bytes()
 
 
+def test_the_tables_are_made_whole_or_not_at_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(connection: sa.Connection) -> None:
+        METADATA.tables["obs"].create(connection)
+        raise ValueError("half-way")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(METADATA, "create_all", broken)
+        with pytest.raises(ValueError, match="half-way"):
+            open_store(url(path))
+    make(path, "l1")
+
+
 def test_another_store_on_the_file_sees_what_is_committed(path: Path) -> None:
     writer, reader = open_store(url(path)), open_store(url(path), busy_timeout=0.1)
     with writer.transaction():
@@ -196,7 +208,7 @@ class Odder:
 
 @pytest.mark.parametrize("row", [Odd, Odder])
 def test_a_type_without_a_column_is_refused(row: type[Any]) -> None:
-    with pytest.raises(TypeError, match="no column can hold .*, the type of when"):
+    with pytest.raises(TypeError, match=r"no column can hold .*, the type of when"):
         Codec(Table("odd", row, ("when",)))
 
 
@@ -299,8 +311,13 @@ def test_tables_that_are_not_as_we_know_them(path: Path, change: str) -> None:
 
 @pytest.mark.parametrize("foreign", ["CREATE TABLE contact (id)", "CREATE TABLE instance (id, name)"])
 def test_the_database_of_another_program(path: Path, foreign: str) -> None:
-    alter(path, foreign)
+    alter(path, foreign, "CREATE TABLE link (lid)")
     assert "not a ledger of Antiphon" in refused(path).message
+
+
+def test_the_database_of_a_program_with_like_names(path: Path) -> None:
+    alter(path, "CREATE TABLE instance (schema_version TEXT)", "INSERT INTO instance VALUES ('2.1')")
+    assert "is of another version" in refused(path).message
 
 
 def test_a_table_of_somebody_else_beside_ours_is_left_alone(path: Path) -> None:

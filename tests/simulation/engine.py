@@ -85,6 +85,7 @@ class Faults:
     restore: bool = False
     mapping: tuple[str, str] | None = None  # this field is not in sync.yml
     full: bool = False
+    confirmed: bool = False  # a person saw what the guards said, and it is right
     hand_in: bool = False  # the last acknowledgement is handed in, as in block form
 
 
@@ -170,7 +171,8 @@ class Engine:
         world.tick(2)
         self._settle_leftovers(ledger, mapping, run_id, faults)
         sources = [self._source(ledger, mapping, side, faults) for side in SIDES if side != faults.unread]
-        read_sides(ledger, sources, world.clock, accept_empty=frozenset())
+        accepted = frozenset(SIDES) if faults.confirmed else frozenset()
+        read_sides(ledger, sources, world.clock, accept_empty=accepted, progress=_unheard)
         world.tick()
         index(ledger, mapping)
         plan = propose(ledger, mapping, Moment(world.clock(), run_id, mapping.version))
@@ -178,7 +180,7 @@ class Engine:
             check(self, ledger, mapping)
         if self.trace is not None:
             self.trace(plan)
-        if plan.tripped:
+        if plan.tripped and not faults.confirmed:
             raise GuardTripped("stopped")
         adopt(ledger, mapping, plan)
         self.note_links()
@@ -299,6 +301,10 @@ class Engine:
             if member.held:
                 peers = {rid for side, rid in pairs[member.lid].items() if side != member.side}
                 self.partners.setdefault((member.side, member.entity, member.rid), set()).update(peers)
+
+
+def _unheard(_what: str) -> None:
+    pass
 
 
 def _crash(_what: str) -> None:

@@ -169,7 +169,7 @@ def settle(world: World, engine: Engine) -> list[str]:
     still = 0
     for number in range(QUIET_ROUNDS):
         before = len(world.log)
-        engine.round(Faults(full=number in (0, 2)))
+        engine.round(Faults(full=number in (0, 2), confirmed=True))
         if world.violations:
             return list(world.violations)
         world.tick(PERIOD)
@@ -177,7 +177,7 @@ def settle(world: World, engine: Engine) -> list[str]:
         if still and number >= 4:
             break
     before = len(world.log)
-    engine.round(Faults())
+    engine.round(Faults(confirmed=True))
     wrong = list(world.violations)
     if len(world.log) > before:
         wrong.append(f"I2: still writing after {QUIET_ROUNDS} quiet rounds: {world.log[before:][:3]}")

@@ -187,6 +187,7 @@ class Target:
         row = self._insert(entity, key, sync["sync_key"], sync["op_id"])
         patch = {name: value for name, value in record.items() if name not in key}
         stored = {name: system.put(row, name, value, SYNC, sync["op_id"]) for name, value in patch.items()}
+        system.leave_empty(row)
         self._note(entity, row, "create", patch)
         return {"status": "applied", "id": list(key.values()), "stored": stored}
 
@@ -236,6 +237,7 @@ class Target:
         patch = {name: value for name, value in record.items() if name not in key}
         for name, value in patch.items():
             system.put(row, name, value, SYNC, op.op_id if op else "")
+        system.leave_empty(row)
         self._note(entity, row, "upsert", patch)
 
     # ---- what is watched

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
 from antiphon.equivalence import is_empty
 from antiphon.model import Side, Value
 from tests.simulation.shape import HUBSPOT, SECOND, SIDES, Shape, other
-from tests.simulation.world import POISON, Row, System, World
+from tests.simulation.world import POISON, RESTORE, Row, System, World
 
 PHASES = (
     "before",
@@ -150,7 +150,8 @@ def perform(world: World, act: Act) -> None:
     elif act.verb == "rekey":
         values = {column: value for column, value in row.values.items() if not is_empty(value)}
         system.delete(row)
-        system.create(act.entity, values)
+        copy = system.create(act.entity, values)
+        copy.history = {c: [replace(e, by=RESTORE) for e in events] for c, events in copy.history.items()}
         world.happened.add("twin")
     else:
         _edit(system, row, act)

@@ -22,7 +22,7 @@ POISON = "☠"
 LONGEST = 12
 """`hubspot` cuts names that are longer."""
 
-USER, SYNC, RESTORE = "user", "sync", "restore"
+USER, SYNC, RESTORE, MADE = "user", "sync", "restore", "made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,6 @@ class Row:
     indexed: list[tuple[Instant, Instant]] = field(default_factory=list)  # (stamp, visible to searches since)
     pending: list[tuple[Instant, Instant, dict[str, Value]]] = field(default_factory=list)  # (visible, stamp, values)
     history: dict[str, list[Event]] = field(default_factory=dict)
-    note: str = ""
 
     @property
     def rid(self) -> Rid:
@@ -137,8 +136,13 @@ class System:
         for column, value in values.items():
             if column not in key and not is_empty(value):
                 self.put(row, column, value, USER)
-        row.note = f"note {row.rid}"
+        self.leave_empty(row)
         return row
+
+    def leave_empty(self, row: Row) -> None:
+        """The columns that a new record leaves empty are empty from then on."""
+        for column in row.values.keys() - row.history.keys():
+            row.history[column] = [Event(row.born, None, MADE)]
 
     def edit(self, row: Row, values: dict[str, Value], *, delay: Instant = 0) -> None:
         """A user changes a record; in a warehouse others see it `delay` later, stamped as of now."""
@@ -163,7 +167,7 @@ class System:
         """A user merges two records: a new id, the winner's values, and the loser's where the winner has none."""
         merged = self.insert(winner.entity, {"id": self.new_id(winner.entity)}, winner.made_by)
         merged.values, merged.history, merged.born = winner.values, winner.history, winner.born
-        merged.sync_key, merged.source, merged.note = winner.sync_key, winner.source, winner.note
+        merged.sync_key, merged.source = winner.sync_key, winner.source
         winner.values, winner.history = dict(winner.values), {}
         for column, value in loser.values.items():
             if is_empty(merged.values.get(column)) and not is_empty(value):

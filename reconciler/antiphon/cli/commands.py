@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from antiphon.cli.output import show
+from antiphon.cli.output import bound, show
 from antiphon.cli.session import read_config, reading, working
 from antiphon.config.lint import lint as find_faults
 from antiphon.errors import AntiphonError, ConfigError
-from antiphon.show import conflicts as show_conflicts
+from antiphon.plan import fingerprint
+from antiphon.show.conflicts import conflict_dict, conflict_text, conflicts_dict, conflicts_text, find_conflict
 from antiphon.show.plan import plan_dict, plan_text
 from antiphon.show.plan_file import dump as dump_plan
 from antiphon.show.plan_file import load as load_plan
 from antiphon.show.status import status_dict, status_text
 from antiphon.show.why import why_dict, why_text
 from antiphon.sync.decide import resolve as resolve_conflict
+from antiphon.sync.pipes import complete_side
 from antiphon.sync.report import Reporter
 from antiphon.sync.run import Runner, our_clock
 from antiphon.sync.verify import verify as verify_sides
 
 CHANGES_WAIT, CONFLICTS_WAIT = 2, 4
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +40,46 @@ class Options:
     report: Reporter
 
 
+_COMMON = (
+    click.option("-c", "--config", type=click.Path(path_type=Path), help="The sync to work on.  [default: sync.yml]"),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    click.option("-q", "--quiet", is_flag=True, help="Say only what must be known."),
+    click.option("-v", "--verbose", is_flag=True, help="Show what the plugins say."),
+)
+
+
+def common(command: Callable[..., R]) -> Callable[..., R]:
+    """The options of every command; they may also stand before its name."""
+
+    @functools.wraps(command)
+    def told(*, config: Path | None, as_json: bool, quiet: bool, verbose: bool, **rest: Any) -> R:
+        before: dict[str, Any] = click.get_current_context().find_root().obj or {}
+        report = Reporter(quiet=quiet or before.get("quiet", False), verbose=verbose or before.get("verbose", False))
+        path = config or before.get("config") or Path("sync.yml")
+        return command(Options(path, as_json or before.get("as_json", False), report), **rest)
+
+    for option in reversed(_COMMON):
+        told = option(told)
+    return told
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="antiphon")
-@click.option("-c", "--config", type=click.Path(path_type=Path), default=Path("sync.yml"), show_default=True, help="The sync to work on.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only what must be known.")
-@click.option("-v", "--verbose", is_flag=True, help="Show what the plugins say.")
 @click.pass_context
-def antiphon(context: click.Context, config: Path, *, as_json: bool, quiet: bool, verbose: bool) -> None:
+def antiphon(context: click.Context, /, **before: Any) -> None:
     """Keep two systems in two-way sync through Singer taps and targets."""
-    report = Reporter(quiet=quiet, verbose=verbose)
-    context.obj = Options(config, as_json, report)
+    context.obj = before
 
+
+for _option in reversed(_COMMON):
+    antiphon = _option(antiphon)
 
 accept_empty = click.option("--accept-empty", multiple=True, metavar="SIDE", help="Believe a side that is empty, or not the one it was.")
 patience = click.option("--patience", type=float, default=900.0, show_default=True, help="Seconds a plugin may be silent before it is ended.")
-pass_options = click.pass_obj
 
 
 @antiphon.command()
-@pass_options
+@common
 def lint(options: Options) -> int:
     """Check sync.yml: every mistake, and what could not converge."""
     config = read_config(options.config)
@@ -70,7 +95,7 @@ def lint(options: Options) -> int:
 @click.option("--exit-code", is_flag=True, help=f"Exit with {CHANGES_WAIT} if anything would be written.")
 @accept_empty
 @patience
-@pass_options
+@common
 def plan(options: Options, out: Path | None, accept_empty: tuple[str, ...], patience: float, *, exit_code: bool) -> int:
     """Read both sides and show what a sync would write, field by field, with the reason each value won."""
     config = read_config(options.config)
@@ -89,7 +114,7 @@ def plan(options: Options, out: Path | None, accept_empty: tuple[str, ...], pati
 @click.option("--strict", is_flag=True, help=f"Exit with {CONFLICTS_WAIT} if anything waits for a person.")
 @accept_empty
 @patience
-@pass_options
+@common
 def apply(options: Options, file: Path | None, accept_empty: tuple[str, ...], patience: float, *, strict: bool) -> int:
     """Carry out a reviewed plan (FILE), or the plan that follows now. What changed since the review is dropped and listed."""
     config = read_config(options.config)
@@ -109,7 +134,7 @@ def apply(options: Options, file: Path | None, accept_empty: tuple[str, ...], pa
 @click.option("--accept-scope", is_flag=True, help="Streams or keys of sync.yml changed on purpose: let deletes through again.")
 @accept_empty
 @patience
-@pass_options
+@common
 def sync(options: Options, accept_empty: tuple[str, ...], patience: float, wait: float, *, strict: bool, full: bool, accept_scope: bool) -> int:
     """Read both sides, settle what both changed, and write to each only what it lacks."""
     config = read_config(options.config)
@@ -121,25 +146,24 @@ def sync(options: Options, accept_empty: tuple[str, ...], patience: float, wait:
 
 
 @antiphon.command()
-@pass_options
+@common
 def status(options: Options) -> int:
     """Show links, waiting writes, conflicts, and how far each side was read."""
     config = read_config(options.config)
     with reading(config) as ledger:
-        show(options.as_json, status_text(ledger, our_clock()), status_dict(ledger, our_clock()))
+        mapping = bound(config, ledger)
+        show(options.as_json, status_text(ledger, mapping, our_clock()), status_dict(ledger, mapping, our_clock()))
     return 0
 
 
 @antiphon.command()
 @click.argument("record")
 @click.argument("field", required=False)
-@pass_options
+@common
 def why(options: Options, record: str, field: str | None) -> int:
     """Tell the story of a RECORD (a match value, SIDE:ID or a link's id), or of one FIELD of it."""
     config = read_config(options.config)
     with reading(config) as ledger:
-        from antiphon.cli.output import bound
-
         mapping = bound(config, ledger)
         show(options.as_json, why_text(ledger, mapping, record, field, our_clock()), why_dict(ledger, mapping, record, field, our_clock()))
     return 0
@@ -148,7 +172,7 @@ def why(options: Options, record: str, field: str | None) -> int:
 @antiphon.command()
 @patience
 @accept_empty
-@pass_options
+@common
 def verify(options: Options, accept_empty: tuple[str, ...], patience: float) -> int:
     """Read both sides in full and compare every linked record. Exit code 2 if anything differs or waits."""
     config = read_config(options.config)
@@ -163,11 +187,9 @@ def verify(options: Options, accept_empty: tuple[str, ...], patience: float) -> 
 @antiphon.command()
 @click.option("--complete", "side", required=True, metavar="SIDE", help="The side whose tap just ended well.")
 @accept_empty
-@pass_options
+@common
 def collect(options: Options, side: str, accept_empty: tuple[str, ...]) -> int:
     """Say that a tap which fed `target-reconciler` ended well, so that what it did not show is known to be missing."""
-    from antiphon.sync.pipes import complete_side
-
     config = read_config(options.config)
     with working(config, "collect", options.report, accept_empty=accept_empty) as runner:
         said = complete_side(runner, side)
@@ -181,29 +203,25 @@ def conflicts() -> None:
 
 
 @conflicts.command("list")
-@pass_options
+@common
 def list_conflicts(options: Options) -> int:
     """One line for each open conflict."""
     config = read_config(options.config)
     with reading(config) as ledger:
-        from antiphon.cli.output import bound
-
         mapping = bound(config, ledger)
-        show(options.as_json, show_conflicts.list_text(ledger, mapping, our_clock()), show_conflicts.list_dict(ledger, mapping, our_clock()))
+        show(options.as_json, conflicts_text(ledger, mapping, our_clock()), conflicts_dict(ledger, mapping))
     return 0
 
 
 @conflicts.command("show")
 @click.argument("conflict")
-@pass_options
+@common
 def show_conflict(options: Options, conflict: str) -> int:
     """One conflict in full, and how to settle it."""
     config = read_config(options.config)
     with reading(config) as ledger:
-        from antiphon.cli.output import bound
-
         mapping = bound(config, ledger)
-        show(options.as_json, show_conflicts.show_text(ledger, mapping, conflict, our_clock()), show_conflicts.show_dict(ledger, mapping, conflict, our_clock()))
+        show(options.as_json, conflict_text(ledger, mapping, conflict, our_clock()), conflict_dict(ledger, mapping, conflict))
     return 0
 
 
@@ -212,12 +230,12 @@ def show_conflict(options: Options, conflict: str) -> int:
 @click.option("--take", metavar="SIDE", help="This side's value, or this side's word on a deletion.")
 @click.option("--value", help="Another value for both sides: JSON, or text.")
 @click.option("--retry", is_flag=True, help="Try a refused write again.")
-@pass_options
+@common
 def resolve(options: Options, conflict: str, take: str | None, value: str | None, *, retry: bool) -> int:
     """Settle a conflict; the next sync carries it out."""
     config = read_config(options.config)
     with working(config, "conflicts resolve", options.report) as runner:
-        said = resolve_conflict(runner.ledger, runner.config.side_names, conflict, take=take, value=value, retry=retry)
+        said = resolve_conflict(runner.ledger, runner.config.side_names, find_conflict(runner.ledger, conflict).cid, take=take, value=value, retry=retry)
     show(options.as_json, said, {"conflict": conflict})
     return 0
 
@@ -251,8 +269,6 @@ def _write(options: Options, runner: Runner, command: str, *, strict: bool, revi
         raise
     runner.record(command, "done", started, counts)
     if reviewed is not None:
-        from antiphon.plan import fingerprint
-
         dropped = reviewed - {fingerprint(op) for op in proposed.operations}
         text += f"\n{len(dropped)} reviewed operations were dropped because their records changed since the review" if dropped else ""
         facts = {**facts, "dropped": sorted(dropped)}

@@ -28,9 +28,7 @@ class SqlStore:
 
     def __init__(self, connection: sa.Connection, place: str) -> None:
         self._connection = connection
-        self._driver = (
-            connection.connection
-        )  # SQLAlchemy writes the statements; per query it would cost more than SQLite
+        self._driver = connection.connection  # SQLAlchemy only writes the SQL: in each query it would cost the most
         self._error = connection.dialect.loaded_dbapi.Error
         self._place = place
         self._writing = False
@@ -41,9 +39,9 @@ class SqlStore:
         """As `Store.transaction`. Raises `LedgerBusy` if another process is writing for too long."""
         if self._writing:
             raise RuntimeError("transactions are not nested")
-        self._run(sqlite.BEGIN)
         self._writing = True
         try:
+            self._run(sqlite.BEGIN)
             yield
             self._run("COMMIT")
         except BaseException:
@@ -204,7 +202,7 @@ def _is_new(connection: sa.Connection, place: str) -> bool:
     if "schema_version" not in found.get(INSTANCE.name, ()):
         raise LedgerError(f"{place} is a database, but not a ledger of Antiphon", hint=_FOREIGN)
     version = connection.execute(sa.select(sa.func.max(METADATA.tables[INSTANCE.name].c.schema_version))).scalar()
-    if version is not None and version > SCHEMA_VERSION:
+    if isinstance(version, int) and version > SCHEMA_VERSION:
         raise LedgerError(
             f"the ledger {place} was written by a newer Antiphon (its schema is {version}, "
             f"this one knows {SCHEMA_VERSION})",

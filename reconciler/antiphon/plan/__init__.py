@@ -9,11 +9,12 @@ from antiphon.facts import Facts, ObsKey, Workspace
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Conflict, Op, OpState, Row, Side
-from antiphon.plan.context import Planning, fingerprint
+from antiphon.plan.context import Planning
 from antiphon.plan.guards import Tripped, check
 from antiphon.plan.newcomers import settle_newcomers
 from antiphon.plan.order import in_order
 from antiphon.plan.reconcile import reconcile
+from antiphon.plan.review import fingerprint
 from antiphon.settle import Moment
 
 __all__ = ["Plan", "Tripped", "fingerprint", "make_plan"]

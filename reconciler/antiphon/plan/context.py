@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from antiphon.equivalence import canonical_json, make_rid
+from antiphon.equivalence import make_rid
 from antiphon.facts import ObsKey, Workspace
-from antiphon.identity import op_id, short_id
+from antiphon.identity import op_id
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.merge import Surroundings
@@ -24,6 +24,7 @@ from antiphon.model import (
     Side,
     Value,
 )
+from antiphon.plan.review import fingerprint
 from antiphon.settle import Moment, close_conflicts
 
 BLOCKING = frozenset(ConflictKind) - {ConflictKind.FIELD, ConflictKind.JOIN, ConflictKind.DIVERGED}
@@ -117,7 +118,10 @@ class Planning:
     ) -> bool:
         """Put an operation into the outbox, true if it is there. The same write planned before stays; another is replaced."""
         before = self.ws.ops(link.lid).get(side)
-        planned = before if before is not None and before.state is OpState.PLANNED else None
+        if before is not None and before.state is not OpState.PLANNED:
+            self.wait(link, f"a write to {side} waits to be seen")
+            return False
+        planned = before
         op = Op(
             op_id=op_id(self.at.now, self.ledger_id, link.lid, side, kind.value, self.at.run_id),
             lid=link.lid,
@@ -158,11 +162,6 @@ _MERGE_CHAIN = 16
 def key_rid(entity: Entity, side: Side, key: Mapping[str, Value]) -> Rid:
     """The record id of a key."""
     return make_rid([key[column] for column in entity.sides[side].key])
-
-
-def fingerprint(op: Op) -> str:
-    """What makes an operation the one that was reviewed: the record, what is written and what is expected; no time, no id."""
-    return short_id(op.lid, op.side, op.kind.value, *(canonical_json(part) for part in _content(op)[1:]))
 
 
 def _content(op: Op) -> tuple[OpKind, Mapping[str, Value], Mapping[str, Value], Mapping[str, Value]]:

@@ -19,7 +19,12 @@ from antiphon.settle import close_conflicts, park
 
 def settle_newcomers(p: Planning, entity: Entity, keys: Iterable[ObsKey]) -> None:
     """Give every unlinked live record among `keys` a link, parked or not."""
+    keys = list(keys)
     loose = [key for key in keys if _is_live(p, key) and is_loose(p.ws, key) and not _returns(p, key)]
+    unnamed = _being_named(p, keys)
+    for key in [key for key in loose if key[0] in unnamed]:
+        p.waits[key] = "a create is on its way, and this may be its record"
+        loose.remove(key)
     for finding in identify(p.ws, p.mapping, entity, loose):
         match finding:
             case Join(keys=pair, rule=rule):
@@ -47,6 +52,13 @@ def settle_newcomers(p: Planning, entity: Entity, keys: Iterable[ObsKey]) -> Non
                 p.fresh.add(link_for(p, entity, key).lid)
             case _:
                 assert_never(finding)
+
+
+def _being_named(p: Planning, keys: Iterable[ObsKey]) -> set[Side]:
+    """The sides that may have named a new record already without our knowing which."""
+    lids = {lid for key in keys if (lid := p.ws.holder(key)) is not None}
+    ops = [op for lid in lids for op in p.ws.ops(lid).values()]
+    return {op.side for op in ops if op.kind is OpKind.CREATE and op.state is OpState.INFLIGHT and not op.key}
 
 
 def rule_name(entity: Entity, rule: int) -> str:

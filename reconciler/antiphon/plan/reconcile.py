@@ -36,10 +36,11 @@ from antiphon.model import (
     OpKind,
     OpState,
     RecordState,
+    Rid,
     Side,
     Value,
 )
-from antiphon.plan.context import Planning
+from antiphon.plan.context import BLOCKING, Planning
 from antiphon.plan.fields import merge_fields, side_changed
 from antiphon.plan.newcomers import plan_create
 from antiphon.settle import MAX_ATTEMPTS, REMNANT, bury, close_conflicts, observed, park
@@ -54,14 +55,11 @@ def reconcile(p: Planning, link: Link) -> None:
     entity = p.mapping.entities[link.entity]
     if link.state.closed or _in_doubt(p, entity, link):
         return
-    link = p.ws.link(link.lid) or link
-    if link.state is LinkState.PARKED and p.ws.conflicts(link.lid) and _still_parked_for_good(p, link):
-        return
-    followed = _follow_merges(p, entity, link)
+    followed = _follow_merges(p, entity, p.ws.link(link.lid) or link)
     if followed is None:
         return
     link = _quarantine(p, followed)
-    if link.state is LinkState.QUARANTINED:
+    if link.state is LinkState.QUARANTINED or (link.state is LinkState.PARKED and _still_parked_for_good(p, link)):
         return
     seen = {side: p.seen(link, side) for side in p.ws.members(link.lid)}
     gone = {side for side, shown in seen.items() if shown is not None and shown.state is RecordState.GONE}
@@ -134,7 +132,8 @@ def _still_parked_for_good(p: Planning, link: Link) -> bool:
 
 
 def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
-    """Move the link to the surviving ids. None: the link became an alias and is at rest."""
+    """Move the link to the surviving ids. None: the link became an alias, or is closed."""
+    heirs: list[tuple[Side, Rid, Link]] = []
     for side, rid in sorted(p.ws.members(link.lid).items()):
         shown = p.ws.observation((side, entity.name, rid))
         if shown is None or shown.state is not RecordState.MERGED or shown.merged_into is None:
@@ -153,33 +152,44 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
                 Audit(link.lid, side, None, rid, shown.merged_into, Cause.RESTORED, "", p.at.run_id, p.at.now)
             )
             p.ws.put_member(link, side, shown.merged_into)
+            p.ws.touch.add(survivor)
             continue
         p.ws.drop_member(link, side)
-        for op in list(p.ws.ops(link.lid).values()):
-            p.ws.drop_op(op, "merged into another record")
-        others = p.ws.members(link.lid)
-        if not others:
-            bury(p.ws, link, p.at, "merged on every side")
-            return None
-        names = ", ".join(f"{s} {r}" for s, r in sorted(others.items()))
-        rest = ", ".join(f"{s} {r}" for s, r in sorted(p.ws.members(heir.lid).items()) if s != side)
-        park(
-            p.ws,
-            link,
-            ConflictKind.MERGED,
-            p.at,
-            reason=f"{side} merged it into {shown.merged_into}; {names} and {rest} are now the same",
-            evidence={
-                "alias_of": heir.lid,
-                "offers": [f"merge {names} into {rest}", "keep it as an alias", f"delete {names}"],
-            },
-        )
-        p.ws.put_link(replace(p.ws.link(link.lid) or link, state=LinkState.ALIAS, alias_of=heir.lid))
-        return None
-    return link
+        heirs.append((side, shown.merged_into, heir))
+    if not heirs:
+        return link
+    _become_alias(p, link, *heirs[0])
+    return None
+
+
+def _become_alias(p: Planning, link: Link, side: Side, survivor: Rid, heir: Link) -> None:
+    """A side merged the link's record into one of `heir`. What the link still holds waits beside it for a person."""
+    for op in list(p.ws.ops(link.lid).values()):
+        p.ws.drop_op(op, "merged into another record")
+    others = p.ws.members(link.lid)
+    shown = [p.seen(link, other) for other in others]
+    if all(found is not None and found.state is RecordState.GONE for found in shown):
+        bury(p.ws, link, p.at, "merged or gone on every side")
+        return
+    names = ", ".join(f"{s} {r}" for s, r in sorted(others.items()))
+    rest = ", ".join(f"{s} {r}" for s, r in sorted(p.ws.members(heir.lid).items()) if s != side)
+    park(
+        p.ws,
+        link,
+        ConflictKind.MERGED,
+        p.at,
+        reason=f"{side} merged it into {survivor}; {names} and {rest} are now the same",
+        evidence={
+            "alias_of": heir.lid,
+            "offers": [f"merge {names} into {rest}", "keep it as an alias", f"delete {names}"],
+        },
+    )
+    p.ws.put_link(replace(p.ws.link(link.lid) or link, state=LinkState.ALIAS, alias_of=heir.lid))
 
 
 def _quarantine(p: Planning, link: Link) -> Link:
+    if link.state is LinkState.ALIAS:
+        return link
     problems = [
         (side, shown)
         for side in sorted(p.ws.members(link.lid))
@@ -203,9 +213,12 @@ def _quarantine(p: Planning, link: Link) -> Link:
     elif link.state is LinkState.QUARANTINED:
         close_conflicts(p.ws, link.lid, kinds=frozenset({ConflictKind.UNREADABLE}))
         whole = len(p.ws.members(link.lid)) == len(p.mapping.sides)
-        link = replace(link, state=LinkState.ACTIVE if whole else LinkState.JOINING, closed_reason="")
+        waiting = [c for c in p.ws.conflicts(link.lid).values() if c.kind in BLOCKING]
+        if waiting:
+            link = replace(link, state=LinkState.PARKED, closed_reason=str(waiting[0].evidence.get("reason", "")))
+        else:
+            link = replace(link, state=LinkState.ACTIVE if whole else LinkState.JOINING, closed_reason="")
         p.ws.put_link(link)
-        p.fresh.add(link.lid)
     return link
 
 

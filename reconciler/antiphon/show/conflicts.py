@@ -11,9 +11,9 @@ from antiphon.ledger.tables import CONFLICT
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import MISSING, Conflict, ConflictState, Instant, Link
 from antiphon.show.answers import answers
-from antiphon.show.dispute import VALUE, as_dict, clean, decision, faces, mapping_of, one_line, reason
+from antiphon.show.dispute import VALUE, agreed_on, as_dict, clean, decision, faces, mapping_of, one_line, reason
 from antiphon.show.records import Records
-from antiphon.show.text import GAP, INDENT, WIDTH, cut, listed, number, paragraph, table
+from antiphon.show.text import INDENT, listed, number, paragraph, table
 from antiphon.show.times import age, span, stamp
 from antiphon.show.values import in_words
 
@@ -63,12 +63,16 @@ def conflicts_text(
     lines: list[str] = []
     for heading, group in headings.items():
         lines += paragraph(heading, hanging=INDENT)
-        room = WIDTH - INDENT - _ID - _AGE - _TITLE - 3 * GAP
         rows = [
-            (c.cid, age(c.at, now), records.titled(c.lid), cut(one_line(records, c), room) + _decided(records, c))
+            (
+                c.cid,
+                age(c.at, now),
+                records.titled(c.lid),
+                listed([_decided(records, c), one_line(records, c)], joint="; "),
+            )
             for c in group
         ]
-        lines += table(rows, most=(_ID, _AGE, _TITLE))
+        lines += table(rows, most=(_ID, _AGE, _TITLE), whole=False)
     decided = sum(conflict.state is ConflictState.RESOLVED for conflict in shown)
     total = f"{number(len(shown) - decided)} open"
     return "\n".join([*lines, total + (f", {number(decided)} decided" if decided else "")])
@@ -85,8 +89,8 @@ def conflicts_dict(ledger: Ledger, mapping: SyncMapping, *, chosen: Sequence[Con
 def conflict_text(ledger: Ledger, mapping: SyncMapping, cid: str, now: Instant) -> str:
     """One conflict in full. `cid` may be shortened. Raises `ConfigError` as `find_conflict`."""
     conflict, records = find_conflict(ledger, cid), Records(ledger, mapping)
-    about = listed([records.titled(conflict.lid), conflict.field or ""], joint="  ")
-    lines = paragraph(f"{conflict.cid}  {about}", hanging=INDENT)
+    about = listed([records.titled(conflict.lid), conflict.field or ""])
+    lines = paragraph(f"{conflict.cid}: {about}", hanging=INDENT)
     lines += paragraph(f"{conflict.kind.value}, {_standing(records, conflict, now)}", indent=INDENT)
     lines += paragraph(reason(records, conflict).rstrip(".") + ".", indent=INDENT)
     lines += ["", *_values(records, conflict)] if faces(records, conflict) else []
@@ -119,7 +123,7 @@ def _decided(records: Records, conflict: Conflict) -> str:
     if conflict.state is not ConflictState.RESOLVED:
         return ""
     chosen = decision(records, conflict) or {}
-    return "  decided: " + listed([f"{name} {in_words(value)}" for name, value in chosen.items()])
+    return "decided: " + listed([f"{name} {in_words(value)}" for name, value in chosen.items()])
 
 
 def _standing(records: Records, conflict: Conflict, now: Instant) -> str:
@@ -128,7 +132,7 @@ def _standing(records: Records, conflict: Conflict, now: Instant) -> str:
         case ConflictState.OPEN:
             return f"open {since}"
         case ConflictState.RESOLVED:
-            return f"open {since};{_decided(records, conflict)}; the next plan carries it out"
+            return f"open {since}; {_decided(records, conflict)}; the next plan carries it out"
         case ConflictState.CLOSED:
             return f"opened {stamp(conflict.at)}, settled since"
 
@@ -136,10 +140,11 @@ def _standing(records: Records, conflict: Conflict, now: Instant) -> str:
 def _values(records: Records, conflict: Conflict) -> list[str]:
     """A row per field: what each side holds, and what it held when they last agreed."""
     sides = [side for side in records.mapping.sides if side in conflict.values]
-    rows = [("", *sides, "")]
+    gone = conflict.evidence.get("deleted_on")
+    rows: list[tuple[str, ...]] = [("", *(f"{side}, deleted" if side == gone else side for side in sides), "")]
     for face in faces(records, conflict):
-        agreed = [f"{side} {in_words(face.base[side], VALUE)}" for side in sides if side in face.base]
-        was = f"was {listed(agreed)}" if agreed else "never agreed on" if conflict.field is not None else ""
+        before = agreed_on({side: in_words(value, VALUE) for side, value in face.base.items()})
+        was = f"was {before}" if before else "never agreed on" if conflict.field is not None else ""
         rows.append((face.field, *(in_words(face.values.get(side, MISSING), VALUE) for side in sides), was))
     return table(rows, most=(20, *(VALUE for _ in sides)))
 
@@ -148,7 +153,8 @@ def _evidence(records: Records, conflict: Conflict) -> list[str]:
     """What led to it, in sentences."""
     shown = clean(records, conflict)
     found = [
-        f"{side} changed it {span(*pair)}." for side, pair in mapping_of(conflict.evidence.get("changed_in")).items()
+        f"{side} {'changed it' if since else 'has held it since'} {span(since, until)}."
+        for side, (since, until) in mapping_of(conflict.evidence.get("changed_in")).items()
     ]
     for candidate in conflict.evidence.get("candidates", ()):
         side, entity, rid = candidate

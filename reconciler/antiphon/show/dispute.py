@@ -66,11 +66,16 @@ def one_line(records: Records, conflict: Conflict) -> str:
     shown = faces(records, conflict)
     now = {side: _brief({f.field: f.values.get(side, MISSING) for f in shown}) for side in conflict.values}
     before = {side: _brief({f.field: f.base[side] for f in shown if side in f.base}) for side in conflict.base}
-    agreed = listed([f"{side} {text}" for side, text in before.items() if text])
-    if len(set(before.values())) == 1:
-        agreed = next(iter(before.values()))
+    agreed = agreed_on(before)
     held = " | ".join(f"{side} {text}" for side, text in now.items())
     return f"{conflict.field}: {held}" + (f" (was {agreed})" if agreed else "")
+
+
+def agreed_on(before: Mapping[Side, str]) -> str:
+    """What the sides held when they last agreed: one value if both wrote it alike."""
+    if len(set(before.values())) == 1:
+        return next(iter(before.values()))
+    return listed([f"{side} {text}" for side, text in before.items() if text])
 
 
 def _brief(values: Mapping[str, Any]) -> str:

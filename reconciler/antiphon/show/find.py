@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import msgspec
 
@@ -96,7 +97,7 @@ class _Search:
 def find_record(ledger: Ledger, mapping: SyncMapping, typed: str) -> list[Hit]:
     """What `typed` may mean: a link's id, `side:id`, `entity:side:id`, or a value of a match rule.
 
-    An id is the bare key, or the JSON array of a composite one. Several values of a rule are a JSON array, or stand with
+    An id is the bare key, or the JSON array of a composite one. Several values of one rule are a JSON array, or have
     commas between them.
 
     Raises:
@@ -137,5 +138,5 @@ def _values(text: str, count: int) -> Iterator[list[Value]]:
         return
     if isinstance(value, list) and len(value) == count:
         yield value
-    elif count == 1 and isinstance(value, int | float):
+    elif count == 1 and isinstance(value, int | float | Decimal):
         yield [value]

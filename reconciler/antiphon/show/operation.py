@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
+
+from antiphon.equivalence import is_empty
 from antiphon.model import MISSING, Missing, Op, OpKind, Value
+from antiphon.plan.review import fingerprint
 from antiphon.show.groups import EXAMPLES
-from antiphon.show.plan_file import fingerprint
 from antiphon.show.records import Records, key_in_words
-from antiphon.show.text import GAP, INDENT, WIDTH, cut, listed, number, paragraph, table
+from antiphon.show.text import INDENT, WIDTH, cut, listed, number, paragraph, table
 from antiphon.show.values import change, in_words, quoted
 
 _FIELD, _VALUE = 20, 20
@@ -46,7 +49,7 @@ def block(records: Records, op: Op) -> list[str]:
     head = f"{op.side}  {verb(op)} {records.titled(op.lid)}"
     head += f"  {why['']}" if why.get("") else ""
     key = cut(key_in_words(records, op), WIDTH - 2 * INDENT)
-    if key and len(head) + len(key) + GAP + 2 <= WIDTH:
+    if key and cell_len(f"{head}  ({key})") <= WIDTH:
         lines = [f"{head}  ({key})"]
     else:
         lines = [cut(head, WIDTH), *([f"{' ' * INDENT}({key})"] if key else [])]
@@ -57,11 +60,14 @@ def block(records: Records, op: Op) -> list[str]:
         ]
         return lines + table(rows, most=(_FIELD, _CHANGE))
     values = op.patch if op.kind is OpKind.CREATE else op.expect
+    empty = [name for name in fields(op) if is_empty(values[name]) and not why.get(name)]
     shown = [
         (name, in_words(records.shown(op.entity, name, values[name]), 3 * _VALUE), why.get(name, ""))
         for name in fields(op)
+        if name not in empty
     ]
-    return lines + table(shown, most=(_FIELD, 3 * _VALUE))
+    lines += table(shown, most=(_FIELD, 3 * _VALUE))
+    return lines + (paragraph(f"empty: {listed(empty)}", indent=INDENT, hanging=2 * INDENT) if empty else [])
 
 
 def group_lines(records: Records, ops: Sequence[Op]) -> list[str]:

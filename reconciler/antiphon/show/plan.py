@@ -170,7 +170,7 @@ def _conflicts(it: _Shown, limit: int) -> Iterator[str]:
         names = _names(part, lambda c: str(it.records.name(c.lid)))
         detail = one_line(it.records, first) if len(part) == 1 else (first.field or first.kind.value)
         cid = f"  [{first.cid}]" if len(part) == 1 and first.cid in it.known else ""
-        yield from paragraph(f"{first.entity} {names}  {detail}", indent=INDENT, hanging=2 * INDENT)
+        yield from paragraph(f"{first.entity} {names}, {detail}", indent=INDENT, hanging=2 * INDENT)
         yield from paragraph(whys[first.cid] + cid, indent=2 * INDENT)
     yield from _left_out(shown)
     if it.before:

@@ -14,17 +14,16 @@ from typing import Any
 
 import msgspec
 
-from antiphon.equivalence import canonical_json, from_json, is_empty
+from antiphon.equivalence import canonical_json, from_json
 from antiphon.errors import ConfigError
-from antiphon.identity import short_id
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Instant, Op, OpKind, Side, Value
 from antiphon.plan import Plan
+from antiphon.plan.review import fingerprint, marked
 from antiphon.show.times import iso
 from antiphon.show.veil import Veil
 
 VERSION = 1
-_MARK = "$hidden"
 _HINT = "write it anew: `antiphon plan --out FILE`"
 
 
@@ -52,13 +51,6 @@ class ReviewedPlan:
     made_at: str
     fingerprints: tuple[str, ...]
     operations: tuple[ReviewedOp, ...]
-
-
-def fingerprint(op: Op | ReviewedOp) -> str:
-    """What the operation writes where, in twelve hex digits: the same however often it is planned."""
-    parts = (op.key, op.patch, op.expect)
-    digests = [{name: _digest(op.lid, name, value) for name, value in part.items()} for part in parts]
-    return short_id(op.lid, op.side, op.kind.value, *(canonical_json(part) for part in digests))
 
 
 def dump(plan: Plan, mapping: SyncMapping, ledger_id: str, at: Instant) -> str:
@@ -142,8 +134,8 @@ def _written(veil: Veil, op: Op) -> dict[str, Any]:
     """The operation as it stands in the file."""
     secrets = veil.secrets([op])
 
-    def marked(values: Mapping[str, Value], hidden: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value if hidden[name] == value else _mark(op, name, value) for name, value in values.items()}
+    def veiled(values: Mapping[str, Value], hidden: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value if hidden[name] == value else marked(op, name, value) for name, value in values.items()}
 
     archive = op.kind is OpKind.DELETE
     return {
@@ -152,20 +144,8 @@ def _written(veil: Veil, op: Op) -> dict[str, Any]:
         "side": op.side,
         "entity": op.entity,
         "kind": op.kind.value,
-        "key": marked(op.key, veil.columns(op.entity, op.side, op.key)),
-        "patch": dict(op.patch) if archive else marked(op.patch, veil.fields(op.entity, op.patch)),
-        "expect": marked(op.expect, veil.fields(op.entity, op.expect)),
+        "key": veiled(op.key, veil.columns(op.entity, op.side, op.key)),
+        "patch": dict(op.patch) if archive else veiled(op.patch, veil.fields(op.entity, op.patch)),
+        "expect": veiled(op.expect, veil.fields(op.entity, op.expect)),
         "reasons": {name: veil.text(why, secrets) for name, why in op.reasons.items()},
     }
-
-
-def _mark(op: Op, name: str, value: Value) -> dict[str, str]:
-    return {_MARK: _digest(op.lid, name, value)}
-
-
-def _digest(lid: str, name: str, value: Value) -> str:
-    """Tells a value from others of the same field of the same record; whether it came from a tap, a ledger or a file."""
-    if isinstance(value, dict) and value.keys() == {_MARK}:
-        return str(value[_MARK])
-    plain = None if is_empty(value) else from_json(canonical_json(value))
-    return short_id(lid, name, canonical_json(plain))

@@ -25,20 +25,23 @@ def cut(text: str, width: int) -> str:
     return kept.rstrip() + "…" if width > 0 else ""
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width` cells, broken at spaces; a word that is wider is broken anywhere."""
+def wrap(text: str, width: int, *, first: int | None = None) -> list[str]:
+    """The text in lines of at most `width` cells (the first: `first`), broken at spaces; too wide a word anywhere."""
+    room = width if first is None else first
     lines = [""]
     for word in text.split():
         rest = word
-        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(rest) <= width:
+        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(rest) <= room:
             lines[-1] += f" {rest}"
             continue
         if lines[-1]:
             lines.append("")
-        while cell_len(rest) > width:
-            head = _head(rest, width)
+            room = width
+        while cell_len(rest) > room:
+            head = _head(rest, room)
             lines[-1], rest = head, rest[len(head) :]
             lines.append("")
+            room = width
         lines[-1] = rest
     return lines
 
@@ -46,19 +49,22 @@ def wrap(text: str, width: int) -> list[str]:
 def paragraph(text: str, *, indent: int = 0, hanging: int | None = None) -> list[str]:
     """The text wrapped to the page. `hanging`: the indent of every line after the first."""
     further = indent if hanging is None else hanging
-    lines = wrap(text, WIDTH - max(indent, further))
+    lines = wrap(text, WIDTH - further, first=WIDTH - indent)
     return [" " * (further if number else indent) + line for number, line in enumerate(lines)]
 
 
-def table(rows: Iterable[Sequence[str]], *, indent: int = INDENT, most: Sequence[int]) -> list[str]:
-    """Rows in columns as wide as their widest cell, at most `most`; the last column wraps in the room that is left."""
+def table(rows: Iterable[Sequence[str]], *, indent: int = INDENT, most: Sequence[int], whole: bool = True) -> list[str]:
+    """Rows in columns as wide as their widest cell, at most `most`.
+
+    The last column wraps in the room that is left; unless it is to be `whole`, it is cut there.
+    """
     shown = [[cut(cell, width) for cell, width in zip(row, most, strict=False)] + [row[-1]] for row in rows]
     widths = [max((cell_len(row[n]) for row in shown), default=0) for n in range(len(most))]
     at = indent + sum(width + GAP for width in widths)
     lines = []
     for row in shown:
         head = " " * indent + "".join(_pad(cell, width + GAP) for cell, width in zip(row, widths, strict=False))
-        last = wrap(row[-1], WIDTH - at)
+        last = wrap(row[-1], WIDTH - at) if whole else [cut(row[-1], WIDTH - at)]
         lines.append((head + last[0]).rstrip())
         lines += [(" " * at + line).rstrip() for line in last[1:]]
     return lines

@@ -22,10 +22,12 @@ AHEAD = (
 )
 
 
-def acknowledge(ledger: Ledger, mapping: SyncMapping, bookmark: Bookmark | None, side: Side, at: Moment) -> str:
+def acknowledge(
+    ledger: Ledger, mapping: SyncMapping, bookmark: Bookmark | None, side: Side, at: Moment, *, first: int = 0
+) -> str:
     """Settle what a target's STATE covers. Returns a remark for the log, empty if all is as it should be.
 
-    A bookmark of another ledger is none. One that is ahead of this ledger shows that the ledger was restored.
+    `first` is the number of the first operation that this target was given: it says nothing of those before. A bookmark of another ledger is none. One that is ahead of this ledger shows that the ledger was restored.
     """
     instance = ledger.instance
     if bookmark is None:
@@ -42,7 +44,7 @@ def acknowledge(ledger: Ledger, mapping: SyncMapping, bookmark: Bookmark | None,
     covered = [
         op
         for op in ledger.open_ops(side)
-        if op.state is OpState.INFLIGHT and op.seq is not None and op.seq <= bookmark.seq
+        if op.state is OpState.INFLIGHT and op.seq is not None and first <= op.seq <= bookmark.seq
     ]
     _settle(ledger, covered, lambda ws, op: delivered(ws, mapping, op, at))
     return ""

@@ -173,7 +173,7 @@ def _resolved(ledger: Ledger, entity: Entity, side: Side, op: Op) -> Op | None:
             rid = _rid(ledger, lid, side)
             if rid is None:
                 return None
-            values[name] = as_type(entity.sides[side].columns.get(columns[name], {}), from_json(rid)[0])
+            values[name] = as_type(entity.sides[side].columns.get(columns.get(name, name), {}), from_json(rid)[0])
     return replace(op, patch=patch, key=key)
 
 

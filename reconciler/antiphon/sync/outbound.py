@@ -83,7 +83,7 @@ def _run(
     now = Moment(clock(), run_id, mapping.version)
     if receipts is not None:
         read_receipts(ledger, mapping, side, receipts, now)
-    acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now)
+    acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now, first=intended[0].seq or 0)
     left = [found for op in intended if (found := ledger.get(OUTBOX, op.op_id)) is not None and found.state is OpState.INFLIGHT]
     written.sent += len(intended) - len(left)
     if outcome.code == 0:

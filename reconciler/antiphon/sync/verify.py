@@ -10,7 +10,7 @@ from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER, OBS
 from antiphon.mapping import Entity, Mapping as SyncMapping
 from antiphon.merge import Surroundings
-from antiphon.model import MISSING, Base, ConflictState, Link, LinkState, Observation, RecordState, Side
+from antiphon.model import MISSING, Base, ConflictState, Link, LinkState, Observation, Op, RecordState, Side
 from antiphon.plan import Plan
 
 _EXAMPLES = 10
@@ -48,8 +48,9 @@ class Verified:
 
 def verify(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> Verified:
     """Compare what both sides last showed. `plan` is what follows now: each of its operations is a difference that waits."""
-    found = Verified(waiting=len(plan.operations))
-    found.waiting += sum(1 for side in mapping.sides for _ in ledger.open_ops(side))
+    waiting = {op.op_id for side in mapping.sides for op in ledger.open_ops(side)} | {op.op_id for op in plan.operations}
+    settled = {row.op_id for row in plan.rows if isinstance(row, Op) and not row.state.open}  # this very read shows them
+    found = Verified(waiting=len(waiting - settled))
     contested = {(c.lid, c.field) for c in ledger.store.find(CONFLICT, "state", [(ConflictState.OPEN,), (ConflictState.RESOLVED,)])}
     found.conflicts = len(contested)
     planned = {op.lid for op in plan.operations}
