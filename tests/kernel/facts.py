@@ -15,6 +15,7 @@ from typing import Any
 from hypothesis import settings
 
 from antiphon.equivalence import from_json, make_rid
+from antiphon.facts import ObsKey
 from antiphon.identity import row_hash
 from antiphon.ledger import Ledger
 from antiphon.ledger.memory import MemoryStore
@@ -168,10 +169,10 @@ class World:
         self._put([Cursor(where, self.entity, read_started=self.now, read_ended=self.now + 1, full_at=self.now)])
         self.now += STEP
 
-    def touch(self) -> None:
-        """Ask the planner to look at everything again."""
+    def touch(self, keys: Iterable[ObsKey] | None = None) -> None:
+        """Ask the planner to look at records again, or at all of them."""
         with self.ledger.transaction():
-            self.ledger.mark([row.key for row in self.ledger.store.scan(OBS)], touched=True)
+            self.ledger.mark([row.key for row in self.ledger.store.scan(OBS)] if keys is None else keys, touched=True)
 
     # ---- what the ledger holds
 

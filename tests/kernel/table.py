@@ -71,8 +71,6 @@ STANDINGS = (
     Standing("alias", LinkState.ALIAS, ConflictKind.MERGED),
     Standing("quarantined", LinkState.QUARANTINED, ConflictKind.UNREADABLE),
     Standing("tombstone", LinkState.TOMBSTONE),
-    Standing("detached", LinkState.DETACHED),
-    Standing("erased", LinkState.ERASED),
 )
 
 
@@ -137,9 +135,10 @@ def cells() -> Iterator[Cell]:
     """All of them."""
     for standing in STANDINGS:
         for crm, warehouse in itertools.product(STATES, repeat=2):
-            if (crm, warehouse) != ("-", "-"):
+            alias = standing.state is LinkState.ALIAS
+            if (crm, warehouse) != ("-", "-") and (not alias or "-" in (crm, warehouse)):
                 yield Cell(standing, crm, warehouse)
-            if (crm, warehouse) == ("C", "C"):
+            if (crm, warehouse) == ("C", "C") and not alias:
                 yield Cell(standing, "C=", "C=")
                 yield Cell(standing, "C!", "C!")
 
@@ -179,9 +178,11 @@ def _who(world: World, link: Link) -> str:
     return "heir " if link.lid.startswith("link-") else "new link "
 
 
-def swapped(found: frozenset[Action]) -> frozenset[Action]:
-    """The actions with the sides swapped; the name and the phone change places with them."""
-    names = {CRM: WAREHOUSE, WAREHOUSE: CRM, "name": "phone", "phone": "name"}
+def swapped(cell: Cell, found: frozenset[Action]) -> frozenset[Action]:
+    """A cell's actions with the sides swapped. Where each side changed its own field, the fields change places too."""
+    names = {CRM: WAREHOUSE, WAREHOUSE: CRM}
+    if "C" in (cell.crm, cell.warehouse):
+        names |= {"name": "phone", "phone": "name"}
     return frozenset(tuple(names.get(word, word) for word in action) for action in found)
 
 

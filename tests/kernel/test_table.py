@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from antiphon.model import ConflictState, OpKind, RecordState
 from antiphon.plan import Plan
-from tests.kernel.facts import SIDES, World
+from tests.kernel.facts import SIDES, STEP, World
 from tests.kernel.table import MEANING, STANDINGS, Cell, actions, cells, line, newcomer_world, newcomers, swapped
 
 GOLDEN = Path(__file__).with_name("planner_table.yml")
@@ -69,24 +69,25 @@ each_cell = pytest.mark.parametrize(
 
 @each_cell
 def test_the_sides_are_alike(cell: Cell) -> None:
-    assert swapped(actions(*planned(cell))) == actions(*planned(cell.mirrored))
+    assert swapped(cell, actions(*planned(cell))) == actions(*planned(cell.mirrored))
 
 
 @each_cell
 def test_a_plan_is_the_same_twice_and_leaves_nothing_to_plan(cell: Cell) -> None:
     """Invariant I5."""
     world = cell.build()
+    looked_at = [row.key for row in world.dump()["obs"] if row.touched]
     plan = world.plan()
-    world.run -= 1
-    world.now -= 10_000_000
+    world.run, world.now = world.run - 1, world.now - STEP
 
     assert world.plan() == plan
 
     world.adopt(plan)
-    world.touch()
+    world.touch(looked_at)
     then = world.plan()
-    assert {op.op_id for op in then.operations} <= {op.op_id for op in plan.operations}
-    assert not then.conflicts
+    if not plan.touch:
+        assert {op.op_id for op in then.operations} <= {op.op_id for op in plan.operations}
+        assert not then.conflicts
 
 
 @each_cell
@@ -108,7 +109,7 @@ def test_silence_and_what_cannot_be_read_change_nothing(cell: Cell) -> None:
 
     if {cell.crm, cell.warehouse} <= {"?", "-"}:
         assert not plan.rows
-    if {cell.crm, cell.warehouse} & {"E", "H"}:
+    if {cell.crm, cell.warehouse} & {"E", "H"} and not cell.standing.state.closed:
         assert not plan.operations
 
 

@@ -17,7 +17,7 @@ from antiphon.settle import Moment
 from antiphon.singer.messages import Record, Schema, State
 from antiphon.sync import collect, confirm, deliver, planning
 
-START = 1_795_170_000_000_000  # 2026-11-20 09:00:00 UTC
+START = 1_795_165_200_000_000  # 2026-11-20 09:00:00 UTC
 MINUTE = 60_000_000
 SIDES = ("crm", "warehouse")
 TEXT = {"type": ["string", "null"]}
@@ -45,7 +45,12 @@ def contact(
             "contacts", ("id",), CopyFrom("warehouse"), columns=columns["crm"], deletes=deletes, on_delete=on_delete
         ),
         "warehouse": EntitySide(
-            "public-contacts", ("contact_id",), Uuid(), columns=columns["warehouse"], deletes=deletes, on_delete=on_delete
+            "public-contacts",
+            ("contact_id",),
+            Uuid(),
+            columns=columns["warehouse"],
+            deletes=deletes,
+            on_delete=on_delete,
         ),
     }
     return Entity("contact", sides, fields, match=(("email",),), initial=Park())
@@ -149,7 +154,9 @@ def lived() -> World:
     world = World()
     world.add("crm", "c1", email="Ann@x.com", name="Ann", city="Rome", phone="+1 555 0000", stage="lead", tags="vip")
     world.add("crm", "c2", email="bob@x.com", name="Bob", city="Oslo", stage="lead")
-    world.add("warehouse", "w1", email="ann@x.com", name="Ann", city="Rome", phone="+1 555 0000", stage="lead", tags="vip")
+    world.add(
+        "warehouse", "w1", email="ann@x.com", name="Ann", city="Rome", phone="+1 555 0000", stage="lead", tags="vip"
+    )
     world.add("warehouse", "w9", email="zoe@x.com", name="Zoe")
     world.round()
     world.round()

@@ -170,6 +170,7 @@ class Engine:
         run_id = f"run{self.number}"
         world.tick(2)
         self._settle_leftovers(ledger, mapping, run_id, faults)
+        self.note_links()
         sources = [self._source(ledger, mapping, side, faults) for side in SIDES if side != faults.unread]
         accepted = frozenset(SIDES) if faults.confirmed else frozenset()
         read_sides(ledger, sources, world.clock, accept_empty=accepted, progress=_unheard)

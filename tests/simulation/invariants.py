@@ -113,8 +113,14 @@ def progress(judge: Judge) -> Iterator[str]:
             if lid is None:
                 if row.entity != "membership":
                     yield f"I13: {row.entity} {row.rid} on {side} is held by no link"
-            elif judge.links[lid].state in (LinkState.JOINING, LinkState.DELETING) and row.entity != "membership":
+            elif judge.links[lid].state in (LinkState.JOINING, LinkState.DELETING) and not _awaits(judge, lid):
                 yield f"I13: {row.entity} {row.rid} on {side} is still {judge.links[lid].state}: {lid}"
+
+
+def _awaits(judge: Judge, lid: str) -> bool:
+    """Whether it waits for a record that it refers to, which waits for a person."""
+    ops = [op for op in judge.ops.values() if op.lid == lid and op.state.open and op.deps]
+    return bool(ops) or judge.links[lid].entity == "membership"
 
 
 def no_lost_update(judge: Judge) -> Iterator[str]:

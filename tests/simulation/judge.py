@@ -49,8 +49,8 @@ class Judge:
 
     def same(self, field: Field, one_side: Side, one: Value, two_side: Side, two: Value) -> bool:
         """Whether two values mean the same, also after what `hubspot` makes of them."""
-        if is_empty(one) or is_empty(two):
-            return is_empty(one) and is_empty(two)
+        if is_empty(one) and is_empty(two):
+            return True
         if field.references:
             left = self.root((one_side, field.references, make_rid([one])))
             return left == self.root((two_side, field.references, make_rid([two])))

@@ -96,8 +96,7 @@ def draw(seed: int, profile: str | None = None) -> Schedule:
         Fault(rng.randrange(rounds), rng.choices(list(FAULTS), list(FAULTS.values()))[0], rng.choice(SIDES), rng.randrange(1000))
         for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4, 6)))
     ]
-    if shape.records < 12:
-        faults = [f for f in faults if f.kind != "swapped"]
+    faults = [f for f in faults if f.kind != "swapped" or shape.records >= 12 and f.round and not shape.incremental[f.side]]
     return Schedule(seed, shape, rounds, tuple(acts), tuple(faults))
 
 
@@ -112,7 +111,7 @@ def run(schedule: Schedule, *, keep: bool = False, tell: Callable[[str], None] |
     for number in range(schedule.rounds):
         people.begin(number)
         world.moment("before")
-        faults = _faults(schedule, number, world)
+        faults = _faults(schedule, number, world, engine.outcomes)
         store = engine.store
         if faults.restore and backup is not None:
             world.happened.add("restored")
@@ -205,15 +204,15 @@ def minimise(schedule: Schedule) -> Schedule:
     return small
 
 
-def _faults(schedule: Schedule, number: int, world: World) -> Faults:
+def _faults(schedule: Schedule, number: int, world: World, outcomes: list[str]) -> Faults:
     faults = Faults()
     for fault in schedule.faults:
         if fault.round == number:
-            _apply(faults, fault, world)
+            _apply(faults, fault, world, outcomes)
     return faults
 
 
-def _apply(faults: Faults, fault: Fault, world: World) -> None:
+def _apply(faults: Faults, fault: Fault, world: World, outcomes: list[str]) -> None:
     side, number = fault.side, fault.number
     reading: Any = faults.reading.setdefault(side, Reading())
     writing: Any = faults.writing.setdefault(side, Writing())
@@ -233,7 +232,7 @@ def _apply(faults: Faults, fault: Fault, world: World) -> None:
             reading.empty = True
             world.happened.add("empty")
         case "swapped":
-            reading.swapped = True
+            reading.swapped = "done" in outcomes
         case "target dies":
             writing.dies_after, writing.flushes = number % 4, bool(number // 4 % 2)
             writing.drains = bool(number % 2)

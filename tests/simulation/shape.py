@@ -65,7 +65,6 @@ class Shape:
     mapping: Mapping
     wire: bool  # messages travel as text
     batching: bool  # targets write when a STATE comes, not at once
-    history: bool  # the CRM tells which of a record's values a write replaced
     records: int
     full_every: int
 
@@ -92,7 +91,6 @@ def draw(rng: Random, profile: str | None = None) -> Shape:
         mapping=Mapping("simulation", SIDES, entities, "1", guards),
         wire=rng.random() < 0.3,
         batching=rng.random() < 0.4,
-        history=True,
         records=12 if guards is not NO_GUARDS else rng.randint(1, 4),
         full_every=rng.randint(2, 4),
     )

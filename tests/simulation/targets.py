@@ -156,19 +156,18 @@ class Target:
             system.world.moment(f"window {system.side}")
             if not row.alive:
                 return {"status": "gone" if row.merged_into is None else "failed"}
+        clobbered = {
+            name: events[-1].value
+            for name in (patch if sync["op"] == "update" else row.values)
+            if (events := row.history.get(name)) and events[-1].by == USER and events[-1].at >= looked
+        }
         if sync["op"] == "delete":
             self._check_delete(entity, row, sync["sync_key"])
             system.end(row, SYNC, sync["op_id"])
-            return {"status": "applied", "id": list(row.key.values())}
-        clobbered = {
-            name: events[-1].value
-            for name in patch
-            if (events := row.history.get(name)) and events[-1].by == USER and events[-1].at > looked
-        }
+            return {"status": "applied", "id": list(row.key.values()), "found": clobbered}
         stored = {name: system.put(row, name, value, SYNC, sync["op_id"]) for name, value in patch.items()}
         self._note(entity, row, "update", patch)
-        answer: dict[str, Any] = {"status": "applied", "id": list(row.key.values()), "stored": stored}
-        return {**answer, "found": clobbered} if clobbered and system.world.shape.history else answer
+        return {"status": "applied", "id": list(row.key.values()), "stored": stored, "found": clobbered}
 
     def _create(self, entity: str, record: dict[str, Any], sync: dict[str, Any]) -> dict[str, Any]:
         system = self.system

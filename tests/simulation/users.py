@@ -105,7 +105,7 @@ def seed(world: World, rng: Random) -> None:
         if entity == "membership":
             continue
         for side in SIDES:
-            for _ in range(rng.randint(1, world.shape.records)):
+            for _ in range(world.shape.records if world.shape.records >= 12 else rng.randint(1, world.shape.records)):
                 number += 1
                 world.tick()
                 twin = rng.random() < 0.4 and side == SIDES[1]

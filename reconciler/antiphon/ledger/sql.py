@@ -24,7 +24,7 @@ _FOREIGN = "name another file at `ledger:`; this one is left as it is"
 
 
 class SqlStore:
-    """`Store` over one connection in autocommit mode. Make it by `open_store`."""
+    """`Store` over one connection in autocommit mode, for the thread that made it by `open_store`."""
 
     def __init__(self, connection: sa.Connection, place: str) -> None:
         self._connection = connection

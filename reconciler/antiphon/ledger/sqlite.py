@@ -29,9 +29,9 @@ def connect(url: sa.URL, busy_timeout: float) -> sa.Connection:
                 f"the folder {folder} of the ledger cannot be made: {error.strerror}",
                 hint="make it yourself, or name another one at `ledger:`",
             ) from error
-    engine = sa.create_engine(
-        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": busy_timeout}
-    )
+    # Another thread would write into the transaction of this one, so the driver is to refuse it.
+    options = {"timeout": busy_timeout, "check_same_thread": True}
+    engine = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=options)
     try:
         return engine.connect()
     except sa.exc.DBAPIError as error:

@@ -54,7 +54,7 @@ class Planning:
 
     def resolve(self, entity: str, side: Side, rid: Rid) -> str | None:
         """The link that an id stands for; merged records and aliases lead to the survivor."""
-        for _ in range(_MERGE_CHAIN):
+        for _ in range(MERGE_CHAIN):
             lid = self.ws.holder((side, entity, rid))
             if lid is not None:
                 link = self.ws.link(lid)
@@ -155,7 +155,7 @@ class Planning:
         return side not in self.ws.members(lid) or (op is not None and op.kind is OpKind.CREATE)
 
 
-_MERGE_CHAIN = 16
+MERGE_CHAIN = 16
 """A chain of merges longer than this is a loop."""
 
 

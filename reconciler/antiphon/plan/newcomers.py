@@ -20,7 +20,14 @@ from antiphon.settle import close_conflicts, park
 def settle_newcomers(p: Planning, entity: Entity, keys: Iterable[ObsKey]) -> None:
     """Give every unlinked live record among `keys` a link, parked or not."""
     keys = list(keys)
-    loose = [key for key in keys if _is_live(p, key) and is_loose(p.ws, key) and not _returns(p, key)]
+    loose = []
+    for key in keys:
+        if not _is_live(p, key) or not is_loose(p.ws, key):
+            continue
+        if p.ws.facts.absent(key):
+            p.waits[key] = "the last complete read lacked it"
+        elif not _returns(p, key):
+            loose.append(key)
     unnamed = _being_named(p, keys)
     for key in [key for key in loose if key[0] in unnamed]:
         p.waits[key] = "a create is on its way, and this may be its record"

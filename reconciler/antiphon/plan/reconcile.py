@@ -135,10 +135,13 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
     """Move the link to the surviving ids. None: the link became an alias, or is closed."""
     heirs: list[tuple[Side, Rid, Link]] = []
     for side, rid in sorted(p.ws.members(link.lid).items()):
-        shown = p.ws.observation((side, entity.name, rid))
-        if shown is None or shown.state is not RecordState.MERGED or shown.merged_into is None:
+        into = _survivor(p, (side, entity.name, rid))
+        if into == rid:
             continue
-        survivor = (side, entity.name, shown.merged_into)
+        survivor = (side, entity.name, into)
+        if p.ws.observation(survivor) is None:
+            p.wait(link, f"{side} merged it into {into}, which it has not shown yet")
+            return None
         holder = p.ws.holder(survivor)
         heir = p.ws.link(holder) if holder else None
         if heir is not None and heir.lid != link.lid and len(p.ws.members(heir.lid)) == 1 and not p.ws.ops(heir.lid):
@@ -149,9 +152,9 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
             heir = None
         if heir is None or heir.lid == link.lid:
             p.ws.audits.append(
-                Audit(link.lid, side, None, rid, shown.merged_into, Cause.RESTORED, "", p.at.run_id, p.at.now)
+                Audit(link.lid, side, None, rid, into, Cause.RESTORED, "", p.at.run_id, p.at.now)
             )
-            p.ws.put_member(link, side, shown.merged_into)
+            p.ws.put_member(link, side, into)
             p.ws.touch.add(survivor)
             continue
         p.ws.drop_member(link, side)
@@ -185,6 +188,17 @@ def _become_alias(p: Planning, link: Link, side: Side, survivor: Rid, heir: Link
         },
     )
     p.ws.put_link(replace(p.ws.link(link.lid) or link, state=LinkState.ALIAS, alias_of=heir.lid))
+
+
+def _survivor(p: Planning, key: ObsKey) -> Rid:
+    """The id that the record lives on in, after all merges."""
+    side, entity, rid = key
+    for _ in range(MERGE_CHAIN):
+        shown = p.ws.observation((side, entity, rid))
+        if shown is None or shown.state is not RecordState.MERGED or shown.merged_into is None:
+            break
+        rid = shown.merged_into
+    return rid
 
 
 def _quarantine(p: Planning, link: Link) -> Link:

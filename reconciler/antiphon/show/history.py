@@ -73,6 +73,10 @@ class History:
         self.audits: list[Audit] = store.find(AUDIT, "lid", each)
         self.conflicts: list[Conflict] = sorted(store.find(CONFLICT, "lid", each), key=lambda c: (c.at, c.cid))
 
+    def said(self, text: str) -> str:
+        """Free text about the record, without its hidden values."""
+        return self.records.said(text, self.link.lid if self.link is not None else None, *self.seen.values())
+
     # ---- now
 
     @property
@@ -144,7 +148,7 @@ class History:
             text = "A link was opened for a record without a partner."
         yield Event(link.created, "linked", text)
         if link.closed is not None:
-            why = self.records.said(link.closed_reason, link.lid)
+            why = self.said(link.closed_reason)
             yield Event(link.closed, "closed", f"The link was closed{f': {why}' if why else ''}.")
 
     def _changes(self, only: Field | None) -> Iterator[Event]:
@@ -189,7 +193,7 @@ class History:
         yield Event(conflict.at, "conflict", text, None, conflict.field, conflict.run_id)
 
     def _op_events(self, op: Op) -> Iterator[Event]:
-        said = self.records.said(op.error, op.lid)
+        said = self.said(op.error)
         at = op.acked_at or op.sent_at or op.planned_at
         match op.state:
             case OpState.ACKED | OpState.SENT if op.kind is OpKind.CREATE:

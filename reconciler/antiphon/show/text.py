@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
@@ -29,10 +30,10 @@ def wrap(text: str, width: int, *, first: int | None = None) -> list[str]:
     """The text in lines of at most `width` cells (the first: `first`), broken at spaces; too wide a word anywhere."""
     room = width if first is None else first
     lines = [""]
-    for word in text.split():
+    for gap, word in re.findall(r"(\s*)(\S+)", text):
         rest = word
-        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(rest) <= room:
-            lines[-1] += f" {rest}"
+        if lines[-1] and cell_len(lines[-1]) + len(gap) + cell_len(rest) <= room:
+            lines[-1] += " " * len(gap) + rest
             continue
         if lines[-1]:
             lines.append("")

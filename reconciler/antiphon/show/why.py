@@ -9,7 +9,7 @@ from antiphon.errors import ConfigError
 from antiphon.ledger import Ledger
 from antiphon.mapping import Field
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import MISSING, Instant, LinkState, Missing, Op, OpKind, OpState
+from antiphon.model import MISSING, Instant, LinkState, Missing, Op, OpKind, OpState, RecordState, Side
 from antiphon.show.dispute import as_dict, one_line, reason
 from antiphon.show.find import Hit, find_record
 from antiphon.show.history import Event, History
@@ -125,13 +125,21 @@ def _state(records: Records, hit: Hit) -> str:
 def _head(it: History, hit: Hit) -> list[str]:
     lines = paragraph(f"{_title(it.records, hit)}, {_state(it.records, hit)}", hanging=INDENT)
     lines += table([("link", hit.lid)] if hit.lid else [], most=(20,))
-    lines += table([(side, it.records.id(key).removeprefix(f"{side}:")) for side, key in it.keys.items()], most=(20,))
+    lines += table([(side, _id(it, side)) for side in it.keys], most=(20,))
     parked = _parked(it)
     if parked:
         lines += paragraph(parked)
     if it.link is None:
         lines += paragraph("No link holds it: the next plan looks for its partner.")
     return lines
+
+
+def _id(it: History, side: Side) -> str:
+    """The record's id on a side, and what is amiss with it there."""
+    shown = it.seen.get(side)
+    amiss = shown is None or shown.state is not RecordState.LIVE
+    state = "not seen yet" if shown is None else listed([shown.state.value, it.said(shown.error or "")], joint=": ")
+    return it.records.id(it.keys[side]).removeprefix(f"{side}:") + (f"  ({state})" if amiss else "")
 
 
 def _parked(it: History) -> str | None:

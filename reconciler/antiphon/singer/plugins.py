@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import os
 import queue
-import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,14 +25,14 @@ from typing import IO, Any, Protocol
 from antiphon.equivalence import canonical_json
 from antiphon.errors import ConfigError, PluginFailed
 from antiphon.singer.messages import Message, parse
+from antiphon.singer.secrets import Secrets
 
 TAIL = 12
 """So many of a plugin's last lines are shown when it fails."""
 
 BATCH = 500
 QUEUED = 32
-_SECRET = re.compile(r"pass|token|secret|key|credential|dsn|url|auth", re.IGNORECASE)
-_SHORTEST_SECRET = 4
+_PATIENCE = "give it more time with `--patience SECONDS`"
 
 
 class Plugin(Protocol):
@@ -62,6 +63,16 @@ class Ended:
     words: str
 
 
+def ending(code: int) -> str:
+    """How a process ended, in words."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a target: its exit code, the last STATE it printed, its last words."""
@@ -81,36 +92,30 @@ class Workshop:
     fds: tuple[int, ...] = ()
     patience: float = 900.0
     _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _starting: threading.Lock = field(default_factory=threading.Lock)
 
     # ---- taps
 
     def discover(self, plugin: Plugin, name: str) -> dict[str, Any]:
         """The catalog that a tap prints with `--discover`."""
-        process = self._start(plugin, name, ["--discover"], stdin=subprocess.DEVNULL)
-        words = _Words(process, self._hearing(name, plugin))
-        output = _pipe(process.stdout).read()
-        code = _patiently(process, self.patience)
+        code, output, words = self._ask(plugin, name, ["--discover"], self._hearing(name, plugin))
         if code != 0:
-            raise PluginFailed(f"{name} could not say which streams it has: it ended with exit code {code}", hint=words.tail())
-        words.tail()
+            raise PluginFailed(f"{name} could not say which streams it has: it {ending(code)}", hint=words)
         try:
             catalog = json.loads(output)
-        except json.JSONDecodeError as error:
-            raise PluginFailed(f"{name} --discover printed no catalog: {error}") from error
-        if not isinstance(catalog, dict):
-            raise PluginFailed(f"{name} --discover printed no catalog: it is no object")
-        return catalog
+        except ValueError as error:  # no JSON, or not even text
+            raise PluginFailed(f"{name} --discover printed no catalog: {error}", hint=words) from error
+        streams = catalog.get("streams") if isinstance(catalog, dict) else None
+        if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
+            raise PluginFailed(f"{name} --discover printed no catalog: it is no object with a list of `streams`", hint=words)
+        return {**catalog, "streams": streams}
 
     def about(self, plugin: Plugin, name: str) -> dict[str, Any]:
         """What a plugin says of itself with `--about --format=json`; empty if it does not understand the question."""
-        process = self._start(plugin, name, ["--about", "--format=json"], stdin=subprocess.DEVNULL, configured=False)
-        words = _Words(process, lambda _line: None)
-        output = _pipe(process.stdout).read()
-        code = _patiently(process, self.patience)
-        words.tail()
+        code, output, _ = self._ask(plugin, name, ["--about", "--format=json"], lambda line: line, configured=False)
         try:
             shown = json.loads(output) if code == 0 else {}
-        except json.JSONDecodeError:
+        except ValueError:
             return {}
         return shown if isinstance(shown, dict) else {}
 
@@ -120,7 +125,7 @@ class Workshop:
         if state:
             arguments += ["--state", str(self._file(state))]
         process = self._start(plugin, name, arguments, stdin=subprocess.DEVNULL)
-        return TapRun(process, name, self._hearing(name, plugin), self.patience)
+        return TapRun(process, name, self._hearing(name, plugin), self._secrets(name, plugin), self.patience)
 
     # ---- targets
 
@@ -153,12 +158,30 @@ class Workshop:
 
     # ---- processes
 
+    def _ask(
+        self, plugin: Plugin, name: str, arguments: list[str], hear: Callable[[str], str], *, configured: bool = True
+    ) -> tuple[int, bytes, str]:
+        """Run a plugin that only answers: its exit code, all that it printed, its last words."""
+        process = self._start(plugin, name, arguments, stdin=subprocess.DEVNULL, configured=configured)
+        pulse = _Pulse()
+        words = _Words(process, hear, pulse)
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            output = reader.submit(_pipe(process.stdout).read)
+            while not output.done():
+                wait([output], timeout=0.2)
+                if not output.done() and pulse.silent_for() > self.patience:
+                    _kill(process)
+                    raise PluginFailed(f"{name} said nothing for {self.patience:g} seconds and was ended", hint=_PATIENCE)
+        return _patiently(process, self.patience), output.result(), words.tail()
+
     def _start(
         self, plugin: Plugin, name: str, arguments: list[str], *, stdin: int, configured: bool = True, extra: Mapping[str, Any] | None = None
     ) -> subprocess.Popen[bytes]:
         if configured:
             arguments = ["--config", str(self._file({**_settings(plugin, name), **(extra or {})})), *arguments]
         program = shutil.which(plugin.command[0])
+        if program is None and Path(plugin.command[0]).is_file():
+            raise ConfigError(f"{name}: {plugin.command[0]} is not executable", hint=f"chmod +x {plugin.command[0]}")
         if program is None:
             raise ConfigError(f"{name}: there is no program {plugin.command[0]!r}", hint="install the plugin, or write the whole path in `command:`")
         try:
@@ -167,8 +190,11 @@ class Workshop:
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **plugin.env}, pass_fds=self.fds, start_new_session=True,
             )
         except OSError as error:
-            raise PluginFailed(f"{name} cannot be started: {error.strerror}") from error
-        self._running = [p for p in self._running if p.poll() is None] + [process]
+            raise PluginFailed(
+                f"{name} cannot be started: {program}: {error.strerror}", hint="see that it is a program that runs on this machine"
+            ) from error
+        with self._starting:
+            self._running = [p for p in self._running if p.poll() is None] + [process]
         return process
 
     def _file(self, content: Mapping[str, Any]) -> Path:
@@ -178,18 +204,16 @@ class Workshop:
         return Path(name)
 
     def _hearing(self, name: str, plugin: Plugin) -> Callable[[str], str]:
-        secrets = [
-            value for settings in (_settings(plugin, name), plugin.env) for key, value in settings.items()
-            if isinstance(value, str) and _SECRET.search(key) and len(value) >= _SHORTEST_SECRET
-        ]
+        secrets = self._secrets(name, plugin)
 
         def hear(line: str) -> str:
-            for secret in secrets:
-                line = line.replace(secret, "•••")
-            self.log(name, line)
-            return line
+            self.log(name, hidden := secrets.hide(line))
+            return hidden
 
         return hear
+
+    def _secrets(self, name: str, plugin: Plugin) -> Secrets:
+        return Secrets(_settings(plugin, name), plugin.env)
 
 
 @contextmanager
@@ -210,9 +234,11 @@ def workshop(parent: Path, log: Callable[[str, str], None], *, fds: tuple[int, .
 class TapRun:
     """A tap at work: its messages come in batches through a bounded queue."""
 
-    def __init__(self, process: subprocess.Popen[bytes], name: str, hear: Callable[[str], str], patience: float) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], name: str, hear: Callable[[str], str], secrets: Secrets, patience: float
+    ) -> None:
         self.name = name
-        self._pulse, self._patience = _Pulse(), patience
+        self._secrets, self._pulse, self._patience = secrets, _Pulse(), patience
         self._process = process
         self._words = _Words(process, hear, self._pulse)
         self._queue: queue.Queue[list[Message] | BaseException | None] = queue.Queue(QUEUED)
@@ -220,6 +246,7 @@ class TapRun:
 
     def _read(self) -> None:
         batch: list[Message] = []
+        line = b""
         try:
             for number, line in enumerate(_pipe(self._process.stdout), 1):
                 if line.strip():
@@ -229,6 +256,10 @@ class TapRun:
                     batch = []
             self._queue.put(batch)
             self._queue.put(None)
+        except PluginFailed as error:
+            cut_off = not line.endswith(b"\n") and _patiently(self._process, self._patience) != 0
+            self._queue.put(batch)
+            self._queue.put(None if cut_off else PluginFailed(self._secrets.hide(error.message), hint=error.hint))
         except BaseException as error:  # handed to the thread that reads the queue
             self._queue.put(batch)
             self._queue.put(error)
@@ -240,7 +271,9 @@ class TapRun:
         except queue.Empty:
             if self._pulse.silent_for() > self._patience:
                 _kill(self._process)
-                raise PluginFailed(f"{self.name} printed nothing for {self._patience:g} seconds and was ended", hint=self._words.tail()) from None
+                raise PluginFailed(
+                    f"{self.name} said nothing for {self._patience:g} seconds and was ended", hint=f"{self._words.tail()}\n{_PATIENCE}".lstrip()
+                ) from None
             return None
         self._pulse.beat()
         if isinstance(found, BaseException):
@@ -302,7 +335,7 @@ class _States:
                 pulse.beat()
                 try:
                     value = json.loads(line)
-                except json.JSONDecodeError:
+                except ValueError:
                     continue  # some targets print remarks; only a whole STATE value is an acknowledgement
                 if isinstance(value, dict) and value:
                     self._last = value
@@ -348,6 +381,6 @@ def _settings(plugin: Plugin, name: str) -> dict[str, Any]:
         return dict(plugin.config)
     try:
         content = json.loads(plugin.config_file.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{name}: the settings in {plugin.config_file} cannot be read: {error}") from error
     return {**content, **plugin.config}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from antiphon.errors import GuardTripped, PluginFailed
 from antiphon.ledger import Ledger
 from antiphon.model import Instant, Side
-from antiphon.singer.plugins import Ended, TapRun
+from antiphon.singer.plugins import Ended, TapRun, ending
 from antiphon.sync.collect import Collector, Counts, Stream, complete
 
 _PAUSE = 0.02
@@ -38,7 +38,7 @@ def read_sides(ledger: Ledger, sources: list[Source], clock: Callable[[], Instan
                 waiting.remove(source)
                 if found.code != 0:
                     collector.flush()
-                    failed.append(f"{source.tap.name} ended with exit code {found.code}")
+                    failed.append(f"{source.tap.name} {ending(found.code)}")
                     words = words or found.words
                 else:
                     counts[source.side] = collector.ended()

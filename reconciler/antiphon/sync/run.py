@@ -65,11 +65,11 @@ class Runner:
             asked: dict[tuple[str, Side], Future[dict[str, Any]]] = {}
             for name, side in self.config.sides.items():
                 if side.tap.catalog is None:
-                    asked["tap", name] = pool.submit(self.shop.discover, side.tap, _title(side.tap))
+                    asked["tap", name] = pool.submit(self.shop.discover, side.tap, _title(side.tap, name))
                 else:
                     asked["tap", name] = pool.submit(_read_catalog, side.tap.catalog)
                 if side.target is not None and side.target.receipts_path is None:
-                    asked["target", name] = pool.submit(self.shop.about, side.target, _title(side.target))
+                    asked["target", name] = pool.submit(self.shop.about, side.target, _title(side.target, name))
             for (kind, name), answer in asked.items():
                 if kind == "tap":
                     self.catalogs[name] = answer.result()
@@ -113,8 +113,8 @@ class Runner:
         sources = []
         for side, (streams, wanted, state) in plans.items():
             plugin = self.config.sides[side].tap
-            catalog = select(self.catalogs[side], wanted, _title(plugin))
-            sources.append(Source(side, self.shop.start_tap(plugin, _title(plugin), catalog, state), streams))
+            catalog = select(self.catalogs[side], wanted, _title(plugin, side))
+            sources.append(Source(side, self.shop.start_tap(plugin, _title(plugin, side), catalog, state), streams))
         counts = read_sides(self.ledger, sources, self.clock, accept_empty=self.accept_empty, progress=self.report.progress)
         self._unblock()
         for side, found in sorted(counts.items()):
@@ -241,7 +241,7 @@ class Runner:
             raise ConfigError(f"{side} has no target")
         path = self.receipts_path(side)
         extra = {"receipts_path": str(path)} if path is not None else None
-        return self.shop.run_target(target, _title(target), lines, extra)
+        return self.shop.run_target(target, _title(target, side), lines, extra)
 
     def _tell(self, written: list[Written]) -> None:
         for each in written:
@@ -264,8 +264,8 @@ class Runner:
         return Moment(self.clock(), self.run_id, mapping.version)
 
 
-def _title(plugin: PluginConfig) -> str:
-    return Path(plugin.command[0]).name
+def _title(plugin: PluginConfig, side: Side) -> str:
+    return f"{Path(plugin.command[0]).name} of {side}"
 
 
 def _read_catalog(path: Path) -> dict[str, Any]:
