@@ -336,15 +336,16 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
     if op.kind is OpKind.DELETE:
         _observe(ws, mapping, op, line, at)
         ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
-        ws.audits.append(
-            Audit(op.lid, op.side, None, dict(op.expect), None, Cause.DELETED, op.op_id, op.run_id, at.now)
-        )
+        names = {f.columns[op.side]: name for name, f in entity.fields.items()}
+        late = {names[column]: value for column, value in line.found.items() if column in names}
+        last = {**op.expect, **late}
+        ws.audits.append(Audit(op.lid, op.side, None, last, None, Cause.DELETED, op.op_id, op.run_id, at.now))
         _touch_members(ws, op)
         return
     if line.id is not None and not _take(ws, link, op, rid_of(entity, op.side, line.id), at):
         ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
         return
-    told = {**line.found, **line.stored}
+    told = line.stored if line.status is Status.APPLIED else {**line.found, **line.stored}
     other = mapping.other(op.side)
     stored = {
         name: told.get(entity.fields[name].columns[op.side], value)
@@ -356,6 +357,8 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
             ws.put_base(Base(op.lid, op.side, name, value, mapping.version, version=line.version))
             ws.put_base(Base(op.lid, other, name, op.source[name], mapping.version))
     _record(ws, op, stored, at)
+    if line.status is Status.APPLIED:
+        _record_clobbered(ws, entity, op, line.found, stored, at)
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
     _activate(ws, op)
     columns = {entity.fields[name].columns[op.side]: value for name, value in stored.items()}
@@ -411,6 +414,19 @@ def _record(ws: Workspace, op: Op, stored: Mapping[str, Value], at: Moment) -> N
             continue
         cause = Cause.SUPERSEDED if name in op.losers else Cause.DELIVERED
         ws.audits.append(Audit(op.lid, op.side, name, old, value, cause, op.op_id, op.run_id, at.now))
+
+
+def _record_clobbered(
+    ws: Workspace, entity: Entity, op: Op, found: Mapping[str, Value], stored: Mapping[str, Value], at: Moment
+) -> None:
+    """`applied` with `found`: somebody wrote those values between the target's look and its write."""
+    for name, value in sorted(stored.items()):
+        column = entity.fields[name].columns[op.side]
+        if column in found:
+            cause = Cause.CLOBBERED
+            ws.audits.append(
+                Audit(op.lid, op.side, name, found[column], value, cause, op.op_id, op.run_id, at.now)
+            )
 
 
 def _activate(ws: Workspace, op: Op) -> None:

@@ -362,8 +362,9 @@ def _said(value: Value) -> str:
 @pytest.mark.parametrize("policy", POLICIES, ids=repr)
 def test_every_cell_of_one_field_is_as_the_law_says(
     policy: Policy,
+    *,
     keep_empty: bool,
-    direction: tuple[Side, Side] | None,  # noqa: FBT001
+    direction: tuple[Side, Side] | None,
 ) -> None:
     mine = field(
         "f",

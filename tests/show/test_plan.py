@@ -120,7 +120,9 @@ def test_thousands_of_alike_operations_are_one_line() -> None:
     world.read()
     plan = world.propose()
     text = plan_text(plan, world.ledger, world.mapping)
-    assert re.search(r'^warehouse  create contact × 1,234, e\.g\. "p\d+@x\.com", "p\d+@x\.com", "p', text, re.MULTILINE)
+    assert re.search(
+        r'^warehouse  create contact  × 1,234, e\.g\. "p\d+@x\.com", "p\d+@x\.com", "p', text, re.MULTILINE
+    )
     assert "    new on crm: city, email, name, phone, stage, tags" in text
     assert "(2,434 operations are shown as groups; see all with `--json`)" in text
     assert "guards: max_create: 1234 contact would be created on warehouse, of 0 linked" in text
@@ -138,8 +140,8 @@ def test_a_group_of_conflicts_is_one_entry_and_rare_ones_stand_alone() -> None:
     text = plan_text(world.propose(), world.ledger, world.mapping)
     assert "waiting for a person: 31" in text
     assert '    contact "p00@x.com", city: crm Oslo | warehouse Rome\n' in text
-    assert re.search(r'contact × 30, e\.g\. ("p\d\d@x\.com"(, )?){3}, name', text)
-    assert "newly linked: 30\n    contact × 30" in text
+    assert re.search(r'contact  × 30, e\.g\. ("p\d\d@x\.com"(, )?){3}, name', text)
+    assert "newly linked: 30\n    contact  × 30" in text
     assert text.endswith("0 to create, 0 to update, 0 to delete, 31 conflicts")
 
 
@@ -200,7 +202,7 @@ def test_the_counts_in_the_text_add_up(limit: int) -> None:
         for op in plan.operations
     )
     text = plan_text(replace(plan, operations=mixed), world.ledger, world.mapping, limit=limit)
-    groups = sum(int(count) for count in re.findall(r"contact × (\d+), e\.g\.", text))
+    groups = sum(int(count) for count in re.findall(r"contact  × (\d+), e\.g\.", text))
     singles = len(re.findall(r'^warehouse  update contact "', text, re.MULTILINE))
     hidden = sum(int(count) for count in re.findall(r"\((\d+) more operations are not shown", text))
     assert groups + singles + hidden == 80

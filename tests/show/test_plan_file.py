@@ -14,7 +14,8 @@ from antiphon.equivalence import from_json
 from antiphon.errors import ConfigError
 from antiphon.model import Op, OpKind, OpState
 from antiphon.plan import Plan
-from antiphon.show.plan_file import dump, fingerprint, load
+from antiphon.plan.review import fingerprint
+from antiphon.show.plan_file import dump, load
 from tests.show.world import World, contact, lived, sync_of
 
 OP = Op(

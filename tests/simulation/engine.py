@@ -123,6 +123,7 @@ class Engine:
         self.partners: dict[tuple[Side, str, Rid], set[Rid]] = {}
         self.lids: dict[tuple[Side, str, Rid], set[str]] = {}
         self.outcomes: list[str] = []
+        self.delivering = False
         self.checks: list[Callable[[Engine, Ledger, SyncMapping], None]] = []
         self.trace: Callable[[Plan], None] | None = None
         Ledger(store).create(ledger_id="ledger", name="simulation", now=world.clock())
@@ -143,24 +144,21 @@ class Engine:
             outcome = "crash"
         except AntiphonError as error:
             outcome = type(error).__name__
+        self.delivering = False
         self.steps.at.clear()
         self.note_links()
         self.outcomes.append(outcome)
         return outcome
 
     def _second(self, what: str) -> None:
-        if what == "commit" or (what.startswith("line") and self._zombies_may_write()):
-            return
+        if what == "commit" or (self.delivering and FOREIGN in self.world.shape.kinds.values()):
+            return  # nothing can fence the lines that are on their way to a foreign target
         steps, self.steps.at = self.steps.at, {}
         try:
             self._round(Faults())
         except AntiphonError:
             pass
         self.steps.at = steps
-
-    def _zombies_may_write(self) -> bool:
-        """Nothing can fence the lines that are on their way to a foreign target."""
-        return FOREIGN in self.world.shape.kinds.values()
 
     def _round(self, faults: Faults) -> str:
         world = self.world
@@ -187,6 +185,7 @@ class Engine:
         self.note_links()
         world.moment("planned")
         world.tick()
+        self.delivering = True
         outages = self._deliver(ledger, mapping, run_id, faults)
         return f"outage {outages}" if outages else "done"
 

@@ -87,6 +87,8 @@ class Judge:
         known = self.engine.partners
         there = self.world.systems[_other(side)].tables[row.entity]
         rids = {peer for rid in self.family(side, row) for peer in known.get((side, row.entity, rid), ())}
+        table = self.world.systems[side].tables[row.entity]
+        rids |= {table[rid].source for rid in self.family(side, row)} & there.keys()
         for rid in list(rids):
             while (seen := there.get(rid)) is not None and seen.merged_into is not None:
                 rid = seen.merged_into

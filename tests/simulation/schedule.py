@@ -168,12 +168,12 @@ def settle(world: World, engine: Engine) -> list[str]:
     still = 0
     for number in range(QUIET_ROUNDS):
         before = len(world.log)
-        engine.round(Faults(full=number in (0, 2), confirmed=True))
+        engine.round(Faults(full=number < 2, confirmed=True))
         if world.violations:
             return list(world.violations)
         world.tick(PERIOD)
         still = still + 1 if len(world.log) == before and not invariants.pending(engine) else 0
-        if still and number >= 4:
+        if still and number >= 3:
             break
     before = len(world.log)
     engine.round(Faults(confirmed=True))

@@ -83,7 +83,7 @@ def draw(rng: Random, profile: str | None = None) -> Shape:
     entities = {name: _entity(rng, name, kinds, rules, names) for name in names}
     if with_deals:
         entities["membership"] = _membership(kinds, rules)
-    guards = Guards() if rng.random() < 0.15 else NO_GUARDS
+    guards = Guards() if rng.random() < 0.05 else NO_GUARDS
     return Shape(
         profile=profile,
         kinds=kinds,
@@ -91,7 +91,7 @@ def draw(rng: Random, profile: str | None = None) -> Shape:
         mapping=Mapping("simulation", SIDES, entities, "1", guards),
         wire=rng.random() < 0.3,
         batching=rng.random() < 0.4,
-        records=12 if guards is not NO_GUARDS else rng.randint(1, 4),
+        records=12 if guards is not NO_GUARDS else rng.randint(1, 3),
         full_every=rng.randint(2, 4),
     )
 

@@ -247,7 +247,7 @@ class Target:
         twins = [r.rid for r in system.tables[entity].values() if r.alive and r.source == source and source]
         row = system.insert(entity, key, SYNC)
         row.sync_key, row.source = sync_key, source
-        if [rid for rid in twins if rid != row.rid]:
+        if [rid for rid in twins if rid != row.rid] and "restored" not in system.world.happened:
             system.world.wrong(f"I9: {entity} {source} has two copies on {system.side}: {twins[0]} and {row.rid}")
         return row
 
@@ -263,7 +263,8 @@ class Target:
         world, side = self.system.world, self.system.side
         rid = self.view.members(lid).get(other(side))
         peer = world.systems[other(side)].find(entity, rid) if rid else None
-        if peer is None or (peer.alive and entity != "membership"):
+        unseen = peer is not None and peer.restored > world.looked[other(side)]
+        if peer is None or (peer.alive and not unseen and entity != "membership"):
             world.wrong(f"I8: {entity} {row.rid} was deleted on {side}, but {other(side)} holds {rid}")
         self._note(entity, row, "delete", {})
 

@@ -46,6 +46,7 @@ class Row:
     born: Instant
     made_by: str
     sync_key: str = ""
+    restored: Instant = 0
     source: str = ""  # of a record that the engine made: what it was made from
     alive: bool = True
     ended_by: str = ""
@@ -158,7 +159,7 @@ class System:
 
     def restore(self, row: Row) -> None:
         """A user takes a record out of the archive."""
-        row.alive, row.ended_by = True, ""
+        row.alive, row.ended_by, row.restored = True, "", self.world.now
         self.stamp(row)
         for column, value in row.values.items():
             row.history.setdefault(column, []).append(Event(self.world.now, value, RESTORE))
@@ -171,10 +172,10 @@ class System:
         winner.values, winner.history = dict(winner.values), {}
         for column, value in loser.values.items():
             if is_empty(merged.values.get(column)) and not is_empty(value):
-                self.put(merged, column, value, USER)
+                self.put(merged, column, value, RESTORE)
         self.end(loser, USER)
         for old in (winner, loser):
-            old.alive, old.merged_into, old.sync_key, old.source = False, merged.rid, "", ""
+            old.alive, old.merged_into, old.sync_key = False, merged.rid, ""
             self.stamp(old)
         self.world.happened.add("merge")
         return merged

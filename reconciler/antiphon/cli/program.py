@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -12,6 +15,7 @@ from antiphon.cli.errors import exit_code_of, explain
 
 def run(command: click.Command, name: str) -> None:
     """Run `antiphon` or one of our Singer plugins, and exit."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
         outcome = command.main(prog_name=name, standalone_mode=False)
         sys.stdout.flush()
@@ -27,3 +31,8 @@ def run(command: click.Command, name: str) -> None:
         explain(error)
         sys.exit(exit_code_of(error))
     sys.exit(outcome if isinstance(outcome, int) else 0)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Whoever ends the command asks it to clean up, as with Ctrl-C: plugins are ended, private files removed."""
+    raise KeyboardInterrupt

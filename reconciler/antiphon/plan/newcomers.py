@@ -183,7 +183,11 @@ def _returns(p: Planning, key: ObsKey) -> bool:
     ):
         return False
     link = p.ws.link(grave.lid)
-    if link is None or link.state is not LinkState.TOMBSTONE:
+    if link is None:
+        return False
+    op = p.ws.ops(link.lid).get(key[0])
+    reopened = link.state is LinkState.JOINING and key[0] not in p.ws.members(link.lid)
+    if link.state is not LinkState.TOMBSTONE and not (reopened and (op is None or op.state is OpState.PLANNED)):
         return False
     opened = replace(link, state=LinkState.JOINING, closed=None, closed_reason="")
     p.ws.put_link(opened)
@@ -234,7 +238,9 @@ def _duplicate(p: Planning, entity: Entity, key: ObsKey, lid: str, rule: int) ->
     partner = p.ws.link(lid)
     op = p.ws.ops(lid).get(key[0])
     theirs = next(((side, entity.name, rid) for side, rid in p.ws.members(lid).items() if side != key[0]), None)
-    if partner is not None and partner.state is LinkState.JOINING and theirs is not None:
+    mine = p.ws.members(lid).get(key[0])
+    to_be_made_here = mine is None or p.ws.observation((key[0], entity.name, mine)) is None
+    if partner is not None and partner.state is LinkState.JOINING and theirs is not None and to_be_made_here:
         if op is None or op.state is OpState.PLANNED:
             if op is not None:
                 p.ws.drop_op(op, "the record appeared by itself")

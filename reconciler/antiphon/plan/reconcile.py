@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from antiphon.equivalence import from_json
+from antiphon.facts import ObsKey
 from antiphon.mapping import Entity, OnDelete
 from antiphon.match import LOOSE
 from antiphon.model import (
@@ -40,7 +41,7 @@ from antiphon.model import (
     Side,
     Value,
 )
-from antiphon.plan.context import BLOCKING, Planning
+from antiphon.plan.context import BLOCKING, MERGE_CHAIN, Planning
 from antiphon.plan.fields import merge_fields, side_changed
 from antiphon.plan.newcomers import plan_create
 from antiphon.settle import MAX_ATTEMPTS, REMNANT, bury, close_conflicts, observed, park
@@ -151,14 +152,12 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
             )
             heir = None
         if heir is None or heir.lid == link.lid:
-            p.ws.audits.append(
-                Audit(link.lid, side, None, rid, into, Cause.RESTORED, "", p.at.run_id, p.at.now)
-            )
+            p.ws.audits.append(Audit(link.lid, side, None, rid, into, Cause.RESTORED, "", p.at.run_id, p.at.now))
             p.ws.put_member(link, side, into)
             p.ws.touch.add(survivor)
             continue
         p.ws.drop_member(link, side)
-        heirs.append((side, shown.merged_into, heir))
+        heirs.append((side, into, heir))
     if not heirs:
         return link
     _become_alias(p, link, *heirs[0])

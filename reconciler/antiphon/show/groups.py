@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from antiphon.show.text import number
+
 T = TypeVar("T")
 
 EXAMPLES = 3
@@ -51,6 +53,8 @@ def arrange(items: Sequence[T], shape: Callable[[T], Hashable], limit: int) -> A
     )
 
 
-def examples(names: Sequence[str]) -> str:
-    """`× 6,812, e.g. "a", "b", "c"`: the size of a group and its first names."""
-    return f"× {len(names):,}, e.g. {', '.join(names[:EXAMPLES])}"
+def examples(items: Sequence[T], name: Callable[[T], str]) -> str:
+    """` × 6,812, e.g. "a", "b", "c"`: the size of a group and its first names; of one item its name."""
+    if len(items) == 1:
+        return name(items[0])
+    return f" × {number(len(items))}, e.g. {', '.join(name(item) for item in items[:EXAMPLES])}"

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from antiphon.equivalence import is_empty
 from antiphon.model import MISSING, Missing, Op, OpKind, Value
 from antiphon.plan.review import fingerprint
-from antiphon.show.groups import EXAMPLES
+from antiphon.show.groups import examples
 from antiphon.show.records import Records, key_in_words
 from antiphon.show.text import INDENT, WIDTH, cut, listed, number, paragraph, table
 from antiphon.show.values import change, in_words, quoted
@@ -73,9 +73,8 @@ def block(records: Records, op: Op) -> list[str]:
 def group_lines(records: Records, ops: Sequence[Op]) -> list[str]:
     """Alike operations: how many, three of their names, the fields by reason, and how many edits are overwritten."""
     first = ops[0]
-    names = [str(records.name(op.lid)) for op in ops[:EXAMPLES]]
-    head = f"{first.side}  {verb(first)} {first.entity}  × {number(len(ops))}, e.g. {listed(names)}"
-    lines = paragraph(head, hanging=INDENT)
+    names = examples(ops, lambda op: str(records.name(op.lid)))
+    lines = paragraph(f"{first.side}  {verb(first)} {first.entity} {names}", hanging=INDENT)
     by_reason: dict[str, list[str]] = {}
     why = reasons(records, first)
     for name in fields(first):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from antiphon.plan import Plan
 from antiphon.show.dispute import as_dict, one_line, reason
 from antiphon.show.groups import Arranged, arrange, examples
 from antiphon.show.operation import block, group_lines, op_dict, shape
-from antiphon.show.records import Records
+from antiphon.show.records import Name, Records
 from antiphon.show.text import INDENT, listed, number, paragraph
 
 _ALL = "see all with `--json`"
@@ -27,7 +27,7 @@ class _Wait:
 
     lid: str | None
     entity: str
-    title: str
+    name: Name
     reason: str
 
 
@@ -68,7 +68,7 @@ class _Shown:
         for key, why in sorted(self.plan.waits.items()):
             lid = holders.get(key) or self.records.holder(key)
             name = self.records.name(lid) if lid else self.records.name_of(key)
-            wait = _Wait(lid, key[1], f"{key[1]} {name}", self.records.said(why, lid))
+            wait = _Wait(lid, key[1], name, self.records.said(why, lid))
             found.setdefault(lid or str(key), wait)
         return list(found.values())
 
@@ -114,7 +114,8 @@ def plan_dict(plan: Plan, ledger: Ledger, mapping: SyncMapping) -> dict[str, Any
             {**as_dict(it.records, conflict), "known": conflict.cid in it.known} for conflict in it.conflicts
         ],
         "waiting": [
-            {"lid": wait.lid, "entity": wait.entity, "record": wait.title, "reason": wait.reason} for wait in it.waits
+            {"lid": wait.lid, "entity": wait.entity, "record": wait.name.text, "reason": wait.reason}
+            for wait in it.waits
         ],
         "guards": [
             {"name": guard.name, "message": guard.message, "hint": guard.hint, "counting": guard.counting}
@@ -151,7 +152,7 @@ def _joined(it: _Shown, limit: int) -> Iterator[str]:
     if it.joined:
         yield f"newly linked: {number(len(it.joined))}"
     for part in shown.parts:
-        names = _names(part, lambda link: str(it.records.name(link.lid)))
+        names = examples(part, lambda link: str(it.records.name(link.lid)))
         ids = [it.records.id((s, part[0].entity, r)) for s, r in sorted(it.records.members(part[0].lid).items())]
         also = f", {' = '.join(ids)}" if len(part) == 1 else ""
         yield from paragraph(
@@ -167,7 +168,7 @@ def _conflicts(it: _Shown, limit: int) -> Iterator[str]:
         yield f"waiting for a person: {number(len(it.conflicts))}"
     for part in shown.parts:
         first = part[0]
-        names = _names(part, lambda c: str(it.records.name(c.lid)))
+        names = examples(part, lambda c: str(it.records.name(c.lid)))
         detail = one_line(it.records, first) if len(part) == 1 else (first.field or first.kind.value)
         cid = f"  [{first.cid}]" if len(part) == 1 and first.cid in it.known else ""
         yield from paragraph(f"{first.entity} {names}, {detail}", indent=INDENT, hanging=2 * INDENT)
@@ -182,7 +183,7 @@ def _waits(it: _Shown, limit: int) -> Iterator[str]:
     if it.waits:
         yield f"looked at again in the next plan: {number(len(it.waits))}"
     for part in shown.parts:
-        title = part[0].title if len(part) == 1 else f"{part[0].entity} {examples([w.title for w in part])}"
+        title = f"{part[0].entity} {examples(part, lambda wait: str(wait.name))}"
         yield from paragraph(f"{title}: {part[0].reason}", indent=INDENT, hanging=2 * INDENT)
     yield from _left_out(shown)
 
@@ -202,12 +203,6 @@ def _totals(it: _Shown) -> str:
     parts += [f"{number(counts['waiting'])} waiting"] if counts["waiting"] else []
     parts += [f"{number(counts['standing'])} planned before"] if counts["standing"] else []
     return listed(parts)
-
-
-def _names(part: Sequence[Any], name: Callable[[Any], str]) -> str:
-    if len(part) == 1:
-        return name(part[0])
-    return examples([name(item) for item in part])
 
 
 def _left_out(shown: Arranged[Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,6 +19,7 @@ from antiphon.model import Value
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _EXCERPT = 80
+_FAULT = "the tap is at fault: it does not keep the Singer specification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,8 @@ def parse(line: bytes, where: str) -> Iterator[Message]:
         shown = _decoder.decode(line)
     except msgspec.DecodeError as error:
         raise PluginFailed(
-            f"{where}: this is no Singer message: {_excerpt(line)}",
-            hint="a tap prints only messages on standard output",
+            f"{where}: this is no Singer message ({error}): {_excerpt(line)}",
+            hint="a tap prints nothing but messages on standard output, each a whole line of JSON in UTF-8, without NaN or Infinity",
         ) from error
     if not isinstance(shown, dict) or not isinstance(shown.get("type"), str):
         raise PluginFailed(
@@ -71,10 +73,10 @@ def parse(line: bytes, where: str) -> Iterator[Message]:
         )
     try:
         yield from _messages(shown, where)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PluginFailed(
-            f"{where}: a {shown['type']} message without what it needs ({error}): {_excerpt(line)}"
-        ) from error
+    except KeyError as error:
+        raise PluginFailed(f"{where}: a {shown['type']} without {error}: {_excerpt(line)}", hint=_FAULT) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise PluginFailed(f"{where}: a {shown['type']} that is none: {_excerpt(line)}", hint=_FAULT) from error
 
 
 def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
@@ -83,7 +85,7 @@ def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
             record = shown["record"]
             if not isinstance(record, dict):
                 raise PluginFailed(f"{where}: a RECORD of {shown.get('stream')!r} whose record is no object")
-            yield Record(shown["stream"], record, shown.get("sync") or {})
+            yield Record(shown["stream"], record, _envelope(shown.get("sync")))
         case "STATE":
             value = shown["value"]
             if not isinstance(value, dict):
@@ -114,14 +116,39 @@ def _batch(shown: dict[str, Any], where: str) -> Iterator[Record]:
         )
     for url in shown["manifest"]:
         path = Path(unquote(urlparse(url).path)) if "://" in url else Path(url)
+        if "://" in url and not url.startswith("file://"):
+            raise PluginFailed(f"{where}: a BATCH file that is not on this machine: {url}", hint="have the tap write to a local folder")
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise PluginFailed(f"{where}: the BATCH file {url} cannot be read: {error.strerror}") from error
-        if encoding.get("compression") == "gzip":
-            content = gzip.decompress(content)
-        for line in content.splitlines():
-            yield Record(shown["stream"], _decoder.decode(line))
+            raise PluginFailed(f"{where}: the BATCH file {url} cannot be read: {error.strerror}", hint=_FAULT) from error
+        for line in _lines(content, encoding, f"{where}: the BATCH file {url}"):
+            yield Record(shown["stream"], line)
+
+
+def _lines(content: bytes, encoding: Mapping[str, Any], where: str) -> Iterator[dict[str, Value]]:
+    compression = encoding.get("compression")
+    if compression not in (None, "none", "gzip"):
+        raise PluginFailed(f"{where} is compressed by {compression!r}", hint="have the tap write gzip, or none")
+    try:
+        plain = gzip.decompress(content) if compression == "gzip" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise PluginFailed(f"{where} is no whole gzip file: {error}", hint="the tap is at fault, or the disk full") from error
+    for number, line in enumerate(plain.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = _decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise PluginFailed(f"{where}, line {number}: this is no JSON ({error}): {_excerpt(line)}", hint=_FAULT) from error
+        if not isinstance(record, dict):
+            raise PluginFailed(f"{where}, line {number}: this is no record: {_excerpt(line)}", hint=_FAULT)
+        yield record
+
+
+def _envelope(shown: Any) -> Mapping[str, Any]:
+    """The envelope of our own taps; what another tap may keep under this name is none."""
+    return shown if isinstance(shown, dict) else {}
 
 
 def _excerpt(line: bytes) -> str:

@@ -111,7 +111,24 @@ class Workshop:
         return {**catalog, "streams": streams}
 
     def about(self, plugin: Plugin, name: str) -> dict[str, Any]:
-        """What a plugin says of itself with `--about --format=json`; empty if it does not understand the question."""
+        """What a plugin says of itself with `--about --format=json`; empty if it does not understand the question.
+
+        The answer is kept beside the ledger for as long as the program's file stays as it is.
+        """
+        kept = self.folder.parent / "about.json"
+        try:
+            answers = json.loads(kept.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            answers = {}
+        program = Path(shutil.which(plugin.command[0]) or plugin.command[0])
+        question = f"{program} {' '.join(plugin.command[1:])} {program.stat().st_mtime_ns if program.exists() else 0}"
+        if question not in answers:
+            answers[question] = self._about(plugin, name)
+            kept.write_text(json.dumps(answers), encoding="utf-8")
+        shown: dict[str, Any] = answers[question]
+        return shown
+
+    def _about(self, plugin: Plugin, name: str) -> dict[str, Any]:
         code, output, _ = self._ask(plugin, name, ["--about", "--format=json"], lambda line: line, configured=False)
         try:
             shown = json.loads(output) if code == 0 else {}
@@ -383,4 +400,6 @@ def _settings(plugin: Plugin, name: str) -> dict[str, Any]:
         content = json.loads(plugin.config_file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{name}: the settings in {plugin.config_file} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{name}: the settings in {plugin.config_file} are no object")
     return {**content, **plugin.config}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ class Runner:
 
     def ask_plugins(self) -> None:
         """Ask taps for their catalogs and targets for their settings, all at once."""
-        with ThreadPoolExecutor(max_workers=4) as pool:
+        with self._at_once(4) as pool:
             asked: dict[tuple[str, Side], Future[dict[str, Any]]] = {}
             for name, side in self.config.sides.items():
                 if side.tap.catalog is None:
@@ -74,7 +75,7 @@ class Runner:
                 if kind == "tap":
                     self.catalogs[name] = answer.result()
                 else:
-                    self.receipts[name] = "receipts_path" in answer.result().get("settings", {}).get("properties", {})
+                    self.receipts[name] = _has_setting(answer.result(), "receipts_path")
 
     def mapping(self) -> SyncMapping:
         """The mapping, with the columns as they were last read."""
@@ -200,7 +201,7 @@ class Runner:
         findings = lint(self.config, columns, self.receipts)
         errors = [f for f in findings if f.severity == "error"]
         if errors:
-            raise ConfigError("\n".join(f"{f.where}: {f.message}" for f in errors), hint=errors[0].hint)
+            raise ConfigError("\n".join(f"{self.config.locate(f.where)}: {f.message}" for f in errors), hint=errors[0].hint)
         scope = scope_version(self.config)
         instance = self.ledger.instance
         if instance.scope_version != scope:
@@ -208,10 +209,20 @@ class Runner:
             with self.ledger.transaction():
                 self.ledger.update_instance(scope_version=scope, deletes_blocked=blocked)
 
+    @contextmanager
+    def _at_once(self, number: int) -> Iterator[ThreadPoolExecutor]:
+        """Threads that wait for plugins. If the run is stopped, the plugins are ended rather than waited for."""
+        with ThreadPoolExecutor(max_workers=number) as pool:
+            try:
+                yield pool
+            except KeyboardInterrupt:
+                self.shop.close()
+                raise
+
     def _deliver(self, mapping: SyncMapping) -> list[Written]:
         """Drive both sides' deliveries: their targets run at once, the ledger is touched here only."""
         done: list[Written] = []
-        with ThreadPoolExecutor(max_workers=2) as pool:
+        with self._at_once(2) as pool:
             running: dict[Future[Outcome], tuple[Side, Delivery]] = {}
 
             def go_on(side: Side, delivery: Delivery, outcome: Outcome | None) -> None:
@@ -268,10 +279,16 @@ def _title(plugin: PluginConfig, side: Side) -> str:
     return f"{Path(plugin.command[0]).name} of {side}"
 
 
+def _has_setting(about: Mapping[str, Any], name: str) -> bool:
+    settings = about.get("settings")
+    properties = settings.get("properties") if isinstance(settings, dict) else None
+    return isinstance(properties, dict) and name in properties
+
+
 def _read_catalog(path: Path) -> dict[str, Any]:
     try:
         catalog = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"the catalog {path} cannot be read: {error}") from error
     if not isinstance(catalog, dict):
         raise ConfigError(f"the catalog {path} is no catalog: it is no object")

@@ -1,0 +1,604 @@
+"""What a delivery means: acknowledgements, receipts and observations become bases, audit and closed operations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from antiphon.equivalence import make_rid
+from antiphon.ledger.tables import CONFLICT
+from antiphon.mapping import OnDelete, Owner, Uuid
+from antiphon.model import BaseStatus, Cause, ConflictKind, ConflictState, LinkState, Op, OpKind, OpState, RecordState
+from antiphon.protocol import Status
+from antiphon.settle import MAX_ATTEMPTS, rid_of
+from tests.kernel.facts import CRM, SECOND, WAREHOUSE, World, entity, field, opened, person, side, wrote
+
+ANN: dict[str, Any] = {"email": "ann@x", "name": "Ann"}
+
+
+def foreign(**options: Any) -> World:
+    """Both targets are foreign: no receipts."""
+    sides = {
+        where: side(receipts=False, key_rule=Uuid(), deletes=True, on_delete=OnDelete.DELETE)
+        for where in (CRM, WAREHOUSE)
+    }
+    return World(person(**{**sides, **options}))
+
+
+def changed(world: World, name: str = "Anna") -> tuple[str, Op]:
+    """Ann's name changed in the CRM, and the write to the warehouse is planned."""
+    lid = world.pair(1, 2, **ANN)
+    world.show(CRM, 1, name=name)
+    (op,) = world.round().operations
+    return lid, op
+
+
+# ---- STATE alone: delivered, not yet believed
+
+
+def test_without_a_receipt_a_base_is_provisional_and_the_pair_before_is_kept() -> None:
+    world = foreign()
+    lid, op = changed(world)
+
+    sent = world.acknowledge(world.send(op))
+
+    assert sent.state is OpState.SENT
+    rows = world.base_rows(lid, "name")
+    assert {s: (b.value, b.previous, b.status) for s, b in rows.items()} == {
+        CRM: ("Anna", "Ann", BaseStatus.PROVISIONAL),
+        WAREHOUSE: ("Anna", "Ann", BaseStatus.PROVISIONAL),
+    }
+
+
+def test_only_what_is_under_way_can_be_acknowledged() -> None:
+    world = foreign()
+    lid, op = changed(world)
+
+    assert world.acknowledge(op).state is OpState.PLANNED
+    assert world.base(lid, "name") == {CRM: "Ann", WAREHOUSE: "Ann"}
+
+
+def test_a_provisional_base_alone_makes_no_change() -> None:
+    world = foreign()
+    _, op = changed(world)
+    world.acknowledge(world.send(op))
+    world.touch()
+
+    plan = world.round()
+
+    assert plan.operations == ()
+    assert plan.conflicts == ()
+
+
+def test_seen_as_sent_it_is_agreed() -> None:
+    world = foreign()
+    lid, op = changed(world)
+    world.acknowledge(world.send(op))
+    world.show(WAREHOUSE, 2, name="Anna")
+
+    world.round()
+
+    assert world.op(op.op_id).state is OpState.ACKED
+    assert {b.status for b in world.base_rows(lid, "name").values()} == {BaseStatus.AGREED}
+    assert world.settle_down() == 0
+
+
+def test_seen_as_it_was_before_it_is_sent_again() -> None:
+    world = foreign()
+    lid, op = changed(world)
+    world.acknowledge(world.send(op))
+    world.show(WAREHOUSE, 2, name="Ann")
+
+    (again,) = world.round().operations
+
+    assert (again.patch, again.attempt) == ({"name": "Anna"}, 1)
+    assert world.op(op.op_id).error == "not visible"
+    assert world.base(lid, "name") == {CRM: "Ann", WAREHOUSE: "Ann"}
+
+
+def test_seen_as_something_else_it_was_changed_there() -> None:
+    world = foreign()
+    lid, op = changed(world)
+    world.acknowledge(world.send(op))
+    world.show(WAREHOUSE, 2, name="Annabel")
+
+    plan = world.round()
+
+    assert world.op(op.op_id).state is OpState.ACKED
+    assert wrote(plan) == [(CRM, "update", {"name": "Annabel"})]
+    assert plan.operations[0].losers == {"name": "Anna"}  # it was never seen to have crossed
+
+
+def test_what_stays_invisible_three_times_is_parked() -> None:
+    world = foreign()
+    lid, op = changed(world)
+    for attempt in range(MAX_ATTEMPTS):
+        assert op.attempt == attempt
+        world.acknowledge(world.send(op))
+        world.show(WAREHOUSE, 2, name="Ann")
+        plan = world.round()
+        op = plan.operations[0] if plan.operations else op
+
+    assert plan.operations == ()
+    assert opened(plan) == [(ConflictKind.NOT_VISIBLE, None)]
+    assert world.get_link(lid).closed_reason == "warehouse acknowledged it 3 times and never showed it"
+
+
+def test_what_never_became_visible_is_armed_again_by_a_change() -> None:
+    world = foreign()
+    _, op = changed(world)
+    for _ in range(MAX_ATTEMPTS):
+        world.acknowledge(world.send(op))
+        world.show(WAREHOUSE, 2, name="Ann")
+        op = next(iter(world.round().operations), op)
+    world.touch()
+    assert world.round().operations == ()
+
+    world.show(CRM, 1, name="Annabel")
+
+    (again,) = world.round().operations
+    assert (again.patch, again.attempt) == ({"name": "Annabel"}, 0)
+
+
+def test_a_read_from_before_the_acknowledgement_says_nothing() -> None:
+    world = foreign()
+    _, op = changed(world)
+    sent = world.send(op)
+    world.show(WAREHOUSE, 2, name="Ann")
+    world.acknowledge(sent)
+
+    world.round()
+
+    assert world.op(op.op_id).state is OpState.SENT
+
+
+def test_a_complete_read_speaks_of_records_that_did_not_change() -> None:
+    world = foreign()
+    _, op = changed(world)
+    world.acknowledge(world.send(op))
+    world.read(WAREHOUSE)
+
+    (again,) = world.round().operations
+
+    assert again.attempt == 1
+
+
+def test_a_complete_read_does_not_speak_of_a_record_that_it_lacked() -> None:
+    world = foreign()
+    _, op = changed(world)
+    world.acknowledge(world.send(op))
+    world.missing(WAREHOUSE, 2)
+    world.read(WAREHOUSE)
+
+    world.round()
+
+    assert world.op(op.op_id).state is OpState.SENT
+
+
+def test_a_joined_value_that_stays_invisible_never_comes_back_as_a_change() -> None:
+    world = foreign(initial=Owner(CRM))
+    world.show(CRM, 1, **ANN)
+    world.show(WAREHOUSE, 2, email="ann@x", name="Old")
+    (op,) = world.round().operations
+    world.acknowledge(world.send(op))
+    world.show(WAREHOUSE, 2, name="Old")
+
+    plan = world.round()
+
+    assert wrote(plan) == [(WAREHOUSE, "update", {"name": "Ann"})]
+
+
+def test_a_column_that_the_read_lacks_decides_nothing() -> None:
+    world = foreign()
+    _, op = changed(world)
+    world.acknowledge(world.send(op))
+    world.forget_column(WAREHOUSE, 2, "name")
+
+    world.round()
+
+    assert world.op(op.op_id).state is OpState.ACKED
+
+
+def test_while_it_waits_to_be_seen_a_further_change_waits_too() -> None:
+    world = foreign()
+    _, op = changed(world)
+    world.acknowledge(world.send(op))
+    world.show(CRM, 1, name="Annabel")
+
+    plan = world.round()
+
+    assert plan.operations == ()
+    assert plan.waits
+    world.show(WAREHOUSE, 2, name="Anna")
+    assert wrote(world.round()) == [(WAREHOUSE, "update", {"name": "Annabel"})]
+
+
+# ---- creates at a foreign target
+
+
+def created(world: World) -> Op:
+    world.show(CRM, 1, **ANN)
+    (op,) = world.round().operations
+    return world.acknowledge(world.send(op))
+
+
+def test_a_foreign_create_is_settled_when_the_record_is_shown() -> None:
+    world = foreign()
+    op = created(world)
+    assert world.get_link(op.lid).state is LinkState.ACTIVE
+    world.show(WAREHOUSE, op.lid, **ANN)
+
+    assert world.settle_down() == 0
+    assert world.op(op.op_id).state is OpState.ACKED
+    assert {b.status for b in world.base_rows(op.lid, "name").values()} == {BaseStatus.AGREED}
+
+
+def test_a_foreign_create_that_a_complete_read_does_not_show_is_sent_again() -> None:
+    world = foreign()
+    op = created(world)
+    world.read(WAREHOUSE)
+
+    (again,) = world.round().operations
+
+    assert (again.kind, again.key, again.attempt) == (OpKind.CREATE, op.key, 1)
+    assert world.op(op.op_id).error == "never seen"
+
+
+def test_a_change_while_a_foreign_create_waits_to_be_seen_is_not_lost() -> None:
+    world = foreign()
+    op = created(world)
+    world.show(CRM, 1, name="Anna")
+    assert world.round().operations == ()
+
+    world.show(WAREHOUSE, op.lid, **ANN)
+
+    assert wrote(world.round()) == [(WAREHOUSE, "update", {"name": "Anna"})]
+
+
+# ---- deletes at a foreign target
+
+
+def deleted(world: World) -> tuple[str, Op]:
+    lid = world.pair(1, 2, **ANN)
+    world.gone(CRM, 1)
+    (op,) = world.round().operations
+    return lid, world.acknowledge(world.send(op))
+
+
+def test_a_foreign_delete_is_settled_when_the_record_is_gone() -> None:
+    world = foreign()
+    lid, op = deleted(world)
+    world.gone(WAREHOUSE, 2)
+
+    world.round()
+
+    assert world.op(op.op_id).state is OpState.ACKED
+    assert world.get_link(lid).state is LinkState.TOMBSTONE
+
+
+def test_a_foreign_delete_that_did_nothing_is_tried_three_times() -> None:
+    world = foreign()
+    lid, op = deleted(world)
+    for _ in range(MAX_ATTEMPTS - 1):
+        world.show(WAREHOUSE, 2)
+        (op,) = world.round().operations
+        world.acknowledge(world.send(op))
+    world.show(WAREHOUSE, 2)
+
+    plan = world.round()
+
+    assert opened(plan) == [(ConflictKind.NOT_VISIBLE, None)]
+    assert world.get_link(lid).state is LinkState.PARKED
+
+
+# ---- a runner that died
+
+
+def test_a_write_that_a_dead_runner_had_sent_is_believed_when_it_is_seen() -> None:
+    world = foreign()
+    lid, op = changed(world)
+    world.send(op)
+    world.show(WAREHOUSE, 2, name="Anna")
+
+    assert world.settle_down() == 0
+    assert world.op(op.op_id).state is OpState.ACKED
+    assert [(a.old, a.new) for a in world.audits()] == [("Ann", "Anna")]
+    assert world.base(lid, "name") == {CRM: "Anna", WAREHOUSE: "Anna"}
+
+
+def test_a_write_that_a_dead_runner_had_not_sent_is_planned_anew() -> None:
+    world = foreign()
+    _, op = changed(world)
+    world.send(op)
+    world.show(WAREHOUSE, 2, name="Ann")
+
+    (again,) = world.round().operations
+
+    assert (again.patch, again.attempt) == ({"name": "Anna"}, 0)
+    assert world.op(op.op_id).error == "not seen after a crash"
+
+
+def test_an_edit_upon_a_write_of_a_dead_runner_is_kept() -> None:
+    world = foreign()
+    world.pair(1, 2, **ANN)
+    world.show(CRM, 1, name="Anna")
+    world.send(world.round().operations[0])
+    world.show(WAREHOUSE, 2, name="Annabel")
+
+    plan = world.round()
+
+    assert plan.operations == ()
+    assert opened(plan) == [(ConflictKind.FIELD, "name")]
+
+
+def test_while_nothing_was_read_a_dead_runners_write_stays_in_doubt() -> None:
+    world = foreign()
+    _, op = changed(world)
+    world.send(op)
+
+    plan = world.round()
+
+    assert plan.operations == ()
+    assert set(plan.waits.values()) == {"a write is under way"}
+    assert world.op(op.op_id).state is OpState.INFLIGHT
+
+
+# ---- a row deleted under our hands
+
+
+def test_a_row_that_our_own_write_brought_back_is_no_record() -> None:
+    world = foreign()
+    lid, op = changed(world)
+    world.send(op)
+    world.show(WAREHOUSE, 2, email=None, name="Anna")
+
+    plan = world.round()
+
+    assert plan.operations == ()
+    (conflict,) = plan.conflicts
+    assert conflict.kind is ConflictKind.DELETE_UPDATE
+    assert conflict.evidence["remnant"] is True
+    assert world.base(lid, "email") == {CRM: "ann@x", WAREHOUSE: "ann@x"}
+    world.touch()
+    assert world.round().empty
+
+
+def test_a_person_fills_such_a_row_again() -> None:
+    world = foreign()
+    _, op = changed(world)
+    world.send(op)
+    world.show(WAREHOUSE, 2, email=None, name="Anna")
+    (conflict,) = world.round().conflicts
+    world.decide(conflict, take=CRM)
+
+    assert wrote(world.round()) == [(WAREHOUSE, "update", {"email": "ann@x"})]
+
+
+# ---- receipts
+
+
+def test_the_base_is_what_the_target_stored() -> None:
+    world = World(person())
+    lid, op = changed(world, "  Anna ")
+
+    world.answer(world.send(op), stored={"name": "Anna", "updated_at": "now"}, version="7")
+
+    assert world.base(lid, "name") == {CRM: "  Anna ", WAREHOUSE: "Anna"}
+    assert world.base_rows(lid, "name")[WAREHOUSE].version == "7"
+    shown = world.observation(WAREHOUSE, 2)
+    assert shown is not None
+    assert (shown.fields, shown.version, shown.origin) == ({**ANN, "name": "Anna"}, "7", "sync")
+    assert world.round().empty
+
+
+def test_a_receipt_settles_its_operation_once() -> None:
+    world = World(person())
+    _, op = changed(world)
+    done = world.answer(world.send(op))
+    before = world.dump()
+
+    world.answer(done, Status.FAILED)
+
+    assert world.dump() == before
+
+
+@pytest.mark.parametrize(("shown", "rid"), [(7, "[7]"), (["7"], '["7"]'), ({"id": 7, "other": 1}, "[7]")], ids=repr)
+def test_a_receipt_may_name_the_record_in_three_ways(shown: Any, rid: str) -> None:
+    assert rid_of(person(), CRM, shown) == rid
+
+
+def test_the_receipt_of_a_create_brings_the_id() -> None:
+    world = World(person())
+    world.show(CRM, 1, **ANN)
+    (op,) = world.round().operations
+
+    world.answer(world.send(op), id=77, stored=ANN)
+
+    assert world.members(op.lid) == {CRM: 1, WAREHOUSE: 77}
+    assert world.get_link(op.lid).state is LinkState.ACTIVE
+    assert world.settle_down() == 0
+
+
+def test_the_create_of_an_empty_field_replaces_nothing() -> None:
+    world = World(person())
+    world.show(CRM, 1, **ANN)
+
+    world.deliver(world.round())
+
+    assert world.audits() == []
+
+
+def test_a_target_that_answers_with_a_linked_record_found_a_duplicate() -> None:
+    world = World(person())
+    lid = world.pair(1, 2, email="bob@x", name="Bob")
+    world.show(CRM, 3, **ANN)
+    (op,) = world.round().operations
+
+    world.answer(world.send(op), id=2)
+
+    assert world.members(lid) == {CRM: 1, WAREHOUSE: 2}
+    (conflict,) = world.conflicts()
+    assert (conflict.kind, conflict.lid, conflict.evidence["lid"]) == (ConflictKind.DUPLICATE, op.lid, lid)
+    world.touch()
+    assert world.round().operations == ()
+
+
+def test_a_stale_expectation_is_observed_and_planned_anew() -> None:
+    world = World(person())
+    lid, op = changed(world)
+
+    done = world.answer(world.send(op), Status.STALE, found={"name": "Anne"})
+
+    assert done.state is OpState.REJECTED
+    assert world.base(lid, "name") == {CRM: "Ann", WAREHOUSE: "Ann"}
+    assert opened(world.round()) == [(ConflictKind.FIELD, "name")]
+
+
+def test_a_stale_receipt_about_another_column_writes_the_field_again() -> None:
+    world = World(person())
+    _, op = changed(world)
+    world.answer(world.send(op), Status.STALE, found={"name": "Ann", "secret": 1})
+
+    (again,) = world.round().operations
+
+    assert again.patch == {"name": "Anna"}
+    shown = world.observation(WAREHOUSE, 2)
+    assert shown is not None
+    assert "secret" not in shown.fields
+
+
+def test_what_is_gone_is_a_deletion() -> None:
+    world = World(person())
+    _, op = changed(world)
+
+    world.answer(world.send(op), Status.GONE)
+
+    shown = world.observation(WAREHOUSE, 2)
+    assert shown is not None
+    assert shown.state is RecordState.GONE
+    assert opened(world.round()) == [(ConflictKind.DELETE_UPDATE, None)]
+
+
+def test_a_delete_of_what_is_gone_already_is_done() -> None:
+    sides = {where: side(on_delete=OnDelete.DELETE) for where in (CRM, WAREHOUSE)}
+    world = World(person(**sides))
+    lid = world.pair(1, 2, **ANN)
+    world.gone(CRM, 1)
+    (op,) = world.round().operations
+
+    done = world.answer(world.send(op), Status.GONE)
+
+    assert done.state is OpState.ACKED
+    world.round()
+    assert world.get_link(lid).state is LinkState.TOMBSTONE
+
+
+@pytest.mark.parametrize("status", [Status.REJECTED, Status.SKIPPED])
+def test_what_the_target_will_never_take_is_parked(status: Status) -> None:
+    world = World(person())
+    lid, op = changed(world)
+
+    done = world.answer(world.send(op), status, message="no consent" if status is Status.REJECTED else "")
+
+    assert done.state is OpState.POISON
+    assert world.get_link(lid).state is LinkState.PARKED
+    words = "no consent" if status is Status.REJECTED else "the target skipped it and did not say why"
+    assert world.conflicts()[0].evidence["message"] == words
+
+
+def test_skipped_with_values_is_done_already() -> None:
+    world = World(person())
+    lid, op = changed(world)
+
+    done = world.answer(world.send(op), Status.SKIPPED, stored={"name": "Anna"})
+
+    assert done.state is OpState.ACKED
+    assert world.base(lid, "name") == {CRM: "Anna", WAREHOUSE: "Anna"}
+
+
+def test_what_failed_is_tried_again_later_and_later() -> None:
+    world = World(person())
+    _, op = changed(world)
+
+    waits = []
+    for _ in range(15):
+        now = world.now + 10 * SECOND
+        op = world.answer(world.send(op), Status.FAILED, message="try later")
+        waits.append((op.not_before - now) // SECOND)
+
+    assert waits[:4] == [1, 2, 4, 8]
+    assert waits[-1] == 3600
+    assert (op.state, op.attempt, op.error) == (OpState.PLANNED, 15, "try later")
+
+
+def test_a_newer_plan_keeps_the_wait_of_a_failed_write() -> None:
+    world = World(person())
+    _, op = changed(world)
+    failed = world.answer(world.send(op), Status.FAILED)
+    world.show(CRM, 1, email="anna@x")
+
+    (newer,) = world.round().operations
+
+    assert newer.not_before == failed.not_before
+
+
+def test_an_applied_delete_is_told_with_all_that_was_there() -> None:
+    sides = {where: side(on_delete=OnDelete.DELETE) for where in (CRM, WAREHOUSE)}
+    world = World(person(**sides))
+    world.pair(1, 2, **ANN)
+    world.gone(CRM, 1)
+
+    world.deliver(world.round())
+
+    (told,) = world.audits()
+    assert (told.side, told.field, told.old, told.new, told.cause) == (WAREHOUSE, None, ANN, None, Cause.DELETED)
+
+
+def test_a_field_that_left_the_mapping_while_it_was_written_stops_nothing() -> None:
+    """Invariant I16."""
+    world = World(entity(field("name"), field("phone")))
+    world.pair(1, 2, name="Ann", phone="1")
+    world.show(CRM, 1, name="Anna", phone="2")
+    sent = world.send(world.round().operations[0])
+    _drop_field(world, "phone")
+
+    done = world.answer(sent)
+
+    assert done.state is OpState.ACKED
+    assert world.settle_down() == 0
+
+
+def test_a_field_that_left_the_mapping_while_it_waited_to_be_seen_stops_nothing() -> None:
+    """Invariant I16."""
+    sides = {where: side(receipts=False) for where in (CRM, WAREHOUSE)}
+    world = World(entity(field("name"), field("phone"), **sides))
+    world.pair(1, 2, name="Ann", phone="1")
+    world.show(CRM, 1, name="Anna", phone="2")
+    world.acknowledge(world.send(world.round().operations[0]))
+    _drop_field(world, "phone")
+    world.show(WAREHOUSE, 2, name="Anna", phone="2")
+
+    assert world.settle_down() == 0
+
+
+def _drop_field(world: World, name: str) -> None:
+    old = world.mapping.entities["contact"]
+    fields = {f: value for f, value in old.fields.items() if f != name}
+    world.mapping = replace(world.mapping, entities={"contact": replace(old, fields=fields)}, version="2")
+
+
+def test_a_conflict_that_is_over_is_closed_and_kept() -> None:
+    world = World(person())
+    lid, op = changed(world)
+    world.answer(world.send(op), Status.REJECTED, message="no")
+    world.show(CRM, 1, name="Ann")
+
+    world.round()
+
+    assert [c.state for c in world.ledger.store.find(CONFLICT, "lid", [(lid,)])] == [ConflictState.CLOSED]
+
+
+def test_make_rid_and_receipts_speak_of_the_same_record() -> None:
+    assert rid_of(person(crm=side(key=("a", "b"))), CRM, {"b": 2, "a": 1}) == make_rid([1, 2])
