@@ -178,13 +178,12 @@ class Workspace:
         self.bases(base.lid).setdefault(base.field, {})[base.side] = base
         self._base_rows[(base.lid, base.side, base.field)] = base
 
-    def drop_bases(self, lid: str) -> None:
-        """Forget that the sides ever agreed."""
-        for name, pair in self.bases(lid).items():
-            for side in pair:
+    def drop_bases(self, lid: str, only: str | None = None) -> None:
+        """Forget that the sides ever agreed, or that they agreed on one field."""
+        for name in list(self.bases(lid)) if only is None else [only]:
+            for side in self.bases(lid).pop(name, {}):
                 self.dropped_bases.add((lid, name))
                 self._base_rows.pop((lid, side, name), None)
-        self.bases(lid).clear()
 
     def put_op(self, op: Op) -> None:
         """Store an operation."""

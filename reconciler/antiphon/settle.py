@@ -261,7 +261,9 @@ def _settle_value(
     doubtful = [b for b in ws.bases(op.lid).get(name, {}).values() if b.status is BaseStatus.PROVISIONAL]
     if name in op.expect and around.equal(field, op.side, now, op.expect[name]):
         for base in doubtful:
-            if not isinstance(base.previous, Missing):
+            if isinstance(base.previous, Missing):
+                ws.drop_bases(op.lid, name)  # they never agreed before
+            else:
                 ws.put_base(Base(op.lid, base.side, name, base.previous, base.mapping_version))
         return False
     for base in doubtful:
@@ -320,7 +322,7 @@ def _take(ws: Workspace, link: Link, op: Op, rid: Rid, at: Moment) -> bool:
                 ConflictKind.DUPLICATE,
                 at,
                 reason=f"{op.side} answered with {rid}, which another link holds",
-                evidence={"lid": other.lid},
+                evidence={"lid": other.lid, "side": op.side, "patch": dict(op.patch), "mapping": at.mapping},
             )
             return False
         bury(ws, other, at, "it is the record of another link's create")

@@ -202,7 +202,7 @@ class World:
                     self._put(Base(lid, where, f.name, value, self.mapping.version) for where, value in pair.items())
         return lid
 
-    def pair(self, crm: object, warehouse: object, *, entity: str = "", **columns: Value) -> str:
+    def pair(self, crm: object, warehouse: object, *, entity: str = "", **columns: Any) -> str:
         """Two linked records that agree, with nothing to look at."""
         for where, record in ((CRM, crm), (WAREHOUSE, warehouse)):
             self.show(where, record, entity=entity, touched=False, **columns)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from antiphon.mapping import OnDelete
 from antiphon.model import (
@@ -111,7 +112,8 @@ def _show(world: World, where: Side, token: str) -> None:
         case "U":
             world.show(where, ME)
         case "C":
-            world.show(where, ME, **{{CRM: "name", WAREHOUSE: "phone"}[where]: f"new in {where}"})
+            changed: dict[str, Any] = {{CRM: "name", WAREHOUSE: "phone"}[where]: f"new in {where}"}
+            world.show(where, ME, **changed)
         case "C=":
             world.show(where, ME, name="new in both")
         case "C!":
@@ -217,102 +219,116 @@ def line(found: frozenset[Action]) -> str:
 Arrange = Callable[[World], None]
 
 
-def newcomers() -> dict[str, Arrange]:
-    """What may happen to a record that no link holds, by what it is called in the table."""
+def _alone(world: World) -> None:
+    world.show(CRM, ME, email="a@x", name="Ann")
 
-    def alone(world: World) -> None:
-        world.show(CRM, ME, email="a@x", name="Ann")
 
-    def no_email(world: World) -> None:
-        world.show(CRM, ME, email=None, name="Ann")
-        world.show(WAREHOUSE, ME, email="", name="Ann")
+def _no_email(world: World) -> None:
+    world.show(CRM, ME, email=None, name="Ann")
+    world.show(WAREHOUSE, ME, email="", name="Ann")
 
-    def unreadable(world: World) -> None:
-        world.show(CRM, ME, RecordState.ERROR, email="a@x", name="Ann", error="unreadable")
 
-    def gone(world: World) -> None:
-        world.gone(CRM, ME, email="a@x", name="Ann")
+def _unreadable(world: World) -> None:
+    world.show(CRM, ME, RecordState.ERROR, email="a@x", name="Ann", error="unreadable")
 
-    def partner(world: World) -> None:
-        alone(world)
-        world.show(WAREHOUSE, ME, email="a@x", name="Ann")
 
-    def different_partner(world: World) -> None:
-        alone(world)
-        world.show(WAREHOUSE, ME, email="a@x", name="Anna")
+def _gone(world: World) -> None:
+    world.gone(CRM, ME, email="a@x", name="Ann")
 
-    def emptier_partner(world: World) -> None:
-        alone(world)
-        world.show(WAREHOUSE, ME, email="a@x", name=None)
 
-    def linked_partner(world: World) -> None:
-        world.pair(HEIR, HEIR, email="a@x", name="Ann")
-        alone(world)
+def _partner(world: World) -> None:
+    _alone(world)
+    world.show(WAREHOUSE, ME, email="a@x", name="Ann")
 
-    def two_there(world: World) -> None:
-        alone(world)
-        world.show(WAREHOUSE, ME, email="a@x", name="Ann")
-        world.show(WAREHOUSE, OTHER, email="a@x", name="Ann")
 
-    def two_here(world: World) -> None:
-        alone(world)
-        world.show(CRM, OTHER, email="a@x", name="Ann")
+def _different_partner(world: World) -> None:
+    _alone(world)
+    world.show(WAREHOUSE, ME, email="a@x", name="Anna")
 
-    def rekeyed(world: World) -> None:
-        world.pair(HEIR, HEIR, email="a@x", name="Ann")
-        world.gone(CRM, HEIR)
-        alone(world)
 
-    def rekeyed_unproven(world: World) -> None:
-        world.pair(HEIR, HEIR, email="a@x", name="Ann")
-        world.missing(CRM, HEIR)
-        alone(world)
+def _emptier_partner(world: World) -> None:
+    _alone(world)
+    world.show(WAREHOUSE, ME, email="a@x", name=None)
 
-    def create_planned(world: World) -> None:
-        alone(world)
-        world.round()
+
+def _linked_partner(world: World) -> None:
+    world.pair(HEIR, HEIR, email="a@x", name="Ann")
+    _alone(world)
+
+
+def _two_there(world: World) -> None:
+    _alone(world)
+    world.show(WAREHOUSE, ME, email="a@x", name="Ann")
+    world.show(WAREHOUSE, OTHER, email="a@x", name="Ann")
+
+
+def _two_here(world: World) -> None:
+    _alone(world)
+    world.show(CRM, OTHER, email="a@x", name="Ann")
+
+
+def _rekeyed(world: World) -> None:
+    world.pair(HEIR, HEIR, email="a@x", name="Ann")
+    world.gone(CRM, HEIR)
+    _alone(world)
+
+
+def _rekeyed_unproven(world: World) -> None:
+    world.pair(HEIR, HEIR, email="a@x", name="Ann")
+    world.missing(CRM, HEIR)
+    _alone(world)
+
+
+def _create_planned(world: World) -> None:
+    _alone(world)
+    world.round()
+    world.gone(CRM, ME)
+
+
+def _create_sent(world: World) -> None:
+    _alone(world)
+    world.send(world.round().operations[0])
+    world.gone(CRM, ME)
+
+
+def _appears_itself(world: World) -> None:
+    _alone(world)
+    world.round()
+    world.show(WAREHOUSE, ME, email="a@x", name="Ann")
+
+
+def _buried(birth: str | None) -> Arrange:
+    def arrange(world: World) -> None:
+        world.pair(ME, ME, email="a@x", name="Ann", birth="2020")
         world.gone(CRM, ME)
-
-    def create_sent(world: World) -> None:
-        alone(world)
-        world.send(world.round().operations[0])
-        world.gone(CRM, ME)
-
-    def appears_itself(world: World) -> None:
-        alone(world)
+        world.gone(WAREHOUSE, ME)
         world.round()
-        world.show(WAREHOUSE, ME, email="a@x", name="Ann")
+        world.show(CRM, ME, birth=birth, email="a@x", name="Ann")
 
-    def buried(birth: str | None) -> Arrange:
-        def arrange(world: World) -> None:
-            world.pair(ME, ME, email="a@x", name="Ann", birth="2020")
-            world.gone(CRM, ME)
-            world.gone(WAREHOUSE, ME)
-            world.round()
-            world.show(CRM, ME, birth=birth, email="a@x", name="Ann")
+    return arrange
 
-        return arrange
 
-    return {
-        "N alone": alone,
-        "N without an email, beside N without one": no_email,
-        "N that cannot be read": unreadable,
-        "N that is gone before it was seen": gone,
-        "N and one candidate alike": partner,
-        "N and one candidate that differs": different_partner,
-        "N and one candidate that is emptier": emptier_partner,
-        "N and a candidate that is linked": linked_partner,
-        "N and two candidates": two_there,
-        "two N of one side alike": two_here,
-        "N whose key changed": rekeyed,
-        "N whose key changed, the old one missing in one read": rekeyed_unproven,
-        "N then D, its create planned": create_planned,
-        "N then D, its create under way": create_sent,
-        "N whose record appears by itself": appears_itself,
-        "gone id returns, same birth": buried("2020"),
-        "gone id returns, new birth": buried("2026"),
-        "gone id returns, birth not known": buried(None),
-    }
+NEWCOMERS: dict[str, Arrange] = {
+    "N alone": _alone,
+    "N without an email, beside N without one": _no_email,
+    "N that cannot be read": _unreadable,
+    "N that is gone before it was seen": _gone,
+    "N and one candidate alike": _partner,
+    "N and one candidate that differs": _different_partner,
+    "N and one candidate that is emptier": _emptier_partner,
+    "N and a candidate that is linked": _linked_partner,
+    "N and two candidates": _two_there,
+    "two N of one side alike": _two_here,
+    "N whose key changed": _rekeyed,
+    "N whose key changed, the old one missing in one read": _rekeyed_unproven,
+    "N then D, its create planned": _create_planned,
+    "N then D, its create under way": _create_sent,
+    "N whose record appears by itself": _appears_itself,
+    "gone id returns, same birth": _buried("2020"),
+    "gone id returns, new birth": _buried("2026"),
+    "gone id returns, birth not known": _buried(None),
+}
+"""What may happen to a record that no link holds, by what it is called in the table."""
 
 
 def newcomer_world(arrange: Arrange) -> World:

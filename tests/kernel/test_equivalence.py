@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -430,7 +431,7 @@ def test_the_parts_of_a_composite_key_stay_apart() -> None:
     ],
     ids=repr,
 )
-def test_the_more_telling_schema_says_what_a_field_holds(schemas: list[dict[str, Any]], kind: Kind) -> None:
+def test_the_more_telling_schema_says_what_a_field_holds(schemas: list[Mapping[str, Any]], kind: Kind) -> None:
     assert kind_of(schemas) is kind
 
 

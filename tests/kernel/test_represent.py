@@ -91,7 +91,7 @@ def test_empty_is_written_as_null(nothing: Value, schema: Mapping[str, Any]) -> 
 
 texts = st.text(max_size=6) | st.sampled_from(["true", "no", "7", "1.50", "1e3", "2026-11-20T10:00:00Z"])
 numbers = st.integers() | st.decimals(allow_nan=False, allow_infinity=False)
-shown = st.one_of(
+shown: st.SearchStrategy[tuple[dict[str, Any], Value]] = st.one_of(
     st.tuples(st.just(TEXT), texts),
     st.tuples(st.just(NUMBER), numbers),
     st.tuples(st.just(BOOLEAN), st.booleans()),

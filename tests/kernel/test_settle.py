@@ -100,7 +100,7 @@ def test_seen_as_it_was_before_it_is_sent_again() -> None:
 
 def test_seen_as_something_else_it_was_changed_there() -> None:
     world = foreign()
-    lid, op = changed(world)
+    _, op = changed(world)
     world.acknowledge(world.send(op))
     world.show(WAREHOUSE, 2, name="Annabel")
 
@@ -572,8 +572,8 @@ def test_a_field_that_left_the_mapping_while_it_was_written_stops_nothing() -> N
 
 def test_a_field_that_left_the_mapping_while_it_waited_to_be_seen_stops_nothing() -> None:
     """Invariant I16."""
-    sides = {where: side(receipts=False) for where in (CRM, WAREHOUSE)}
-    world = World(entity(field("name"), field("phone"), **sides))
+    there = side(receipts=False)
+    world = World(entity(field("name"), field("phone"), crm=there, warehouse=there))
     world.pair(1, 2, name="Ann", phone="1")
     world.show(CRM, 1, name="Anna", phone="2")
     world.acknowledge(world.send(world.round().operations[0]))

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from antiphon.model import ConflictState, OpKind, RecordState
 from antiphon.plan import Plan
 from tests.kernel.facts import SIDES, STEP, World
-from tests.kernel.table import MEANING, STANDINGS, Cell, actions, cells, line, newcomer_world, newcomers, swapped
+from tests.kernel.table import MEANING, NEWCOMERS, STANDINGS, Cell, actions, cells, line, newcomer_world, swapped
 
 GOLDEN = Path(__file__).with_name("planner_table.yml")
 _YAML = YAML(typ="safe", pure=True)
@@ -31,7 +31,7 @@ def told() -> dict[str, dict[str, Any]]:
     for cell in cells():
         table[cell.standing.name].setdefault(cell.crm, {})[cell.warehouse] = line(actions(*planned(cell)))
     table["no link"] = {}
-    for name, arrange in newcomers().items():
+    for name, arrange in NEWCOMERS.items():
         world = newcomer_world(arrange)
         table["no link"][name] = line(actions(world, world.plan()))
     return table
@@ -120,9 +120,9 @@ def test_no_cell_empties_a_field(cell: Cell) -> None:
     assert all(value is not None for op in plan.operations for value in op.patch.values())
 
 
-@pytest.mark.parametrize("name", newcomers())
+@pytest.mark.parametrize("name", NEWCOMERS)
 def test_a_newcomer_is_settled_once(name: str) -> None:
-    world = newcomer_world(newcomers()[name])
+    world = newcomer_world(NEWCOMERS[name])
     first = world.round()
     world.touch()
     then = world.plan()

@@ -52,11 +52,15 @@ def _entity(config: SyncConfig, entity: EntityConfig, columns: Columns, receipts
             receipts=gives_receipts(side, receipts),
             deletes=side.target is not None and side.target.deletes,
             timezone=side.timezone,
-            required=tuple(c for c, schema in shown[name].items() if c not in stream.key and _never_null(schema)),
+            required=tuple(sorted({*stream.required, *_never_null_columns(shown[name])} - set(stream.key))),
             columns=shown[name],
         )
     fields = {name: _typed(entity, field, shown) for name, field in entity.fields.items()}
     return Entity(entity.name, sides, fields, entity.match, entity.initial)
+
+
+def _never_null_columns(columns: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    return {column for column, schema in columns.items() if _never_null(schema)}
 
 
 def _never_null(schema: Mapping[str, Any]) -> bool:

@@ -88,6 +88,7 @@ def _stream(entity: Mapping[str, Any], side: SideConfig, fields: Mapping[str, Fi
         replication_key=given.get("replication_key"),
         full_read=duration(given["full_read"]) if "full_read" in given else None,
         overlap=duration(given["overlap"]) if "overlap" in given else MINUTE,
+        required=tuple(given.get("required", ())),
     )
 
 

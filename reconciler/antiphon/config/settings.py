@@ -56,6 +56,7 @@ class StreamConfig:
     """One entity's stream on one side. `replication_key` is None where the tap's own catalog names it.
 
     `full_read` is how often an incremental stream is read in full, `overlap` how far its bookmark is turned back.
+    `required` are columns that every write to a target without receipts carries: NOT NULL without a default.
     """
 
     stream: str

@@ -44,7 +44,13 @@ class Table(Generic[R]):
 OBS = Table(
     "obs", model.Observation, ("side", "entity", "rid"), {"touched": ("touched",), "live": ("side", "entity", "state")}
 )
-LINK = Table("link", model.Link, ("lid",), {"state": ("entity", "state"), "alias": ("alias_of",)})
+LINK = Table(
+    "link",
+    model.Link,
+    ("lid",),
+    {"state": ("entity", "state"), "alias": ("alias_of",), "sync_key": ("sync_key",)},
+    unique=("sync_key",),
+)
 MEMBER = Table(
     "member",
     model.Member,

@@ -84,7 +84,7 @@ class Planning:
     def rearmed(self, link: Link, side: Side, patch: Mapping[str, Value]) -> bool:
         """Whether a write may be tried: not if the target refused this very write before and nothing changed since."""
         for conflict in self.ws.conflicts(link.lid).values():
-            if conflict.kind in (ConflictKind.REJECTED, ConflictKind.NOT_VISIBLE) and conflict.decision is None:
+            if conflict.decision is None:
                 refused = (
                     conflict.evidence.get("side"),
                     conflict.evidence.get("patch"),
