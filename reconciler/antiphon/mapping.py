@@ -52,7 +52,28 @@ class SetUnion:
     """A multi-select: what each side added is added, what each removed is removed; adding wins."""
 
 
-Policy: TypeAlias = Owner | Park | Latest | NonEmpty | SetUnion
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    """The greatest value wins, or the least: numbers by size, dates and times by order, text by its letters."""
+
+    greatest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The value further along the rungs wins, such as a stage in a life cycle."""
+
+    rungs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """A "no" beats everything else, as the law wants it for consent. `noes` are the values that mean no."""
+
+    noes: tuple[Value, ...] = (False,)
+
+
+Policy: TypeAlias = Owner | Park | Latest | NonEmpty | SetUnion | Extreme | Ladder | OptOut
 Initial: TypeAlias = Owner | Park | NonEmpty
 
 

@@ -227,11 +227,17 @@ def _verdict(
         values={side: _value(differing[0], side) if single else _whole(readings, side) for side in sides},
         base=differing[0].base if single else None,
         changed_in=_intervals(sides, readings, around),
+        forms=_forms(sides, differing[0], around) if single else {},
     )
     verdict = decide(policy, lead, contest)
     if isinstance(verdict, Undecided):
         return Hold(ConflictKind.JOIN if joining else ConflictKind.FIELD, verdict.reason)
     return verdict
+
+
+def _forms(sides: tuple[Side, Side], reading: Reading, around: Surroundings) -> dict[Side, Canonical]:
+    forms = {side: around.canon(reading.field, side, _value(reading, side)) for side in sides}
+    return {side: form for side, form in forms.items() if not isinstance(form, Unresolved | Unmapped)}
 
 
 def _full_side(sides: tuple[Side, Side], empty: Mapping[Side, bool]) -> Side | None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as attribute
 from typing import TypeAlias, assert_never
 
-from antiphon.equivalence import is_empty, normalized, split
-from antiphon.mapping import Field, Latest, NonEmpty, Owner, Park, Policy, SetUnion
+from antiphon.equivalence import EMPTY, Canonical, is_empty, normalized, split
+from antiphon.mapping import Extreme, Field, Ladder, Latest, NonEmpty, OptOut, Owner, Park, Policy, SetUnion
 from antiphon.model import Instant, Side, Value
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """The sides hold different values. `base`: None where they never agreed. `changed_in`: as `Observation.dirty`."""
+    """The sides hold different values. `base`: None where they never agreed. `changed_in`: as `Observation.dirty`.
+
+    `forms` are the values' canonical forms; there are none for a group.
+    """
 
     sides: tuple[Side, Side]
     values: Mapping[Side, Value]
     base: Mapping[Side, Value] | None
     changed_in: Mapping[Side, tuple[Instant, Instant]]
+    forms: Mapping[Side, Canonical] = attribute(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,9 @@ class Undecided:
     reason: str
 
 
+_ORDERED = {"number", "date", "moment", "text"}
+_FALSE = {"false", "f", "no", "n", "0", "off"}
+
 Verdict: TypeAlias = Wins | Combined | Undecided
 
 
@@ -60,6 +68,12 @@ def decide(policy: Policy, field: Field, contest: Contest) -> Verdict:
             return _nonempty(contest)
         case SetUnion():
             return _union(field, contest)
+        case Extreme(greatest):
+            return _extreme(contest, greatest=greatest)
+        case Ladder(rungs):
+            return _ladder(rungs, contest)
+        case OptOut(noes):
+            return _optout(noes, contest)
         case _:
             assert_never(policy)
 
@@ -84,6 +98,46 @@ def _nonempty(contest: Contest) -> Verdict:
     if len(full) == 1:
         return Wins(full[0], f"only {full[0]} has a value")
     return Undecided("both sides have a value")
+
+
+def _extreme(contest: Contest, *, greatest: bool) -> Verdict:
+    """Numbers, dates, instants and text have an order; a value beats an empty one; anything else is for a person."""
+    forms = {side: contest.forms[side] for side in contest.sides if contest.forms.get(side, EMPTY) != EMPTY}
+    word = "greatest" if greatest else "least"
+    if len(forms) == 1:
+        side = next(iter(forms))
+        return Wins(side, f"only {side} has a value")
+    kinds = {form[0] for form in forms.values()}
+    if len(kinds) != 1 or not kinds <= _ORDERED:
+        return Undecided(f"the values have no order, so that none is the {word}")
+    ranked = sorted(contest.sides, key=lambda side: forms[side][1])
+    return Wins(ranked[-1 if greatest else 0], f"the {word} wins")
+
+
+def _ladder(rungs: tuple[str, ...], contest: Contest) -> Verdict:
+    names = {side: str(contest.forms.get(side, ("", ""))[-1]) for side in contest.sides}
+    full = [side for side in contest.sides if contest.forms.get(side, EMPTY) != EMPTY]
+    if len(full) == 1:
+        return Wins(full[0], f"only {full[0]} has a value")
+    unknown = [name for name in names.values() if name not in rungs]
+    if unknown:
+        return Undecided(f"{unknown[0]!r} is no rung of the ladder {', '.join(rungs)}")
+    furthest = max(contest.sides, key=lambda side: rungs.index(names[side]))
+    return Wins(furthest, f"{names[furthest]} is further along")
+
+
+def _optout(noes: tuple[Value, ...], contest: Contest) -> Verdict:
+    refused = [side for side in contest.sides if any(_says(no, contest.forms.get(side, EMPTY)) for no in noes)]
+    if not refused:
+        return Undecided("both sides changed it, and neither says no")
+    return Wins(refused[0], "a no beats everything else")
+
+
+def _says(no: Value, form: Canonical) -> bool:
+    """Whether a canonical form is this "no"; text in any case, and 0 and the usual words for false."""
+    if no is False:
+        return form == ("bool", False) or str(form[-1]).casefold() in _FALSE
+    return str(form[-1]).casefold() == str(no).casefold()
 
 
 def _union(field: Field, contest: Contest) -> Verdict:

@@ -103,8 +103,8 @@ def receipt(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: 
             _applied(ws, mapping, op, line, at)
         case Status.GONE if op.kind is OpKind.DELETE:
             _applied(ws, mapping, op, line, at)
-        case Status.GONE if op.kind is OpKind.CREATE and line.id is not None:
-            _created_and_gone(ws, mapping, op, line, at)
+        case Status.STALE | Status.GONE if op.kind is OpKind.CREATE and line.id is not None:
+            _created_before(ws, mapping, op, line, at)
         case Status.STALE | Status.GONE:
             _observe(ws, mapping, op, line, at)
             ws.put_op(replace(op, state=OpState.REJECTED, error=f"{line.status.value}: planned anew"))
@@ -292,8 +292,8 @@ def _observed_delete(ws: Workspace, op: Op, seen: Observation | None) -> int:
     return op.attempt + 1
 
 
-def _created_and_gone(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
-    """It was created earlier and deleted since: a deletion like any other, and no reason to create it again."""
+def _created_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
+    """The record was there: gone again since, which is a deletion like any other, or with values that now join ours."""
     link = ws.link(op.lid)
     if link is None:
         return

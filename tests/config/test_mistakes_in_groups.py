@@ -59,8 +59,8 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [("[street, city]", "[tags, city]")],
         [
             (
-                "sync.yml:42: entities.contact.groups.address[0]: found 'tags', whose policy is set; "
-                "allowed: fields of one value, which move as a whole"
+                "sync.yml:42: entities.contact.groups.address[0]: found 'tags', whose policy weighs single values; "
+                "allowed: owner, latest, nonempty, park, by which fields move as a whole"
             )
         ],
     ),

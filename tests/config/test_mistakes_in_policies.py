@@ -32,7 +32,7 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [
             (
                 "sync.yml:37: entities.contact.fields.phone.policy: found 'newest'; allowed: latest, "
-                "park, nonempty, set, {owner: …}, {latest: …}"
+                "park, nonempty, set, max, min, optout, {owner: …}, {latest: …}, {ladder: …}, {optout: …}"
             )
         ],
     ),
@@ -41,7 +41,7 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [
             (
                 "sync.yml:37: entities.contact.fields.phone.policy.ownr: found an unknown key "
-                "'ownr'; allowed: owner, latest; did you mean 'owner'?"
+                "'ownr'; allowed: owner, latest, ladder, optout; did you mean 'owner'?"
             )
         ],
     ),
@@ -50,7 +50,8 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [
             (
                 "sync.yml:37: entities.contact.fields.phone.policy: found 'owner'; allowed: latest, "
-                "park, nonempty, set, {owner: …}, {latest: …}; did you mean '{owner: …}'?"
+                "park, nonempty, set, max, min, optout, {owner: …}, {latest: …}, {ladder: …}, {optout: …}; "
+                "did you mean '{owner: …}'?"
             )
         ],
     ),
@@ -78,7 +79,7 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     ),
     "an empty policy": (
         [("{owner: warehouse}", "{}")],
-        [("sync.yml:38: entities.contact.fields.score.policy: is empty; allowed: {owner: …}, {latest: …}")],
+        [("sync.yml:38: entities.contact.fields.score.policy: is empty; allowed: {owner: …}, {latest: …}, {ladder: …}, {optout: …}")],
     ),
     "policy counter": (
         [("policy: park}", "policy: counter}")],
@@ -88,22 +89,6 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
                 "available in this version"
             )
         ],
-    ),
-    "policy max": (
-        [("policy: park}", "policy: max}")],
-        [("sync.yml:37: entities.contact.fields.phone.policy: found 'max', which is not available in this version")],
-    ),
-    "policy min": (
-        [("policy: park}", "policy: min}")],
-        [("sync.yml:37: entities.contact.fields.phone.policy: found 'min', which is not available in this version")],
-    ),
-    "policy optout": (
-        [("policy: park}", "policy: optout}")],
-        [("sync.yml:37: entities.contact.fields.phone.policy: found 'optout', which is not available in this version")],
-    ),
-    "policy {ladder: [a, b]}": (
-        [("policy: park}", "policy: {ladder: [a, b]}}")],
-        [("sync.yml:37: entities.contact.fields.phone.policy.ladder: is not available in this version")],
     ),
     "policy {python: my.module:settle}": (
         [("policy: park}", "policy: {python: my.module:settle}}")],

@@ -1,3 +1,4 @@
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from tests.e2e.world import SIDES, Servers, World, add_sync_account
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers() -> Iterator[Servers]:
     """Two PostgreSQL clusters, started once per worker, as two companies would run them."""
-    folder = tmp_path_factory.mktemp("servers")
-    with postgres.running(folder / "crm") as crm, postgres.running(folder / "warehouse") as warehouse:
+    with (
+        tempfile.TemporaryDirectory(prefix="antiphon-e2e-") as name,  # pytest closes its own to the server's account
+        postgres.running(Path(name) / "crm") as crm,
+        postgres.running(Path(name) / "warehouse") as warehouse,
+    ):
         servers = dict(zip(SIDES, (crm, warehouse), strict=True))
         for cluster in servers.values():
             add_sync_account(cluster)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -150,8 +151,11 @@ class World:
 
     # ---- the project
 
-    def write_sync(self, entities: str, *, name: str = "sync.yml", wrap: str = "") -> None:
-        """Write sync.yml; `entities` is everything below `sides`. `wrap` stands before every plugin's command."""
+    def write_sync(self, entities: str, *, name: str = "sync.yml", wrap: str = "", catalogs: bool = False) -> None:
+        """Write sync.yml; `entities` is everything below `sides`. `wrap` stands before every plugin's command.
+
+        With `catalogs` each tap is asked for its streams now, instead of in every round.
+        """
         sides = "".join(
             PLUGINS.format(
                 side=side,
@@ -163,7 +167,22 @@ class World:
             )
             for side in SIDES
         )
+        if catalogs:
+            for side in SIDES:
+                self._discover(side)
+            sides = re.sub(r"^  (\w+):\n(.*\n)    tap: {", r"  \1:\n\2    tap: {catalog: \1.json, ", sides, flags=re.MULTILINE)
         (self.folder / name).write_text(f"name: e2e\nsides:\n{sides}{entities}", encoding="utf-8")
+
+    def settings(self, side: str) -> dict[str, Any]:
+        """How a plugin reaches the side's database."""
+        cluster = self.servers[side]
+        login = {"user": ACCOUNT, "password": PASSWORD, "database": self.databases[side]}
+        return {"host": cluster.host, "port": cluster.port, **login}
+
+    def _discover(self, side: str) -> None:
+        settings = self.folder / f"{side}-tap.json"
+        settings.write_text(json.dumps({**self.settings(side), "filter_schemas": ["public"]}), encoding="utf-8")
+        self.shell(f"{plugin('tap-postgres')} --config {settings} --discover > {side}.json")
 
     @property
     def environment(self) -> dict[str, str]:

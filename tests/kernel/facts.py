@@ -10,12 +10,12 @@ import os
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import settings
 
 from antiphon.equivalence import from_json, make_rid
-from antiphon.facts import ObsKey
+from antiphon.facts import Facts, ObsKey
 from antiphon.identity import row_hash
 from antiphon.ledger import Ledger
 from antiphon.ledger.memory import MemoryStore
@@ -223,13 +223,14 @@ class World:
 
     # ---- planning and delivery
 
-    def plan(self, **options: Any) -> Plan:
-        """The plan that follows now; nothing is stored but the match index."""
+    def plan(self, *, touched: list[ObsKey] | None = None, **options: Any) -> Plan:
+        """The plan that follows now; nothing is stored but the match index. `touched`: in this order."""
         self._index()
         self.run += 1
         self.now += STEP
+        facts = self.ledger.facts(SIDES)
         return make_plan(
-            self.ledger.facts(SIDES),
+            facts if touched is None else cast("Facts", _Ordered(facts, touched)),
             self.mapping,
             ledger_id="ledger",
             at=Moment(self.now, f"run-{self.run}", self.mapping.version),
@@ -366,6 +367,19 @@ class World:
                 if row.state is RecordState.LIVE and row.entity in self.mapping.entities:
                     keys = match_keys(self.mapping.entities[row.entity], row.side, row.fields)
                     self.ledger.put(MatchKey(*row.key, rule, key) for rule, key in keys.items())
+
+
+class _Ordered:
+    """Facts that name the records to look at in an order of the test's own."""
+
+    def __init__(self, facts: Facts, touched: list[ObsKey]) -> None:
+        self._facts, self._touched = facts, touched
+
+    def touched(self) -> list[ObsKey]:
+        return self._touched
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._facts, name)
 
 
 def wrote(plan: Plan) -> list[tuple[Side, str, dict[str, Value]]]:

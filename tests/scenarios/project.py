@@ -216,6 +216,7 @@ class Project:
         run = self.run(*words, **options)
         assert run.code == code, run.err
         assert run.complaint.startswith("error: "), run.err
+        assert "\n  " in run.complaint, f"it does not say what to do: {run.complaint}"
         for each in says:
             assert each in run.complaint, run.complaint
         return run

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,8 @@ RECORD = '{"type": "RECORD", "stream": "people", "record": {"id": "c3", "city": 
 RENAMED = {"type": "SCHEMA", "stream": STREAM, "key_properties": ["number"], "schema": {"properties": {"number": TEXT}}}
 PARQUET = {"type": "BATCH", "stream": STREAM, "encoding": {"format": "parquet"}, "manifest": ["file:///people.parquet"]}
 LOST = {**PARQUET, "encoding": {"format": "jsonl"}, "manifest": ["file:///nowhere/people.jsonl"]}
+BUCKET = {**LOST, "manifest": ["s3://bucket/people.jsonl"]}
+LZ4 = {**LOST, "encoding": {"format": "jsonl", "compression": "lz4"}, "manifest": [f"file://{__file__}"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,6 @@ class Fault:
     end: str = "\n"
     then: str | None = None
     says: tuple[str, ...] = ()
-    words: tuple[str, ...] = field(default=())
 
     @property
     def splice(self) -> dict[str, Any]:
@@ -44,8 +45,9 @@ class Fault:
 
 NO_MESSAGE = "this is no Singer message"
 FAILURES = [
-    Fault("dies half-way", then="exit 1", says=("exit code 1", "reading"), words=()),
+    Fault("dies half-way", then="exit 1", says=("exit code 1", "the last words")),
     Fault("dies after its last line", at=11, then="exit 3", says=("exit code 3",)),
+    Fault("dies within a line", print=(RECORD[:40],), end="", then="exit 1", says=("exit code 1", "the last words")),
     Fault("is killed by a signal", then="signal 9", says=("SIGKILL",)),
     Fault("prints garbage", print=("Connecting to the server",), says=(NO_MESSAGE, "line 6", "Connecting")),
     Fault("prints JSON that is no message", print=('{"level": "info"}',), says=(NO_MESSAGE, "line 6", "`type`")),
@@ -60,6 +62,8 @@ FAILURES = [
     Fault("has another key now", at=0, skip=1, print=(RENAMED,), says=("no column 'id'", "it has number", "entities.person.sides.crm.key")),
     Fault("prints a BATCH of parquet", print=(PARQUET,), says=("BATCH", "'parquet'", "jsonl")),
     Fault("prints a BATCH of files that are gone", print=(LOST,), says=("BATCH", "people.jsonl", "No such file")),
+    Fault("prints a BATCH of another machine", print=(BUCKET,), says=("BATCH", "s3://bucket", "local folder")),
+    Fault("prints a BATCH of lz4", print=(LZ4,), says=("BATCH", "'lz4'", "gzip")),
     Fault("prints a byte that is no UTF-8", print=(RECORD % '"\udcff"',), says=(NO_MESSAGE, "line 6")),
     Fault("prints NaN", print=(RECORD % "NaN",), says=(NO_MESSAGE, "line 6", "NaN")),
     Fault("prints Infinity", print=(RECORD % "-Infinity",), says=(NO_MESSAGE, "line 6", "Infinity")),
@@ -177,6 +181,26 @@ def batch(project: Project, *, packed: bool) -> list[dict[str, Any]]:
     return [{"at": 1, "skip": 9, "print": [said]}]
 
 
+DAMAGE = {
+    "is cut off": (lambda content: content[:-20], "no whole gzip file"),
+    "is not packed": (gzip.decompress, "no whole gzip file"),
+    "holds what is no JSON": (lambda content: gzip.compress(gzip.decompress(content) + b"oops"), "line 10: this is no JSON"),
+    "holds what is no record": (lambda content: gzip.compress(gzip.decompress(content) + b"[1]"), "line 10: this is no record"),
+}
+
+
+@pytest.mark.parametrize("story", DAMAGE)
+def test_a_batch_file_that(project: Project, story: str) -> None:
+    before = project.both()
+    damage, reason = DAMAGE[story]
+    project.switch("crm", tap=batch(project, packed=True))
+    path = project.folder / "the people.jsonl"
+    path.write_bytes(damage(path.read_bytes()))
+    project.fails("sync", says=("tap-file of crm, line 2", "the%20people.jsonl", reason))
+    assert project.both() == before
+    project.heals()
+
+
 HARMLESS: dict[str, Callable[[Project], list[dict[str, Any]]]] = {
     "prints an empty STATE": lambda _: [{"at": 11, "print": ['{"type": "STATE", "value": {}}']}],
     "prints no STATE": lambda _: [{"at": 10, "skip": 1}],
@@ -202,13 +226,14 @@ def test_nothing_is_lost_when_a_tap(project: Project, story: str) -> None:
     project.heals(rounds=0)
 
 
-def test_a_column_that_vanishes_half_way_is_unknown_and_not_empty(project: Project) -> None:
-    project.change("crm", "c9", city=None)
-    rows = [{"type": "RECORD", "stream": STREAM, "record": {k: v for k, v in r.items() if k != "city"}} for r in project.rows("crm")]
-    project.switch("crm", tap=[{"at": 5, "skip": 5, "print": [schema(project, "id", "email", "name"), *rows[4:]]}])
-    project.syncs()
-    assert [row["city"] for row in project.rows("warehouse")] == ["Turin", *["Rome"] * 7, None]
-    project.change("crm", "c9", city="Pisa")
+def test_a_column_that_vanishes_half_way_stops_the_run_and_empties_nothing(project: Project) -> None:
+    before = project.both()
+    rows = [{"type": "RECORD", "stream": STREAM, "record": {**row}} for row in project.rows("crm")[4:]]
+    for row in rows:
+        del row["record"]["city"]
+    project.switch("crm", tap=[{"at": 5, "skip": 5, "print": [schema(project, "id", "email", "name"), *rows]}])
+    project.fails("sync", code=64, says=("sync.yml:18", "fields.city.crm", "no column 'city'"))
+    assert project.both() == before
     project.heals()
 
 

@@ -149,6 +149,11 @@ class World:
         return self.time
 
 
+def flat(text: str) -> str:
+    """A text without its line breaks."""
+    return " ".join(text.split())
+
+
 def lived() -> World:
     """A sync with a past: two joined records, one created on each side, an edit delivered and one that lost."""
     world = World()

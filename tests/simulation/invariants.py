@@ -130,6 +130,8 @@ def no_lost_update(judge: Judge) -> Iterator[str]:
             if event.by != USER or isinstance(event.value, Missing):
                 continue
             value = event.value
+            if _came_back(judge, side, field, events, number):
+                continue
             heir = next((e for e in events[number + 1 :] if not _same(judge, field, side, e.value, value)), None)
             if heir is None or heir.by != SYNC or _excused(judge, side, field, event, heir):
                 continue
@@ -190,8 +192,9 @@ def base_truth(judge: Judge) -> Iterator[str]:
             row = judge.row(side, link.entity, rid)
             value = pair[side].value
             if row is not None and not is_empty(value) and link.entity != "membership":
-                family = [judge.row(side, link.entity, r) for r in judge.family(side, row)]
-                history = [e for each in family if each for e in each.history.get(field.columns[side], ())]
+                rids = {r for s, e, r in judge.ever[lid] if s == side and e == link.entity} | judge.family(side, row)
+                past = [judge.row(side, link.entity, r) for r in sorted(rids)]
+                history = [e for each in past if each for e in each.history.get(field.columns[side], ())]
                 if not any(_same(judge, field, side, e.value, value) for e in history):
                     yield f"I10: {side} never held {value!r}, which is the base of {link.entity}.{name} of {lid}"
 
@@ -220,6 +223,15 @@ def _histories(judge: Judge) -> Iterator[tuple[Side, Row, Field, list[Event]]]:
 
 def _same(judge: Judge, field: Field, side: Side, one: Value | Missing, two: Value, two_side: Side = "") -> bool:
     return not isinstance(one, Missing) and judge.same(field, side, one, two_side or side, two)
+
+
+def _came_back(judge: Judge, side: Side, field: Field, events: list[Event], number: int) -> bool:
+    """The value was changed and changed back between two reads, which no reader can see."""
+    event = events[number]
+    for earlier in range(number - 2, -1, -1):
+        if _same(judge, field, side, events[earlier].value, value_of(event.value)):
+            return events[earlier + 1].at >= event.unseen
+    return False
 
 
 def _excused(judge: Judge, side: Side, field: Field, event: Event, heir: Event) -> bool:

@@ -38,6 +38,10 @@ class Judge:
         self.conflicts: dict[str, list[Conflict]] = defaultdict(list)
         for conflict in engine.store.scan(CONFLICT):
             self.conflicts[conflict.lid].append(conflict)
+        self.ever: dict[str, set[Node]] = defaultdict(set)
+        for node, lids in engine.lids.items():
+            for lid in lids:
+                self.ever[lid].add(node)
         self._parent: dict[Node, Node] = {}
         for (side, entity, rid), peers in engine.partners.items():
             for peer in peers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -34,7 +34,8 @@ class FakeTap:
 
     system: System
     lines: Iterator[dict[str, Any]]
-    faults: Reading = field(default_factory=Reading)
+    began: Instant
+    faults: Reading
     told: int = 0
 
     @property
@@ -52,6 +53,7 @@ class FakeTap:
         self.told += 1
         line = next(self.lines, None)
         if line is None:
+            world.looked[self.system.side] = self.began
             return Ended(0, "")
         if world.shape.wire:
             return list(parse(encode(line), self.name))
@@ -70,8 +72,8 @@ def _message(line: dict[str, Any]) -> Message:
 
 def read(system: System, streams: list[Stream], state: Mapping[str, Any] | None, faults: Reading) -> FakeTap:
     """Begin a read. `state` is the bookmark that the tap is handed."""
-    system.world.looked[system.side] = system.world.now - (0 if all(s.full for s in streams) else OVERLAP)
-    return FakeTap(system, _lines(system, streams, state or {}, faults), faults)
+    began = system.world.now - (0 if all(s.full for s in streams) else OVERLAP)
+    return FakeTap(system, _lines(system, streams, state or {}, faults), began, faults)
 
 
 def _lines(

@@ -174,11 +174,13 @@ class Target:
         mine = [row for row in system.tables[entity].values() if row.sync_key == sync["sync_key"]]
         if mine:
             row = mine[-1]
-            first = {name: next(e.value for e in events if e.by == SYNC) for name, events in row.history.items()
-                     if name in record and any(e.by == SYNC for e in events)}
+            first = {name: next((e.value for e in row.history.get(name, ()) if e.by == SYNC), None) for name in record}
+            ours = all(first[name] == system.stored(name, v) for name, v in record.items() if name not in row.key)
             stored = {name: value for name, value in first.items() if not isinstance(value, Missing)}
-            answer = {"id": list(row.key.values()), "stored": stored}
-            return {"status": "applied" if row.alive else "gone", **answer}
+            answer = {"id": list(row.key.values())}
+            if not row.alive:
+                return {**answer, "status": "gone"}
+            return {**answer, **({"status": "applied", "stored": stored} if ours else {"status": "stale", "found": dict(row.values)})}
         key = dict(sync["key"]) or {"id": system.new_id(entity)}
         taken = system.find(entity, make_rid(list(key.values())))
         if taken is not None and taken.alive:

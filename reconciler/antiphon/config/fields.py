@@ -9,7 +9,7 @@ from typing import Any
 import phonenumbers
 
 from antiphon.config.document import KeyPath, Problems, did_you_mean
-from antiphon.mapping import Field, Initial, Latest, NonEmpty, Owner, Park, Policy, SetUnion
+from antiphon.mapping import Extreme, Field, Initial, Ladder, Latest, NonEmpty, OptOut, Owner, Park, Policy, SetUnion
 from antiphon.model import Side
 
 
@@ -30,6 +30,10 @@ class Place:
         return not self.problems.under(*self.path, *parts)
 
 
+_ALONE = (SetUnion, Extreme, Ladder, OptOut)
+"""Policies that weigh one value against one other, and say nothing of a whole group."""
+
+
 def read_policy(given: Any) -> Policy:
     """A policy: a word, or a map of one key."""
     match given:
@@ -43,6 +47,14 @@ def read_policy(given: Any) -> Policy:
             return NonEmpty()
         case "set":
             return SetUnion()
+        case "max" | "min":
+            return Extreme(greatest=given == "max")
+        case {"ladder": [*rungs]}:
+            return Ladder(tuple(rungs))
+        case "optout":
+            return OptOut()
+        case {"optout": [*noes]}:
+            return OptOut(tuple(noes))
         case _:
             return Park()
 
@@ -174,9 +186,11 @@ def _grouped(entity: Mapping[str, Any], fields: dict[str, Field], place: Place) 
                     at,
                     f"found {name!r}, which is in the group {fields[name].group} already; allowed: one group per field",
                 )
-            elif isinstance(fields[name].policy, SetUnion):
+            elif isinstance(fields[name].policy, _ALONE):
                 place.problems.add(
-                    at, f"found {name!r}, whose policy is set; allowed: fields of one value, which move as a whole"
+                    at,
+                    f"found {name!r}, whose policy weighs single values; allowed: owner, latest, nonempty, park, "
+                    "by which fields move as a whole",
                 )
             else:
                 _check_alike(group, fields, names, name, at, place.problems)
@@ -187,7 +201,7 @@ def _grouped(entity: Mapping[str, Any], fields: dict[str, Field], place: Place) 
 def _check_alike(
     group: str, fields: Mapping[str, Field], names: Sequence[str], name: str, at: KeyPath, problems: Problems
 ) -> None:
-    alike = [fields[other] for other in names if other in fields and not isinstance(fields[other].policy, SetUnion)]
+    alike = [fields[other] for other in names if other in fields and not isinstance(fields[other].policy, _ALONE)]
     lead = alike[0]
     mine = fields[name]
     pairs = {

@@ -122,6 +122,9 @@ class Planning:
             self.wait(link, f"a write to {side} waits to be seen")
             return False
         planned = before
+        invisible = self.attempts.get((link.lid, side), 0)
+        if invisible:  # or somebody put the old value back: it may be an edit, so it is kept in the audit
+            losers = {**{name: value for name, value in expect.items() if name in patch}, **losers}
         op = Op(
             op_id=op_id(self.at.now, self.ledger_id, link.lid, side, kind.value, self.at.run_id),
             lid=link.lid,
@@ -137,7 +140,7 @@ class Planning:
             deps=tuple(sorted({lid for lid in references.values() if self._being_created(lid, side)})),
             planned_at=self.at.now,
             run_id=self.at.run_id,
-            attempt=self.attempts.get((link.lid, side), planned.attempt if planned else 0),
+            attempt=invisible or (planned.attempt if planned else 0),
             not_before=planned.not_before if planned else 0,
         )
         if planned is not None and (*_content(planned), planned.source) == (*_content(op), op.source):

@@ -153,9 +153,8 @@ class _Shown:
             found = self.outbox(side, now)
             parts = [f"{number(found[s.value])} {_IN_WORDS[s]}" for s in _OP_STATES if s.value in found]
             if "waiting" in found:
-                parts.append(
-                    f"{number(found['waiting'])} of them not before {found['next_try'][:19].replace('T', ' ')} UTC"
-                )
+                until = found["next_try"][:19].replace("T", " ")
+                parts[0] += f" ({number(found['waiting'])} not before {until} UTC)"
             text = listed(parts) or "empty"
             if "last_error" in found:
                 text += f"; last error, {found['last_error']['record']}: {found['last_error']['error']}"

@@ -233,7 +233,7 @@ def _pending(it: History, only: Field | None, now: Instant) -> Iterator[str]:
             for name in sorted(op.patch)
             if op.kind is not OpKind.DELETE and (only is None or name == only.name)
         ]
-        text = f"To come: {verb(op)} on {op.side}, {_STATES[op.state]} {age(op.planned_at, now)}"
+        text = f"{'To come' if op.state is OpState.PLANNED else 'Under way'}: {verb(op)} on {op.side}, {_STATES[op.state]} {age(op.planned_at, now)}"
         text += f" ({why['']})" if why.get("") else ""
         if op.not_before > now:
             text += f", tried again {age(op.not_before, now)}: {it.records.said(op.error, op.lid)}"

@@ -62,7 +62,7 @@ def parse(line: bytes, where: str) -> Iterator[Message]:
     """The messages on a line: one, or all rows of a BATCH. Raises `PluginFailed` naming `where` (plugin and line)."""
     try:
         shown = _decoder.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PluginFailed(
             f"{where}: this is no Singer message ({error}): {_excerpt(line)}",
             hint="a tap prints nothing but messages on standard output, each a whole line of JSON in UTF-8, without NaN or Infinity",
@@ -84,7 +84,7 @@ def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
         case "RECORD":
             record = shown["record"]
             if not isinstance(record, dict):
-                raise PluginFailed(f"{where}: a RECORD of {shown.get('stream')!r} whose record is no object")
+                raise PluginFailed(f"{where}: a RECORD of {shown.get('stream')!r} whose record is no object", hint=_FAULT)
             yield Record(shown["stream"], record, _envelope(shown.get("sync")))
         case "STATE":
             value = shown["value"]
@@ -139,7 +139,7 @@ def _lines(content: bytes, encoding: Mapping[str, Any], where: str) -> Iterator[
             continue
         try:
             record = _decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise PluginFailed(f"{where}, line {number}: this is no JSON ({error}): {_excerpt(line)}", hint=_FAULT) from error
         if not isinstance(record, dict):
             raise PluginFailed(f"{where}, line {number}: this is no record: {_excerpt(line)}", hint=_FAULT)

@@ -55,6 +55,7 @@ class _Reading:
     shown: dict[Rid, str] = field(default_factory=dict)  # rid: hash
     reappeared: set[Rid] = field(default_factory=set)
     buffer: dict[Rid, Observation] = field(default_factory=dict)
+    unreadable: dict[Rid, str] = field(default_factory=dict)
     uuid: set[str] = field(default_factory=set)  # text columns that showed a UUID
     not_uuid: set[str] = field(default_factory=set)  # text columns that showed anything else
 
@@ -67,6 +68,7 @@ class Counts:
     seen: int
     changed: int
     missing: int
+    unreadable: Mapping[Rid, str] = field(default_factory=dict)  # with the reason
 
 
 class Collector:
@@ -153,7 +155,7 @@ class Collector:
                 )
                 self._ledger.put([reading.cursor])
                 entity = reading.stream.entity
-                found.append(Counts(entity, len(reading.shown), self._changed.get(entity, 0), len(missing)))
+                found.append(Counts(entity, len(reading.shown), self._changed.get(entity, 0), len(missing), reading.unreadable))
         return found
 
     def _declare(self, schema: Schema) -> None:
@@ -196,6 +198,8 @@ class Collector:
         if record.get(DELETED_AT) is not None:
             state = RecordState.GONE
         error = self._complaint(reading, rid, record, fields, digest) if state is RecordState.LIVE else None
+        if error:
+            reading.unreadable[rid] = error
         reading.shown[rid] = digest
         for column, value in fields.items():
             if column not in reading.not_uuid and isinstance(value, str):

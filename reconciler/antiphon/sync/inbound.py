@@ -10,8 +10,11 @@ from antiphon.ledger import Ledger
 from antiphon.model import Instant, Side
 from antiphon.singer.plugins import Ended, TapRun, ending
 from antiphon.sync.collect import Collector, Counts, Stream, complete
+from antiphon.sync.report import Reporter
 
 _PAUSE = 0.02
+_NAMED = 5
+"""So many unreadable records are told by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,18 @@ def read_sides(ledger: Ledger, sources: list[Source], clock: Callable[[], Instan
     if tripped:
         raise GuardTripped("\n".join(t.message for t in tripped), hint=tripped[0].hint)
     return counts
+
+
+def tell_read(report: Reporter, side: Side, counts: Counts, **facts: object) -> None:
+    """Say what the read of one entity brought, and which records could not be believed."""
+    report.say(
+        "read",
+        f"read {side} {counts.entity}: {counts.seen} records, {counts.changed} changed, {counts.missing} missing",
+        side=side, entity=counts.entity, seen=counts.seen, changed=counts.changed, missing=counts.missing, **facts,
+    )
+    for rid, reason in list(counts.unreadable.items())[:_NAMED]:
+        report.warn(
+            "unreadable", f"{side} {counts.entity} {rid} is left out until it can be read: {reason}", side=side, entity=counts.entity, id=rid,
+        )
+    if len(counts.unreadable) > _NAMED:
+        report.warn("unreadable", f"{side} {counts.entity}: {len(counts.unreadable)} records are left out, among them these", side=side)

@@ -15,6 +15,7 @@ from antiphon.singer.messages import State, parse
 from antiphon.sync.collect import Collector, Stream, complete
 from antiphon.sync.confirm import acknowledge, read_receipts
 from antiphon.sync.deliver import intend, messages, ready
+from antiphon.sync.inbound import tell_read
 from antiphon.sync.planning import adopt, index, propose, unread
 from antiphon.sync.run import Runner
 
@@ -40,10 +41,7 @@ def take_in(runner: Runner, side: Side, lines: Iterable[bytes], say_state: Calla
             said, said_at = collector.state, runner.clock()
             say_state(said)
     for counts in collector.ended():
-        runner.report.say(
-            "read", f"read {side} {counts.entity}: {counts.seen} records, {counts.changed} changed, {counts.missing} missing",
-            side=side, entity=counts.entity, seen=counts.seen, changed=counts.changed, missing=counts.missing,
-        )
+        tell_read(runner.report, side, counts)
     if collector.state is not None and collector.state is not said:
         say_state(collector.state)
 

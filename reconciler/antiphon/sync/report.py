@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TextIO
 
 _REDRAW = 0.2
+_PREFIX = {"warning": "! ", "debug": "  "}
 
 
 @dataclass(slots=True)
@@ -22,6 +24,7 @@ class Reporter:
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     _drawn: float = 0.0
     _open: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def say(self, event: str, message: str, **facts: object) -> None:
         """Something that a user wants to know."""
@@ -46,12 +49,13 @@ class Reporter:
             self._write("debug", "plugin", line, {"plugin": name})
 
     def _write(self, level: str, event: str, message: str, facts: dict[str, object]) -> None:
-        if self._open:
-            self._open = False
-            print("\r\x1b[K", end="", file=self.stream)
         if self.human:
-            prefix = "! " if level == "warning" else ("  " if level == "debug" else "")
-            print(prefix + message, file=self.stream, flush=True)
-            return
-        line = {"ts": datetime.now(UTC).isoformat(), "level": level, "event": event, "message": message, **facts}
-        print(json.dumps(line, default=str), file=self.stream, flush=True)
+            line = _PREFIX.get(level, "") + message
+        else:
+            now = datetime.now(UTC).isoformat()
+            line = json.dumps({"ts": now, "level": level, "event": event, "message": message, **facts}, default=str)
+        with self._lock:  # plugins speak from threads of their own
+            cleared = "\r\x1b[K" if self._open else ""
+            self._open = False
+            self.stream.write(f"{cleared}{line}\n")
+            self.stream.flush()

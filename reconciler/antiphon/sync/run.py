@@ -25,7 +25,7 @@ from antiphon.singer.catalog import Wanted, has_bookmark, select, turned_back
 from antiphon.singer.plugins import Outcome, Workshop
 from antiphon.sync.collect import Counts, Stream
 from antiphon.sync.confirm import AHEAD, read_receipts, rotate
-from antiphon.sync.inbound import Source, read_sides
+from antiphon.sync.inbound import Source, read_sides, tell_read
 from antiphon.sync.outbound import Delivery, Written, deliver_side
 from antiphon.sync.planning import adopt, index, propose
 from antiphon.sync.report import Reporter
@@ -120,11 +120,7 @@ class Runner:
         self._unblock()
         for side, found in sorted(counts.items()):
             for each in found:
-                self.report.say(
-                    "read", f"read {side} {each.entity}: {each.seen} records, {each.changed} changed, {each.missing} missing",
-                    side=side, entity=each.entity, seen=each.seen, changed=each.changed, missing=each.missing,
-                    seconds=round(time.monotonic() - started, 3),
-                )
+                tell_read(self.report, side, each, seconds=round(time.monotonic() - started, 3))
         return counts
 
     def propose(self, *, reviewed: frozenset[str] | None = None) -> tuple[SyncMapping, Plan]:
@@ -201,7 +197,7 @@ class Runner:
         findings = lint(self.config, columns, self.receipts)
         errors = [f for f in findings if f.severity == "error"]
         if errors:
-            raise ConfigError("\n".join(f"{self.config.locate(f.where)}: {f.message}" for f in errors), hint=errors[0].hint)
+            raise ConfigError("\n".join(f"{self.config.locate(f.where)}: {f.message}" for f in errors), hint=errors[0].hint or "correct sync.yml, or what the tap shows")
         scope = scope_version(self.config)
         instance = self.ledger.instance
         if instance.scope_version != scope:
