@@ -197,15 +197,19 @@ class Workspace:
     def drop_op(self, op: Op, why: str) -> None:
         """Call a planned operation off; one that was never stored leaves no trace."""
         self.put_op(replace(op, state=OpState.DROPPED, error=why))
+        if all(stored.op_id != op.op_id for stored in self.facts.ops(op.lid).values()):
+            del self._op_rows[op.op_id]
 
     def put_conflict(self, conflict: Conflict) -> None:
-        """Store a conflict."""
+        """Store a conflict; one that is over before it was ever stored leaves no trace."""
         mine = self.conflicts(conflict.lid)
-        if conflict.state is ConflictState.CLOSED:
-            mine.pop(conflict.cid, None)
-        else:
-            mine[conflict.cid] = conflict
         self._conflict_rows[conflict.cid] = conflict
+        if conflict.state is not ConflictState.CLOSED:
+            mine[conflict.cid] = conflict
+            return
+        mine.pop(conflict.cid, None)
+        if all(stored.cid != conflict.cid for stored in self.facts.conflicts(conflict.lid)):
+            del self._conflict_rows[conflict.cid]
 
     def put_tombstone(self, tombstone: Tombstone) -> None:
         """Remember a record that is gone."""

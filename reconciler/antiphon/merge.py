@@ -18,7 +18,7 @@ from dataclasses import field as attribute
 from typing import TypeAlias
 
 from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, canon, is_empty, split
-from antiphon.mapping import Entity, Field, SetUnion
+from antiphon.mapping import Entity, Field, Park, SetUnion
 from antiphon.model import MISSING, ConflictKind, Instant, Missing, Side, Value
 from antiphon.policies import Combined, Contest, Undecided, Wins, decide
 from antiphon.represent import MemberOf, represent
@@ -231,6 +231,8 @@ def _verdict(
     )
     verdict = decide(policy, lead, contest)
     if isinstance(verdict, Undecided):
+        if joining and isinstance(policy, Park):
+            return Hold(ConflictKind.JOIN, "the sides differ where they first meet; `initial` is to ask")
         return Hold(ConflictKind.JOIN if joining else ConflictKind.FIELD, verdict.reason)
     return verdict
 
@@ -310,7 +312,11 @@ def _combined(sides: tuple[Side, Side], reading: Reading, verdict: Combined, aro
         now = reading.values[side]
         if isinstance(now, Missing) or not around.equal(reading.field, side, now, value):
             lost = has_changed(reading, side, around) and not isinstance(now, Missing)
+            other = sides[1] if side == sides[0] else sides[0]
+            there = reading.values[other]
+            held = not isinstance(there, Missing) and around.agree(reading.field, (side, other), value, there)
+            source = there if held else MISSING  # where both sides are written, none of it is agreed before both are
             writes.append(
-                Write(reading.field.name, side, value, now, MISSING, verdict.reason, now if lost else MISSING)
+                Write(reading.field.name, side, value, now, source, verdict.reason, now if lost else MISSING)
             )
     return writes

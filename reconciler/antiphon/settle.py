@@ -225,22 +225,25 @@ def observed(
         return 0 if gone else op.attempt + 1
     if op.kind is OpKind.UPDATE and _is_remnant(ws, around, op, seen):
         return REMNANT
-    visible = [_settle_value(ws, around, op, name, seen, mapping) for name in op.patch if name in around.entity.fields]
-    settled = all(visible)
+    fields = around.entity.fields
+    visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in op.patch if name in fields}
+    settled = all(visible.values())
     if not sent:
-        ws.put_op(
-            replace(
-                op,
-                state=OpState.ACKED if settled else OpState.DROPPED,
-                error="" if settled else "not seen after a crash",
-            )
-        )
+        error = "" if settled else "not seen after a crash"
+        ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error=error))
+        _record(ws, op, {n: op.patch[n] for n in visible if visible[n] or _may_be_lost(around, op, n, seen)}, at)
         if settled:
-            _record(ws, op, op.patch, at)
             _activate(ws, op)
         return 0
     ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "not visible"))
     return 0 if settled else op.attempt + 1
+
+
+def _may_be_lost(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:
+    """An edit that this write was to overwrite is not there any more: perhaps by this write, and something came after it."""
+    field = around.entity.fields[name]
+    now = seen.fields.get(field.columns[op.side], MISSING)
+    return name in op.losers and not isinstance(now, Missing) and not around.equal(field, op.side, now, op.losers[name])
 
 
 def _settle_value(

@@ -104,9 +104,7 @@ def account(world: World, entity: str, table: str, fields: Iterable[str], rounds
     return found
 
 
-def _kind(
-    side: str, edit: Step, then: Step | None, elsewhere: list[Step], losers: list[Any], rounds: Rounds
-) -> str:
+def _kind(side: str, edit: Step, then: Step | None, elsewhere: list[Step], losers: list[Any], rounds: Rounds) -> str:
     if then is None:
         return "present"
     if not then.by_sync:

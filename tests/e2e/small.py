@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from antiphon_sandbox.people import people
 from tests.e2e.world import SIDES, World
 
@@ -26,9 +28,7 @@ def make_small(world: World, number: int, *, warehouse: str = "") -> None:
     """Both sides know the same `number` people under other ids; `warehouse` adds to that side's table."""
     for side, more in zip(SIDES, ("", warehouse), strict=True):
         world.make_tables(side, TABLE.format(more=more))
-        rows = [
-            (f"{side}-{p.number:03d}", p.email, p.first_name, p.city, p.phone, p.score) for p in people(0, number)
-        ]
+        rows = [(f"{side}-{p.number:03d}", p.email, p.first_name, p.city, p.phone, p.score) for p in people(0, number)]
         world.copy(side, "contacts", ("id", "email", "first_name", "city", "phone", "score"), rows)
 
 
@@ -37,6 +37,6 @@ def write_small(world: World, *, crm: str = "", warehouse: str = "", on_delete: 
     world.write_sync(ENTITY.format(crm=crm, warehouse=warehouse, on_delete=on_delete, guards=guards))
 
 
-def column(world: World, side: str, name: str) -> dict[str, object]:
+def column(world: World, side: str, name: str) -> dict[str, Any]:
     """One column of a side's people, by number."""
     return {key.removeprefix(f"{side}-"): value for key, value in world.sql(side, f"select id, {name} from contacts")}

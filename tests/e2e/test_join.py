@@ -61,7 +61,7 @@ MEETINGS = {
 
 
 def fill(world: World, meeting: Meeting) -> None:
-    """10,000 people on each side: 3,000 of them the same, spelled differently in part; some twice, some without e-mail."""
+    """10,000 people on each side, 3,000 of them the same; some twice, some spelled differently or without e-mail."""
     stamp = ", updated_at timestamptz not null default clock_timestamp()" if meeting.updated_at else ""
     tables = {
         "crm": f"create table customers (id {meeting.crm_key} primary key, {COLUMNS}, note text default 'none'{stamp})",
@@ -176,8 +176,10 @@ def test_two_populated_sides_join_without_a_duplicate(world: World, kind: str) -
 
 def assert_equal_pairs(world: World) -> None:
     """By e-mail, whoever is once on each side is the same there in every field, and the CRM's word went."""
-    query = "select {spelled}, first_name, last_name, city, phone from {table} where {spelled} in (" \
+    query = (
+        "select {spelled}, first_name, last_name, city, phone from {table} where {spelled} in ("
         "select {spelled} from {table} where email is not null group by 1 having count(*) = 1)"
+    )
     rows = {
         side: {email: rest for email, *rest in world.sql(side, query.format(spelled=SPELLED, table=table))}
         for side, table in (("crm", "customers"), ("warehouse", "contacts"))
@@ -192,16 +194,21 @@ def test_a_side_that_numbers_its_records_gets_no_new_ones_and_everyone_is_told_w
     world.make_tables("warehouse", f"create table contacts (contact_id text primary key, {COLUMNS})")
     world.copy("crm", "customers", FIELDS, [_row(p, 3)[1:] for p in people(300, 100)])
     world.copy("warehouse", "contacts", ("contact_id", *FIELDS), [_row(p, 4) for p in people(350, 100)])
-    for options in ("allow: [create, update]", "on_create: uuid", "on_create: {from: warehouse}"):
-        world.write_sync(ENTITY.format(crm=options, warehouse="on_create: {from: crm}"))
+
+    def write(crm: str) -> None:
+        world.write_sync(ENTITY.format(crm=crm, warehouse="on_create: {from: crm}"))
+
+    for options in ("allow: [create, update]", "on_create: {from: warehouse}"):
+        write(options)
         world.antiphon("sync")
-        assert world.sql("crm", "select min(id), max(id), count(*) from customers") == [
-            (1, 100, 100)
-        ]
+        assert world.sql("crm", "select min(id), max(id), count(*) from customers") == [(1, 100, 100)]
         waiting = world.conflicts()
         assert {conflict["kind"] for conflict in waiting} == {"key"}
         assert len(waiting) == 50
         assert all("id" in conflict["reason"] or "on_create" in conflict["reason"] for conflict in waiting)
+    write("on_create: uuid")
+    assert "a UUID is none" in world.antiphon("sync", code=64).err
+    write("on_create: {from: warehouse}")
     assert world.number("warehouse", "select count(*) from contacts") == 150
     assert world.number("warehouse", "select count(*) from contacts where contact_id ~ '^[0-9]+$'") == 50
     world.sql("crm", "insert into customers (email, city) values ('next@example.com', 'Rome')")

@@ -40,9 +40,11 @@ MARKS = {
     "tap": ("tap-record", "tap-state"),
     "target": ("target-state", "flush"),
 }
+TAP, TARGET = ("tap-postgres", "--catalog"), ("target-postgres", "--config")
 TABLE = """create table people (
-    id uuid primary key default gen_random_uuid(), code text not null default '', first_name text, city text, phone text,
-    note text default 'untouched', updated_at timestamptz not null default clock_timestamp()
+    id uuid primary key default gen_random_uuid(), code text not null default '',
+    first_name text, city text, phone text, note text default 'untouched',
+    updated_at timestamptz not null default clock_timestamp()
 );
 create function touch() returns trigger language plpgsql as
   $$ begin new.updated_at := clock_timestamp(); return new; end $$;
@@ -78,9 +80,7 @@ class Killer:
             code, name = f"P{self.chance.randrange(PEOPLE):04d}", self.chance.choice(FIELDS)
             for side in SIDES if self.chance.random() < 0.2 else [self.chance.choice(SIDES)]:
                 self.written += 1
-                self.world.sql(
-                    side, f"update people set {name} = %s where code = %s", f"{side} {self.written}", code
-                )
+                self.world.sql(side, f"update people set {name} = %s where code = %s", f"{side} {self.written}", code)
         self.written += 1
         side = self.chance.choice(SIDES)
         self.world.sql(side, "insert into people (code, city) values (%s, %s)", f"N{self.written:04d}", side)
@@ -92,8 +92,8 @@ class Killer:
         if victim == "antiphon":
             time.sleep(self.chance.uniform(0.0, 2.5))
         else:
-            wanted = {"tap": ("tap-postgres", "--catalog"), "target": ("target-postgres", "--config")}[victim]
-            pid = _await(lambda: _child(process.pid, *wanted) or (0 if process.poll() is not None else None))
+            wanted = {"tap": TAP, "target": TARGET}[victim]
+            pid = _await(lambda: next(iter(_children(process.pid, *wanted)), 0 if process.poll() is not None else None))
             time.sleep(self.chance.uniform(0.0, 1.0))
         hit = bool(pid) and self._kill(pid or 0)
         self._end(process)
@@ -101,9 +101,9 @@ class Killer:
 
     def kill_by_mark(self, victim: str, mark: str) -> bool:
         """Kill when a plugin prints a certain message."""
-        process = self.world.start("-c", "watched.yml", "sync", "--wait", "60", KILL=f"{mark} {victim}")
-        done = self._end(process)
-        return done.code != 0 or "ended with exit code -9" in done.err or victim == "target"
+        token = self.world.folder / f"killed-{self.written}"
+        self._end(self.world.start("-c", "watched.yml", "sync", "--wait", "60", KILL=f"{mark} {victim} {token}"))
+        return token.exists()
 
     def kill_in_flush(self, victim: str) -> bool:
         """Kill while the target's statement waits for a lock in the warehouse."""
@@ -116,7 +116,9 @@ class Killer:
             found = _await(
                 lambda: self.world.number("warehouse", waiting, ACCOUNT) or (0 if process.poll() is not None else None)
             )
-            pid = process.pid if victim == "antiphon" else _child(process.pid, "target-postgres", "--config", "warehouse")
+            pid: int | None = process.pid
+            if victim == "target":  # that of the CRM ends by itself
+                pid = _await(lambda: targets[0] if len(targets := _children(process.pid, *TARGET)) == 1 else None)
             hit = bool(found and pid) and self._kill(pid or 0)
             time.sleep(0.2)
             connection.rollback()
@@ -205,15 +207,15 @@ def test_kills_at_any_moment_lose_nothing_and_double_nobody(killer: Killer) -> N
     assert sum(killer.killed.values()) == KILLS
 
 
-def _child(parent: int, *words: str) -> int | None:
-    """A living child process whose command line holds all the words."""
+def _children(parent: int, *words: str) -> list[int]:
+    """The living child processes whose command line holds all the words."""
+    found = []
     for folder in Path("/proc").iterdir():
         with suppress(OSError, ValueError):
             if folder.name.isdecimal() and int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
                 line = (folder / "cmdline").read_text()
-                if all(word in line for word in words if word != "warehouse"):
-                    return int(folder.name)
-    return None
+                found += [int(folder.name)] if all(word in line for word in words) else []
+    return found
 
 
 def _await(look: Callable[[], int | None], seconds: float = 60) -> int:

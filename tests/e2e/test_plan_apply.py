@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from antiphon_sandbox.people import people
 from tests.e2e.small import column, make_small, write_small
 from tests.e2e.world import SIDES, World
 
@@ -61,7 +62,11 @@ def test_apply_carries_out_what_was_reviewed_and_drops_what_changed_since(joined
 @pytest.mark.parametrize(
     ("guard", "act", "said"),
     [
-        ("max_create: 2", "insert into contacts (id, email) select 'crm-9' || n, n || '@new' from generate_series(1, 3) n", "3 contact would be created on warehouse"),
+        (
+            "max_create: 2",
+            "insert into contacts (id, email) select 'crm-9' || n, n || '@new' from generate_series(1, 3) n",
+            "3 contact would be created on warehouse",
+        ),
         ("max_change: 5%", "update contacts set city = 'X' where id < 'crm-003'", "crm changed 3 of 40"),
     ],
     ids=["max_create", "max_change"],
@@ -84,7 +89,9 @@ def test_too_many_deletions_stop_the_run(world: World) -> None:
     make_small(world, NUMBER)
     write_small(world, on_delete="delete", guards="guards: {max_delete: 2}\n")
     text = (world.folder / "sync.yml").read_text(encoding="utf-8")
-    (world.folder / "sync.yml").write_text(text.replace("target:\n", "target:\n      deletes: true\n"), encoding="utf-8")
+    (world.folder / "sync.yml").write_text(
+        text.replace("target:\n", "target:\n      deletes: true\n"), encoding="utf-8"
+    )
     world.antiphon("sync")
     world.sql("crm", "delete from contacts where id < 'crm-003'")
     world.antiphon("sync")  # missing once proves nothing
@@ -135,7 +142,10 @@ def test_a_person_settles_conflicts_and_the_next_sync_carries_it_out(joined: Wor
     assert {side: column(joined, side, "city")["001"] for side in SIDES} == {side: f"of {side}" for side in SIDES}
     waiting = {json.dumps(conflict): conflict for conflict in joined.conflicts()}
     assert len(waiting) == 3
-    by_number = {number: next(c for text, c in waiting.items() if f"crm-{number}" in text) for number in ("001", "002", "003")}
+    by_number = {
+        f"{person.number:03d}": next(conflict for text, conflict in waiting.items() if person.email in text)
+        for person in people(1, 3)
+    }
     shown = joined.antiphon("conflicts", "show", by_number["001"]["cid"]).out
     assert "of crm" in shown
     assert "of warehouse" in shown
@@ -143,8 +153,8 @@ def test_a_person_settles_conflicts_and_the_next_sync_carries_it_out(joined: Wor
 
     joined.antiphon("conflicts", "resolve", by_number["001"]["cid"], "--take", "crm")
     joined.antiphon("conflicts", "resolve", by_number["002"]["cid"], "--take", "warehouse")
-    joined.antiphon("conflicts", "resolve", by_number["003"]["cid"], "--value", "of neither")
     joined.antiphon("conflicts", "resolve", by_number["003"]["cid"], "--take", "nobody", code=64)
+    joined.antiphon("conflicts", "resolve", by_number["003"]["cid"], "--value", "of neither")
     joined.antiphon("sync", "--strict")
     for side in SIDES:
         cities = column(joined, side, "city")

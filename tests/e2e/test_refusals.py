@@ -26,7 +26,9 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-def test_the_row_that_is_refused_waits_with_the_servers_words_and_everyone_else_arrives(world: World, kind: str) -> None:
+def test_the_row_that_is_refused_waits_with_the_servers_words_and_everyone_else_arrives(
+    world: World, kind: str
+) -> None:
     constraint, bad, good, words = REFUSALS[kind]
     make_small(world, NUMBER, warehouse=constraint)
     if kind == "trigger":

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -36,7 +35,8 @@ LONGEST = 300
 
 PLUGINS = """\
   {side}:
-    config: {{host: {cluster.host}, port: {cluster.port}, user: {account}, password: $SYNC_PASSWORD, database: {database}}}
+    config:
+      {{host: {cluster.host}, port: {cluster.port}, user: {account}, password: $SYNC_PASSWORD, database: {database}}}
     tap: {{command: {tap}, config: {{filter_schemas: [public]}}, env: {{PGTZ: UTC}}}}
     target:
       command: {target}
@@ -46,13 +46,15 @@ PLUGINS = """\
 """
 
 DEFINITIONS = """
-select 'column', c.table_name || '.' || c.column_name, concat_ws(' ', ordinal_position, data_type, udt_name, is_nullable,
-       column_default, character_maximum_length, numeric_precision, numeric_scale, is_identity, is_generated)
+select 'column', c.table_name || '.' || c.column_name, concat_ws(' ', ordinal_position, data_type, udt_name,
+       is_nullable, column_default, character_maximum_length, numeric_precision, numeric_scale, is_identity,
+       is_generated)
   from information_schema.columns c where c.table_schema = 'public'
 union all select 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
   from pg_constraint where connamespace = 'public'::regnamespace
 union all select 'index', tablename || '.' || indexname, indexdef from pg_indexes where schemaname = 'public'
-union all select 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+union all select 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
+  from pg_trigger where not tgisinternal
 union all select 'table', relname, concat_ws(' ', relkind, relpersistence, relacl) from pg_class
   where relnamespace = 'public'::regnamespace
 order by 1, 2
@@ -170,7 +172,7 @@ class World:
         if catalogs:
             for side in SIDES:
                 self._discover(side)
-            sides = re.sub(r"^  (\w+):\n(.*\n)    tap: {", r"  \1:\n\2    tap: {catalog: \1.json, ", sides, flags=re.MULTILINE)
+                sides = sides.replace("    tap: {command", f"    tap: {{catalog: {side}.json, command", 1)
         (self.folder / name).write_text(f"name: e2e\nsides:\n{sides}{entities}", encoding="utf-8")
 
     def settings(self, side: str) -> dict[str, Any]:
@@ -209,7 +211,9 @@ class World:
         out, err = process.communicate(timeout=LONGEST)
         done = Done(process.returncode, out, err, time.monotonic() - started)
         print(f"{done.seconds:5.1f} s  antiphon {' '.join(arguments)}: {done.code} {done.wrote() or ''}")
-        assert code is None or done.code == code, f"antiphon {' '.join(arguments)}: {done.code}\n{out[-3000:]}\n{spoken(err)}"
+        assert code is None or done.code == code, (
+            f"antiphon {' '.join(arguments)}: {done.code}\n{out[-3000:]}\n{spoken(err)}"
+        )
         return done
 
     def shell(self, line: str, code: int = 0) -> Done:
@@ -274,11 +278,3 @@ def add_sync_account(cluster: postgres.Cluster) -> None:
     """The account of the sync: rows may be read and written, definitions may not be touched."""
     with postgres.connect(cluster) as connection:
         connection.execute(f"create role {ACCOUNT} login password '{PASSWORD}'".encode())
-
-
-def alive(pid: int) -> bool:
-    """Whether a process still runs."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False

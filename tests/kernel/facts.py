@@ -48,6 +48,7 @@ from antiphon.model import (
 )
 from antiphon.plan import Plan, make_plan
 from antiphon.protocol import ReceiptLine, Status
+from antiphon.represent import referenced
 from antiphon.settle import Moment, delivered, receipt, reject
 
 CRM, WAREHOUSE = SIDES = ("crm", "warehouse")
@@ -249,7 +250,8 @@ class World:
         return self.adopt(self.plan(**options))
 
     def send(self, op: Op) -> Op:
-        """The operation goes out; nothing is known of it yet."""
+        """The operation goes out, its references resolved; nothing is known of it yet."""
+        op = replace(op, patch=self._resolved(op, op.patch), key=self._resolved(op, op.key))
         with self.ledger.transaction():
             (numbered,) = self.ledger.number([op])
             sent = replace(numbered, state=OpState.INFLIGHT, sent_at=self.now)
@@ -358,6 +360,13 @@ class World:
             ws = self.ledger.workspace(SIDES)
             settle(ws, Moment(self.now, f"run-{self.run}", self.mapping.version))
             self.ledger.apply_workspace(ws)
+
+    def _resolved(self, op: Op, values: MappingOf[str, Value]) -> dict[str, Value]:
+        found = {}
+        for name, value in values.items():
+            lid = referenced(value)
+            found[name] = value if lid is None else self.members(lid)[op.side]
+        return found
 
     def _index(self) -> None:
         store = self.ledger.store

@@ -297,6 +297,7 @@ def test_a_base_is_a_pair_that_was_seen_or_written(history: Any) -> None:
         for row in world.dump()["obs"]:
             stood.update((row.side, name, repr(value)) for name, value in row.fields.items())
 
+    stood.update((row.side, row.field, repr(row.value)) for row in world.dump()["base"])
     remember()
     for _ in range(5):
         plan = world.round()

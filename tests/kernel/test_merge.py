@@ -13,7 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.equivalence import EMPTY, canonical_json
-from antiphon.mapping import Field, Initial, Kind, Latest, NonEmpty, Owner, Park, Policy, SetUnion
+from antiphon.mapping import (
+    Extreme,
+    Field,
+    Initial,
+    Kind,
+    Ladder,
+    Latest,
+    NonEmpty,
+    OptOut,
+    Owner,
+    Park,
+    Policy,
+    SetUnion,
+)
 from antiphon.merge import Adopt, Decision, Hold, Outcome, Reading, Send, Still, Surroundings, Wait, Write, merge
 from antiphon.model import MISSING, ConflictKind, Instant, Missing, Rid, Side, Value
 from antiphon.represent import reference
@@ -97,6 +110,10 @@ POLICIES: list[Policy] = [
     Latest(Owner(CRM)),
     NonEmpty(),
     SetUnion(),
+    Extreme(greatest=True),
+    Extreme(greatest=False),
+    Ladder(("x", "y")),
+    OptOut(("x",)),
 ]
 
 
@@ -236,7 +253,7 @@ def test_the_algebra_of_a_policy(policy: Policy) -> None:
             dict.fromkeys(SIDES, base),
             {SWAPPED[s]: span for s, span in changed_in.items()},
         )
-        if not isinstance(policy, SetUnion):  # of members that compare alike a set keeps one side's spelling
+        if not isinstance(policy, SetUnion | OptOut):  # of two spellings of one meaning either may stay
             assert mirror(merge(SIDES, [swapped], around(flipped))) == without_reason(found)
 
     holds()
@@ -326,6 +343,11 @@ def by_the_law(
             return over(otherwise.side) if isinstance(otherwise, Owner) else ask
         case NonEmpty():
             return ask if empty is None else over(SWAPPED[empty])
+        case Extreme() | Ladder():
+            last = isinstance(rule, Ladder) or rule.greatest
+            return over(SWAPPED[empty] if empty else next(s for s in SIDES if (now[s] == "y") is last))
+        case OptOut():
+            return over(next(s for s in SIDES if now[s] == "x")) if "x" in now.values() else ask
         case SetUnion():
             was = [{meaning(base[s])} - {"empty"} if base else set() for s in SIDES]
             has = [{now[s]} - {"empty"} for s in SIDES]

@@ -34,7 +34,7 @@ sides:
   warehouse:
     config: {{path: {folder}/warehouse.json, switches: {folder}/warehouse-switches.json}}
     tap: {{command: bin/tap-file}}
-    target: {{command: bin/target-file, deletes: true}}
+    target: {{command: [bin/target-file], deletes: true}}
 entities:
   person:
     sides:

@@ -128,11 +128,14 @@ def main(arguments: list[str]) -> None:
     for line in [f"writing {config['path']}", *faults.get("say", [])]:
         print(line, file=sys.stderr, flush=True)
     for line in faults.get("remark", []):
-        print(line, flush=True)
+        sys.stdout.buffer.write(f"{line}\n".encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
     for stream, edits in faults.get("meanwhile", {}).items():
         for key, edit in edits.items():
             row = system.find(stream, {system.tables[stream]["key"][0]: key})
-            if row is not None:
+            if row is not None and edit is None:
+                system.tables[stream]["rows"].remove(row)
+            elif row is not None:
                 row.update(edit)
     state = consume(system)
     system.keep()

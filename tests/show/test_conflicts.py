@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from antiphon.errors import ConfigError
+from antiphon.ledger import Ledger
+from antiphon.ledger.memory import MemoryStore
 from antiphon.mapping import EntitySide, Owner, Park
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Conflict, ConflictKind, ConflictState, OpKind
@@ -20,6 +22,7 @@ from antiphon.show.conflicts import (
     waiting,
 )
 from antiphon.sync import confirm, planning
+from antiphon.sync.decide import resolve
 from tests.show.world import MINUTE, START, World, contact, flat, lived, sync_of
 
 NOW = START + 10 * MINUTE
@@ -204,6 +207,11 @@ def cases() -> Iterator[tuple[Conflict, SyncMapping, list[str]]]:
     update = frozenset({OpKind.UPDATE})
     yield conflict_of(ConflictKind.FIELD, "city"), MAPPING, ["--take crm", "--take warehouse", "--value VALUE"]
     yield conflict_of(ConflictKind.JOIN, "address"), MAPPING, ["--take crm", "--take warehouse"]
+    yield (
+        conflict_of(ConflictKind.REJECTED, side="crm"),
+        MAPPING,
+        ["--retry", "or change the record on either side: a change is tried by itself"],
+    )
     yield conflict_of(ConflictKind.DELETE, deleted_on="crm"), MAPPING, ["--take crm", "--take warehouse"]
     yield (
         conflict_of(ConflictKind.DELETE_UPDATE, deleted_on="crm"),
@@ -215,16 +223,23 @@ def cases() -> Iterator[tuple[Conflict, SyncMapping, list[str]]]:
         variant(allow=update),
         ["--take warehouse", "creating it again on warehouse is not possible: its `allow:` has no create"],
     )
-    yield conflict_of(ConflictKind.DELETE_UPDATE, deleted_on="crm", remnant=True), MAPPING, ["--retry"]
+    yield (
+        conflict_of(ConflictKind.DELETE_UPDATE, deleted_on="crm", remnant=True),
+        MAPPING,
+        [
+            "--take warehouse",
+            "or delete what is left of it on crm: then it is a deletion like any other",
+        ],
+    )
     yield (
         conflict_of(ConflictKind.FORBIDDEN, "city"),
         variant(allow=frozenset({OpKind.CREATE})),
-        ["allow the write (`allow:` of the side or of contact in sync.yml)", "--take warehouse"],
+        ["allow the write (`allow:` of the side in sync.yml), or put the value back on the other side"],
     )
     yield (
         conflict_of(ConflictKind.KEY, "email"),
         variant(key=("email",)),
-        ["put the key back on the side that changed it, or map another field", "--take warehouse"],
+        ["put the key back on the side that changed it, or map another field"],
     )
     yield (
         conflict_of(ConflictKind.UNMAPPED, "stage"),
@@ -244,6 +259,22 @@ CASES = list(cases())
 @pytest.mark.parametrize(("conflict", "mapping", "expected"), CASES, ids=range(len(CASES)))
 def test_the_answers_fit_the_conflict(conflict: Conflict, mapping: SyncMapping, expected: list[str]) -> None:
     assert offered(conflict, mapping) == expected
+
+
+def test_every_command_that_is_offered_is_taken() -> None:
+    """The two tables, of what is offered and of what is accepted, are one."""
+    for conflict, mapping, _ in CASES:
+        for answer in answers(conflict, mapping):
+            if not answer.options:
+                continue
+            ledger = Ledger(MemoryStore())
+            ledger.create(ledger_id="L1", name="s", now=1)
+            with ledger.transaction():
+                ledger.put([conflict])
+            option, _, given = answer.options.partition(" ")
+            chosen: dict[str, Any] = {"take": None, "value": None, "retry": False}
+            chosen[option.removeprefix("--")] = given or True
+            assert resolve(ledger, mapping.sides, conflict.cid, **chosen)
 
 
 def test_a_group_is_shown_with_all_its_fields_and_takes_no_single_value() -> None:

@@ -36,7 +36,7 @@ newly linked: 1
     contact "Ann@x.com", crm:c1 = warehouse:w1: the same email
 waiting for a person: 1
     contact "Ann@x.com", name: crm Ann | warehouse Anne
-        both sides changed it; the policy is to ask
+        the sides differ where they first meet; `initial` is to ask
 1 to create, 0 to update, 0 to delete, 1 conflict"""
     )
 

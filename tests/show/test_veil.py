@@ -58,7 +58,7 @@ def life(
     return world, plans
 
 
-def everything(world: World, plans: list[Plan]) -> list[str]:
+def everything(world: World, plans: list[Plan], typed: str = "crm:c1") -> list[str]:
     """All that this package can show of a world."""
     ledger, mapping, now = world.ledger, world.mapping, world.clock()
     texts = [conflicts_text(ledger, mapping, now), status_text(ledger, mapping, now)]
@@ -71,8 +71,8 @@ def everything(world: World, plans: list[Plan]) -> list[str]:
         dicts.append(conflict_dict(ledger, mapping, conflict.cid))
     fields: list[str | None] = [None, *mapping.entities["contact"].fields]
     for field in fields:
-        texts.append(why_text(ledger, mapping, "crm:c1", field, now))
-        dicts.append(why_dict(ledger, mapping, "crm:c1", field, now))
+        texts.append(why_text(ledger, mapping, typed, field, now))
+        dicts.append(why_dict(ledger, mapping, typed, field, now))
     return texts + [canonical_json(each) for each in dicts]
 
 
@@ -134,6 +134,19 @@ def test_an_id_made_of_a_sensitive_field_is_hidden_with_its_copies_and_reference
     assert veil.hides("contact", "boss")
     assert veil.columns("contact", "crm", {"id": "ann", "city": "Rome"}) == {"id": MASK, "city": "Rome"}
     assert veil.text('several have it: crm ["a]n"], warehouse ["b"].', ()) == f"several have it: crm {MASK}."
+
+
+def test_hidden_match_values_and_ids_appear_nowhere() -> None:
+    code = Field("code", {"crm": "id", "warehouse": "code"}, Park())
+    entity = contact(sensitive=("email", "code", "stage"), code=code)
+    world, plans = life(entity, {"code": "ж1", "stage": "ж5"}, {"stage": "ж6"}, {"stage": "ж7"})
+    twin = {"id": "ж2", "email": "ann@x.com", "firstname": "Ann"}
+    world.rows["crm"]["c1"] = twin
+    world.rows["crm"]["c3"] = {**twin, "id": "ж3"}
+    plans.append(world.round())
+    shown = everything(world, plans, "crm:ж1")
+    assert any(f"crm:{MASK}" in text for text in shown)
+    assert [text for text in shown if "ж" in text or "ann@x.com" in text] == []
 
 
 def test_a_field_that_shares_a_column_with_a_sensitive_one_is_hidden() -> None:

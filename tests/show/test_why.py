@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from antiphon.errors import ConfigError
 from antiphon.ledger.tables import LINK, OBS
-from antiphon.model import LinkState, RecordState
+from antiphon.mapping import Field, Park
+from antiphon.model import Audit, Cause, LinkState, OpState, RecordState
 from antiphon.show.find import find_record
+from antiphon.show.plan import plan_text
 from antiphon.show.why import why_dict, why_text
 from antiphon.sync import confirm, planning
-from tests.show.world import MINUTE, START, World, contact, flat, lived, sync_of
+from tests.show.world import MINUTE, SIDES, START, World, contact, flat, lived, sync_of
 
 NOW = START + 10 * MINUTE
 STOPPED = (LinkState.PARKED, LinkState.QUARANTINED, LinkState.ALIAS, LinkState.DETACHED)
@@ -241,3 +244,59 @@ def test_every_state_of_a_link_and_of_a_record_can_be_shown() -> None:
         text = why_text(world.ledger, world.mapping, link.lid, None, NOW)
         amiss = "error: no permission" if shown is RecordState.ERROR else shown.value
         assert (f"c1  ({amiss})" in text) is (shown is not RecordState.LIVE)
+
+
+AUDITS = [
+    (
+        Cause.CLOBBERED,
+        "city",
+        "Rome",
+        "Oslo",
+        "city was overwritten on crm between our look and our write: Rome → Oslo",
+    ),
+    (Cause.RESTORED, "city", "Rome", "Oslo", "city was restored on crm: Rome → Oslo"),
+    (Cause.RESTORED, None, '["c0"]', '["c1"]', "Its id on crm changed: crm:c0 → crm:c1"),
+    (Cause.RESTORED, None, None, {"city": "Rome"}, "The record was restored on crm; it held city Rome"),
+    (Cause.DELETED, None, {"name": "Ann", "city": "Rome"}, None, "was deleted on crm; it held city Rome, name Ann"),
+    (Cause.PARKED, None, None, None, "The record was parked on crm"),
+]
+
+
+@pytest.mark.parametrize(("cause", "field", "old", "new", "says"), AUDITS, ids=range(len(AUDITS)))
+def test_every_cause_has_its_sentence(cause: Cause, field: str | None, old: Any, new: Any, says: str) -> None:
+    world = eventful()
+    (link,) = (link for link in world.ledger.store.scan(LINK) if link.match_rule)
+    with world.ledger.transaction():
+        world.ledger.put([Audit(link.lid, "crm", field, old, new, cause, "", "run-9", NOW)])
+    assert f"{says} (run run-9)." in flat(why_text(world.ledger, world.mapping, "crm:c1", None, NOW))
+
+
+def test_writes_that_failed_are_told() -> None:
+    world = eventful()
+    (op,) = world.ledger.open_ops("warehouse")
+    for state, says in (
+        (OpState.REJECTED, "The update of warehouse was not carried out: stale: planned anew (run run-5)."),
+        (OpState.DROPPED, "The update of warehouse was given up: stale: planned anew (run run-5)."),
+        (OpState.PLANNED, "planned 4 min ago, tried again in 5 min: stale: planned anew: city Paris → Oslo"),
+        (OpState.INFLIGHT, "Under way: update on warehouse, on its way, planned 4 min ago"),
+    ):
+        later = NOW + 5 * MINUTE if state is OpState.PLANNED else 0
+        failed = replace(op, state=state, sent_at=NOW, not_before=later, error="stale: planned anew")
+        with world.ledger.transaction():
+            world.ledger.put([failed])
+        assert says in flat(why_text(world.ledger, world.mapping, "crm:c1", None, NOW))
+
+
+def test_a_reference_is_shown_by_the_name_of_its_record() -> None:
+    boss = Field("boss", dict.fromkeys(SIDES, "boss"), Park(), references="contact")
+    world = World(sync_of(contact(boss=boss)))
+    world.add("crm", "c1", email="ann@x.com")
+    world.add("crm", "c2", email="bob@x.com", boss="c1")
+    world.read()
+    plan = world.propose()
+    (op,) = (op for op in plan.operations if op.patch["email"] == "bob@x.com")
+    lid = next(op.lid for op in plan.operations if op.patch["email"] == "ann@x.com")
+    unnamed = replace(op, patch={**op.patch, "boss": {"$link": lid}}, key={"contact_id": {"$link": lid}})
+    text = plan_text(replace(plan, operations=(unnamed,)), world.ledger, world.mapping)
+    assert '    boss   contact "ann@x.com"\n' in text
+    assert '(contact_id contact "ann@x.com")\n' in text

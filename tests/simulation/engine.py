@@ -13,6 +13,7 @@ from typing import Any, cast
 from antiphon.errors import AntiphonError, GuardTripped
 from antiphon.ledger import Ledger, Store
 from antiphon.ledger.memory import MemoryStore
+from antiphon.ledger.sql import open_store
 from antiphon.ledger.tables import CURSOR, MEMBER, OUTBOX
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Op, OpState, Rid, Side
@@ -68,6 +69,23 @@ class WatchedStore(MemoryStore):
         copy._indexes = {name: {value: set(keys) for value, keys in entries.items()}
                          for name, entries in self._indexes.items()}
         return copy
+
+
+class WatchedSqlStore:
+    """The same over a database in memory."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.inner, self.steps = open_store("sqlite://"), steps
+        self.get, self.find, self.count, self.scan = self.inner.get, self.inner.find, self.inner.count, self.inner.scan
+        self.put, self.remove, self.close = self.inner.put, self.inner.remove, self.inner.close
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """As `Store.transaction`."""
+        with self.inner.transaction():
+            yield
+            self.steps("commit")
+        self.steps("committed")
 
 
 @dataclass

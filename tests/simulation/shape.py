@@ -52,6 +52,11 @@ NUMBER: dict[str, Any] = {"type": ["number", "null"]}
 LIST: dict[str, Any] = {"type": ["array", "null"], "items": {"type": "string"}}
 INTEGER: dict[str, Any] = {"type": ["integer", "null"]}
 
+MANY: Final = 12
+"""Records enough for percentages to speak."""
+
+SHARE_OF_SQL: Final = 0.03
+
 NO_GUARDS = Guards(max_delete=Limit(), max_change=Limit(), max_create=Limit())
 
 
@@ -67,6 +72,7 @@ class Shape:
     batching: bool  # targets write when a STATE comes, not at once
     records: int
     full_every: int
+    sql: bool  # the ledger is a database, not the twin in memory
 
     def column(self, entity: str, side: Side, field: str) -> str:
         """A field's column on a side."""
@@ -91,22 +97,15 @@ def draw(rng: Random, profile: str | None = None) -> Shape:
         mapping=Mapping("simulation", SIDES, entities, "1", guards),
         wire=rng.random() < 0.3,
         batching=rng.random() < 0.4,
-        records=12 if guards is not NO_GUARDS else rng.randint(1, 3),
+        records=MANY if guards is not NO_GUARDS else rng.randint(1, 3),
         full_every=rng.randint(2, 4),
+        sql=rng.random() < SHARE_OF_SQL,
     )
 
 
 def other(side: Side) -> Side:
     """The opposite side."""
     return WAREHOUSE if side == CRM else CRM
-
-
-def without(mapping: Mapping, entity: str, field: str) -> Mapping:
-    """The mapping after somebody took a field out of sync.yml."""
-    there = mapping.entities[entity]
-    fields = {name: f for name, f in there.fields.items() if name != field}
-    changed = replace(there, fields=fields)
-    return replace(mapping, entities={**mapping.entities, entity: changed}, version=f"without {entity}.{field}")
 
 
 def _key_rule(rng: Random, kinds: dict[Side, str], side: Side) -> KeyRule:

@@ -8,7 +8,7 @@ from random import Random
 
 from antiphon.equivalence import is_empty
 from antiphon.model import Side, Value
-from tests.simulation.shape import HUBSPOT, SECOND, SIDES, Shape, other
+from tests.simulation.shape import HUBSPOT, MANY, SECOND, SIDES, Shape, other
 from tests.simulation.world import POISON, RESTORE, Row, System, World
 
 PHASES = (
@@ -105,7 +105,7 @@ def seed(world: World, rng: Random) -> None:
         if entity == "membership":
             continue
         for side in SIDES:
-            for _ in range(world.shape.records if world.shape.records >= 12 else rng.randint(1, world.shape.records)):
+            for _ in range(world.shape.records if world.shape.records == MANY else rng.randint(1, world.shape.records)):
                 number += 1
                 world.tick()
                 twin = rng.random() < 0.4 and side == SIDES[1]

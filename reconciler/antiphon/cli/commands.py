@@ -26,6 +26,7 @@ from antiphon.sync.pipes import complete_side
 from antiphon.sync.report import Reporter
 from antiphon.sync.run import Runner, our_clock
 from antiphon.sync.verify import verify as verify_sides
+from antiphon.sync.verify import waiting_writes
 
 CHANGES_WAIT, CONFLICTS_WAIT = 2, 4
 R = TypeVar("R")
@@ -84,7 +85,7 @@ def lint(options: Options) -> int:
     """Check sync.yml: every mistake, and what could not converge."""
     config = read_config(options.config)
     findings = find_faults(config, None, None)
-    lines = [f"{f.severity}: {f.where}: {f.message}" + (f"\n  {f.hint}" if f.hint else "") for f in findings]
+    lines = [f"{f.severity}: {config.locate(f.where)}: {f.message}" + (f"\n  {f.hint}" if f.hint else "") for f in findings]
     lines.append(f"{options.config}: {len(config.entities)} entities between {' and '.join(config.side_names)}")
     show(options.as_json, "\n".join(lines), {"findings": [{"severity": f.severity, "where": f.where, "message": f.message, "hint": f.hint} for f in findings]})
     return ConfigError.exit_code if any(f.severity == "error" for f in findings) else 0
@@ -105,8 +106,9 @@ def plan(options: Options, out: Path | None, accept_empty: tuple[str, ...], pati
         text, facts = plan_text(proposed, runner.ledger, mapping), plan_dict(proposed, runner.ledger, mapping)
         if out is not None:
             out.write_text(dump_plan(proposed, mapping, runner.ledger.instance.id, our_clock()), encoding="utf-8")
+        waiting = waiting_writes(runner.ledger, mapping, proposed)
     show(options.as_json, text, facts)
-    return CHANGES_WAIT if exit_code and proposed.operations else 0
+    return CHANGES_WAIT if exit_code and waiting else 0
 
 
 @antiphon.command()

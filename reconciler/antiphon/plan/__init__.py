@@ -68,10 +68,13 @@ def make_plan(
     for entity in entities:
         settle_newcomers(p, entity, touched[entity.name])
     for entity in entities:
-        for lid in sorted({lid for key in touched[entity.name] if (lid := ws.holder(key)) is not None}):
-            link = ws.link(lid)
-            if link is not None:
-                reconcile(p, link)
+        done: set[str] = set()
+        while waiting := {lid for key in touched[entity.name] if (lid := ws.holder(key)) is not None} - done:
+            for lid in sorted(waiting):
+                link = ws.link(lid)
+                if link is not None:
+                    reconcile(p, link)  # which may join two records under a new link
+            done |= waiting
     looked_at = {key for keys in touched.values() for key in keys}
     planned = [op for op in ws.new_ops() if op.state is OpState.PLANNED]
     return Plan(

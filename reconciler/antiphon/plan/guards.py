@@ -64,7 +64,7 @@ def check_read(
             f"if {side} was emptied on purpose: `--accept-empty {side}`",
             counting=False,
         )
-    if known >= MIN_KNOWN and seen and reappeared * 2 < known:
+    if known >= MIN_KNOWN and seen and reappeared * 2 < known and not accept_empty:
         return Tripped(
             "wrong-account",
             f"only {reappeared} of the {known} linked {entity} reappeared in a complete read of {side}",

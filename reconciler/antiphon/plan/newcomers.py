@@ -307,11 +307,14 @@ def _patch_of(
 
 def _reachable(p: Planning, lid: str, side: Side, by: str) -> bool:
     """The link has an id on the side, or will get one by an operation of the outbox that does not wait for `by`."""
-    return side in p.ws.members(lid) or (side in p.ws.ops(lid) and not _waits_for(p, lid, side, by))
+    op = p.ws.ops(lid).get(side)
+    if op is not None and op.kind is OpKind.CREATE:
+        return not _waits_for(p, lid, side, by)
+    return side in p.ws.members(lid)
 
 
 def _waits_for(p: Planning, lid: str, side: Side, awaited: str) -> bool:
-    """Whether the link's operation is, or needs, one of the link `awaited`: a circle of references is cut there."""
+    """Whether the link's create is, or needs, that of the link `awaited`: a circle of references is cut there."""
     seen: set[str] = set()
     ahead = [lid]
     while ahead:
@@ -319,7 +322,7 @@ def _waits_for(p: Planning, lid: str, side: Side, awaited: str) -> bool:
         if one == awaited:
             return True
         op = p.ws.ops(one).get(side)
-        if op is not None and one not in seen:
+        if op is not None and op.kind is OpKind.CREATE and one not in seen:
             seen.add(one)
             ahead.extend(op.deps)
     return False

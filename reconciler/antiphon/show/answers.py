@@ -4,11 +4,11 @@
 |-----------------------------------|--------------------------------------------------------------------------|
 | field, join, silent-divergence    | `--take SIDE`; a single field also `--value`                             |
 | delete, delete-vs-update          | `--take SIDE`: delete it there too, or create it again                   |
-| a remnant of a deleted record     | `--retry`: join what is left with the whole record                       |
+| a remnant of a deleted record     | `--take` the other side: join what is left with the whole record         |
 | rejected, not-visible             | `--retry`; or change the record                                          |
 | ambiguous, duplicate-of           | make the match values differ, delete or merge one, or link two by hand   |
 | merged-duplicate                  | merge or delete the other side's records; an alias may also stay         |
-| key, not-allowed, unmapped, rekey | change sync.yml or the record; of a field also `--take` of the other way |
+| key, not-allowed, unmapped, rekey | change sync.yml or the record                                            |
 | unreadable                        | make the record readable; it goes on by itself                           |
 """
 
@@ -61,7 +61,7 @@ def answers(conflict: Conflict, mapping: SyncMapping) -> tuple[Answer, ...]:
             offers = conflict.evidence.get("offers", ())
             return tuple(Answer(f"{offer} (on the side itself)" if "alias" not in offer else offer) for offer in offers)
         case ConflictKind.KEY | ConflictKind.FORBIDDEN | ConflictKind.UNMAPPED | ConflictKind.REKEY:
-            return tuple(_of_configuration(conflict, mapping, entity))
+            return (_of_configuration(conflict, entity),)
         case ConflictKind.UNREADABLE:
             side = conflict.evidence.get("side", "the side")
             return (Answer(f"make the record readable on {side}; it goes on by itself after the next read"),)
@@ -81,7 +81,10 @@ def _of_deletion(conflict: Conflict, mapping: SyncMapping, entity: Entity) -> It
     gone = str(conflict.evidence.get("deleted_on", mapping.sides[0]))
     live = mapping.other(gone)
     if conflict.evidence.get("remnant"):
-        yield Answer("joins what is left of the record with the whole one: empty never beats a value", "--retry")
+        yield Answer(
+            f"joins what is left of it on {gone} with the record of {live}: empty never beats a value", f"--take {live}"
+        )
+        yield Answer(f"or delete what is left of it on {gone}: then it is a deletion like any other")
         return
     why_not = undeletable(entity, live)
     if why_not:
@@ -104,21 +107,15 @@ def undeletable(entity: Entity, side: Side) -> str:
     return ""
 
 
-def _of_configuration(conflict: Conflict, mapping: SyncMapping, entity: Entity) -> Iterator[Answer]:
-    field = entity.fields.get(conflict.field or "")
+def _of_configuration(conflict: Conflict, entity: Entity) -> Answer:
     match conflict.kind:
+        case ConflictKind.FORBIDDEN if conflict.field is not None:
+            return Answer("allow the write (`allow:` of the side in sync.yml), or put the value back on the other side")
         case ConflictKind.FORBIDDEN:
-            yield Answer(f"allow the write (`allow:` of the side or of {entity.name} in sync.yml)")
+            return Answer("allow the write (`allow:` of the side in sync.yml)")
         case ConflictKind.UNMAPPED:
-            yield Answer("name the value in `values:` of the field in sync.yml, or change it on the side")
-        case ConflictKind.KEY if field is None:
-            yield Answer(f"correct `on_create` or `match` of {entity.name} in sync.yml, or the record on either side")
+            return Answer("name the value in `values:` of the field in sync.yml, or change it on the side")
+        case ConflictKind.KEY if conflict.field is None:
+            return Answer(f"correct `on_create` or `match` of {entity.name} in sync.yml, or the record on either side")
         case _:
-            yield Answer("put the key back on the side that changed it, or map another field")
-    if field is None or conflict.kind is ConflictKind.UNMAPPED:
-        return
-    for side in mapping.sides:
-        other = mapping.other(side)
-        there = entity.sides[other]
-        if OpKind.UPDATE in there.allow and field.columns[other] not in there.key:
-            yield Answer(f"writes what {side} holds to {other}", f"--take {side}")
+            return Answer("put the key back on the side that changed it, or map another field")

@@ -10,7 +10,7 @@ from typing import Any
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import CONFLICT, LINK
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import ConflictState, Link, LinkState, Op, OpKind, OpState
+from antiphon.model import ConflictState, Link, LinkState, Member, Op, OpKind, OpState
 from antiphon.plan import Plan
 from antiphon.show.dispute import as_dict, one_line, reason
 from antiphon.show.groups import Arranged, arrange, examples
@@ -60,13 +60,12 @@ class _Shown:
     def _waits(self) -> list[_Wait]:
         found: dict[str, _Wait] = {}
         holders = {
-            (side, link.entity, rid): link.lid
-            for link in self.plan.rows
-            if isinstance(link, Link)
-            for side, rid in self.records.members(link.lid).items()
+            (row.side, row.entity, row.rid): row.lid for row in self.plan.rows if isinstance(row, Member) and row.held
         }
+        self.records.load(holders.values() if self.plan.waits else ())
+        stored = self.records.holders(key for key in self.plan.waits if key not in holders)
         for key, why in sorted(self.plan.waits.items()):
-            lid = holders.get(key) or self.records.holder(key)
+            lid = holders.get(key) or stored.get(key)
             name = self.records.name(lid) if lid else self.records.name_of(key)
             wait = _Wait(lid, key[1], name, self.records.said(why, lid))
             found.setdefault(lid or str(key), wait)
@@ -102,7 +101,9 @@ def plan_text(plan: Plan, ledger: Ledger, mapping: SyncMapping, *, limit: int = 
 def plan_dict(plan: Plan, ledger: Ledger, mapping: SyncMapping) -> dict[str, Any]:
     """The whole plan for JSON; write it with `to_json`, which keeps decimals exact."""
     it = _Shown(plan, ledger, mapping)
-    it.records.load([op.lid for op in (*plan.operations, *it.standing)])
+    it.records.load(op.lid for op in (*plan.operations, *it.standing))
+    it.records.load(link.lid for link in it.joined)
+    it.records.load(conflict.lid for conflict in it.conflicts)
     return {
         "operations": [op_dict(it.records, op) for op in plan.operations],
         "standing": [op_dict(it.records, op) for op in it.standing],
@@ -162,6 +163,7 @@ def _joined(it: _Shown, limit: int) -> Iterator[str]:
 
 
 def _conflicts(it: _Shown, limit: int) -> Iterator[str]:
+    it.records.load(conflict.lid for conflict in it.conflicts)
     whys = {conflict.cid: reason(it.records, conflict) for conflict in it.conflicts}
     shown = arrange(it.conflicts, lambda c: (c.entity, c.field, c.kind, whys[c.cid]), limit)
     if it.conflicts:

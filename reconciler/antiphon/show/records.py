@@ -109,7 +109,18 @@ class Records:
 
     def holder(self, key: ObsKey) -> str | None:
         """The link that holds the id in the ledger."""
-        return next((m.lid for m in self._store.find(MEMBER, "holder", [(*key, True)])), None)
+        return self.holders([key]).get(key)
+
+    def holders(self, keys: Iterable[ObsKey]) -> dict[ObsKey, str]:
+        """The links that hold these ids in the ledger; what is needed to name them is read, too."""
+        wanted = list(keys)
+        held = {
+            (m.side, m.entity, m.rid): m.lid
+            for m in self._store.find(MEMBER, "holder", [(*key, True) for key in wanted])
+        }
+        self.load(held.values())
+        self._observe(wanted)
+        return held
 
     # ---- names
 

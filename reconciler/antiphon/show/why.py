@@ -22,7 +22,7 @@ from antiphon.show.values import change, in_words
 _VALUE = 26
 _STATES = {
     OpState.PLANNED: "planned",
-    OpState.INFLIGHT: "on its way since it was planned",
+    OpState.INFLIGHT: "on its way, planned",
     OpState.SENT: "written and not seen yet, planned",
 }
 
@@ -233,7 +233,8 @@ def _pending(it: History, only: Field | None, now: Instant) -> Iterator[str]:
             for name in sorted(op.patch)
             if op.kind is not OpKind.DELETE and (only is None or name == only.name)
         ]
-        text = f"{'To come' if op.state is OpState.PLANNED else 'Under way'}: {verb(op)} on {op.side}, {_STATES[op.state]} {age(op.planned_at, now)}"
+        when = "To come" if op.state is OpState.PLANNED else "Under way"
+        text = f"{when}: {verb(op)} on {op.side}, {_STATES[op.state]} {age(op.planned_at, now)}"
         text += f" ({why['']})" if why.get("") else ""
         if op.not_before > now:
             text += f", tried again {age(op.not_before, now)}: {it.records.said(op.error, op.lid)}"

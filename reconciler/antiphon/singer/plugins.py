@@ -32,7 +32,7 @@ TAIL = 12
 
 BATCH = 500
 QUEUED = 32
-_PATIENCE = "give it more time with `--patience SECONDS`"
+PATIENCE = "give it more time with `--patience SECONDS`"
 
 
 class Plugin(Protocol):
@@ -75,12 +75,12 @@ def ending(code: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a target: its exit code, the last STATE it printed, its last words."""
+    """What became of a target: its exit code, the last STATE it printed, its last words. `hung`: so many seconds silent."""
 
     code: int
     state: Mapping[str, Any] | None
     words: str
-    hung: bool = False
+    hung: float = 0.0
 
 
 @dataclass(slots=True)
@@ -154,14 +154,14 @@ class Workshop:
         states = _States(process, pulse)
         feeder = threading.Thread(target=_feed, args=(_pipe(process.stdin), lines, pulse), daemon=True)
         feeder.start()
-        hung = False
+        hung = 0.0
         while True:
             try:
                 code = process.wait(timeout=0.2)
                 break
             except subprocess.TimeoutExpired:
                 if pulse.silent_for() > self.patience:
-                    hung = True
+                    hung = self.patience
                     _kill(process)
         feeder.join(timeout=5)
         return Outcome(code, states.last(), words.tail(), hung)
@@ -188,7 +188,7 @@ class Workshop:
                 wait([output], timeout=0.2)
                 if not output.done() and pulse.silent_for() > self.patience:
                     _kill(process)
-                    raise PluginFailed(f"{name} said nothing for {self.patience:g} seconds and was ended", hint=_PATIENCE)
+                    raise PluginFailed(f"{name} said nothing for {self.patience:g} seconds and was ended", hint=PATIENCE)
         return _patiently(process, self.patience), output.result(), words.tail()
 
     def _start(
@@ -289,7 +289,7 @@ class TapRun:
             if self._pulse.silent_for() > self._patience:
                 _kill(self._process)
                 raise PluginFailed(
-                    f"{self.name} said nothing for {self._patience:g} seconds and was ended", hint=f"{self._words.tail()}\n{_PATIENCE}".lstrip()
+                    f"{self.name} said nothing for {self._patience:g} seconds and was ended", hint=f"{self._words.tail()}\n{PATIENCE}".lstrip()
                 ) from None
             return None
         self._pulse.beat()

@@ -296,6 +296,7 @@ def complete(
             )
             if guard is not None and cursor.pending_full:
                 tripped.append(guard)
+                _forget_strangers(ledger, side, entity, cursor.read_started)
                 continue
             low_water = cursor.read_started - (0 if cursor.pending_full else overlap)
             ledger.put(
@@ -318,6 +319,14 @@ def complete(
             ledger.store.remove(ABSENCE, [(side, entity, rid) for rid in gone])
             ledger.put(replace(row, reads=row.reads + 1, pending=False) for row in pending if row.rid not in set(gone))
     return tripped
+
+
+def _forget_strangers(ledger: Ledger, side: Side, entity: str, since: Instant) -> None:
+    """What only a refused read showed was never here: it must not be planned, nor count as known in the next read."""
+    fresh = [row for row in ledger.store.find(OBS, "touched", [(True,)]) if (row.side, row.entity) == (side, entity)]
+    keys = [row.key for row in fresh if row.read_at >= since]
+    held = {m.rid for m in ledger.store.find(MEMBER, "holder", [(*key, True) for key in keys])}
+    ledger.store.remove(OBS, [key for key in keys if key[2] not in held])
 
 
 def _intervals(old: Observation | None, new: Observation, low_water: Instant) -> dict[str, tuple[Instant, Instant]]:

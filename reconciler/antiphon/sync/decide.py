@@ -30,7 +30,7 @@ def resolve(ledger: Ledger, sides: tuple[Side, Side], cid: str, *, take: Side | 
     if conflict.kind not in fits:
         raise ConfigError(
             f"{answers[0]} is no answer to a conflict of the kind {conflict.kind.value}",
-            hint=f"{conflict.evidence.get('reason', '')}: change the records, or the configuration, and sync again",
+            hint=f"`antiphon conflicts show {conflict.cid}` says what to change",
         )
     decision: dict[str, Any] = {"retry": True} if retry else ({"take": take} if take is not None else {"value": _value(value or "")})
     with ledger.transaction():

@@ -50,7 +50,7 @@ def read_sides(ledger: Ledger, sources: list[Source], clock: Callable[[], Instan
                     collector.feed(message)
                 progress(", ".join(f"{side} {c.taken:,}" for side, c in sorted(collectors.items())) + " records read")
     if failed:
-        raise PluginFailed(f"{' and '.join(failed)}; nothing was planned or written", hint=words)
+        raise PluginFailed(f"{' and '.join(failed)}; nothing was planned or written", hint=words or "mend the tap, then run again")
     tripped = []
     for source in sources:
         overlaps: Mapping[str, Instant] = {stream.entity: stream.overlap for stream in source.streams}

@@ -18,7 +18,7 @@ from antiphon.model import Instant, Op, OpState, Side
 from antiphon.protocol import parse_bookmark
 from antiphon.settle import Moment
 from antiphon.singer.messages import encode
-from antiphon.singer.plugins import Outcome
+from antiphon.singer.plugins import Outcome, ending
 from antiphon.sync.confirm import acknowledge, read_receipts, refuse
 from antiphon.sync.deliver import Skipped, intend, messages, ready
 
@@ -30,7 +30,7 @@ Delivery: TypeAlias = Generator[list[bytes], Outcome, "Written"]
 
 @dataclass(slots=True)
 class Written:
-    """What became of one side's operations. `outage`: the target did not work at all; its last words."""
+    """What became of one side's operations. `outage`: how the target failed, if it did not work at all; `words`: its last."""
 
     side: Side
     sent: int = 0
@@ -38,6 +38,7 @@ class Written:
     skipped: list[Skipped] = field(default_factory=list)
     unacknowledged: int = 0
     outage: str = ""
+    words: str = ""
 
 
 @dataclass(slots=True)
@@ -46,8 +47,7 @@ class _Suspects:
 
     found: list[tuple[Op, str]] = field(default_factory=list)
     failures: int = 0
-    words: str = ""
-    code: int = 0
+    last: Outcome | None = None
 
 
 def deliver_side(
@@ -62,9 +62,8 @@ def deliver_side(
             yield from _run(ledger, mapping, side, level[start : start + OPS_PER_RUN], clock, run_id, receipts, written, suspects)
             if written.outage:
                 return written
-    if suspects.found and not written.sent:
-        written.outage = suspects.words or f"it ended with exit code {suspects.code}"
-        return written
+    if suspects.last is not None and suspects.found and not written.sent:
+        return _outage(written, suspects.last)
     for op, words in suspects.found:
         refuse(ledger, mapping, op, words, Moment(clock(), run_id, mapping.version))
         written.refused.append((op, words))
@@ -89,21 +88,26 @@ def _run(
     if outcome.code == 0:
         written.unacknowledged += len(left)
         return
-    suspects.words, suspects.code, suspects.failures = outcome.words, outcome.code, suspects.failures + 1
-    if outcome.hung:
-        written.outage = f"it did nothing for a long time and was ended\n{outcome.words}"
-    elif receipts is not None:
-        written.outage = outcome.words or f"it ended with exit code {outcome.code}"
+    suspects.last, suspects.failures = outcome, suspects.failures + 1
+    out_of_patience = not written.sent and suspects.failures > _patience(len(ops))
+    if outcome.hung or receipts is not None:
+        _outage(written, outcome)
     elif len(left) == 1:
-        suspects.found.append((left[0], outcome.words))
-    elif not written.sent and suspects.failures > _patience(len(ops)):
-        written.outage = outcome.words or f"it ended with exit code {outcome.code}"
+        suspects.found.append((left[0], outcome.words or f"it {ending(outcome.code)}"))
+    elif out_of_patience:
+        _outage(written, outcome)
     elif left:
         middle = len(left) // 2
         for half in (left[:middle], left[middle:]):
             yield from _run(ledger, mapping, side, half, clock, run_id, receipts, written, suspects)
             if written.outage:
                 return
+
+
+def _outage(written: Written, outcome: Outcome) -> Written:
+    written.outage = f"said nothing for {outcome.hung:g} seconds and was ended" if outcome.hung else ending(outcome.code)
+    written.words = outcome.words
+    return written
 
 
 def _patience(number: int) -> int:

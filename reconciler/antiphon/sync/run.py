@@ -17,12 +17,13 @@ from antiphon.config.lint import lint
 from antiphon.errors import ConfigError, GuardTripped, PluginFailed
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import CONFLICT, CURSOR, OUTBOX
+from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import ConflictState, Cursor, Instant, OpState, Run, Side
 from antiphon.plan import Plan
 from antiphon.settle import Moment
-from antiphon.singer.catalog import Wanted, has_bookmark, select, turned_back
-from antiphon.singer.plugins import Outcome, Workshop
+from antiphon.singer.catalog import Wanted, columns_of, has_bookmark, select, turned_back
+from antiphon.singer.plugins import PATIENCE, Outcome, Workshop
 from antiphon.sync.collect import Counts, Stream
 from antiphon.sync.confirm import AHEAD, read_receipts, rotate
 from antiphon.sync.inbound import Source, read_sides, tell_read
@@ -193,7 +194,7 @@ class Runner:
 
     def check(self, mapping: SyncMapping) -> None:
         """Refuse a mapping that cannot converge, and note a change of scope."""
-        columns = {(side, e.name): e.sides[side].columns for e in mapping.entities.values() for side in mapping.sides if e.sides[side].columns}
+        columns = {(side, e.name): self._shown(side, e) for e in mapping.entities.values() for side in mapping.sides if e.sides[side].columns}
         findings = lint(self.config, columns, self.receipts)
         errors = [f for f in findings if f.severity == "error"]
         if errors:
@@ -204,6 +205,13 @@ class Runner:
             blocked = SCOPE_CHANGED if instance.scope_version else instance.deletes_blocked
             with self.ledger.transaction():
                 self.ledger.update_instance(scope_version=scope, deletes_blocked=blocked)
+
+    def _shown(self, side: Side, entity: Entity) -> dict[str, Any]:
+        """The stream's columns: of its catalog and as it was read. A read keeps no replication key that is not mapped."""
+        there = self.config.entities[entity.name].sides[side]
+        if side in self.catalogs:
+            return {**columns_of(self.catalogs[side], there.stream), **entity.sides[side].columns}
+        return {**dict.fromkeys(filter(None, [there.replication_key]), {}), **entity.sides[side].columns}
 
     @contextmanager
     def _at_once(self, number: int) -> Iterator[ThreadPoolExecutor]:
@@ -262,10 +270,16 @@ class Runner:
                     "unacknowledged", f"{each.side}: the target ended well but acknowledged nothing of {each.unacknowledged} writes; "
                     "the next read shows what became of them", side=each.side, count=each.unacknowledged,
                 )
-        outages = [each for each in written if each.outage]
+        outages = {self._target(each.side): each for each in written if each.outage}
         if outages:
-            sides = " and ".join(each.side for each in outages)
-            raise PluginFailed(f"the target of {sides} failed; what it did not acknowledge stays in the outbox", hint=outages[0].outage)
+            told = " and ".join(f"{name} {each.outage}" for name, each in outages.items())
+            words = [words for each in outages.values() if (words := each.words)]
+            way_on = PATIENCE if any("said nothing" in each.outage for each in outages.values()) else "mend the target, then run again"
+            raise PluginFailed(f"{told}; what was not acknowledged stays in the outbox", hint="\n".join([*words, way_on]))
+
+    def _target(self, side: Side) -> str:
+        target = self.config.sides[side].target
+        return _title(target, side) if target is not None else side
 
     def _moment(self, mapping: SyncMapping) -> Moment:
         return Moment(self.clock(), self.run_id, mapping.version)

@@ -48,9 +48,7 @@ class Verified:
 
 def verify(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> Verified:
     """Compare what both sides last showed. `plan` is what follows now: each of its operations is a difference that waits."""
-    waiting = {op.op_id for side in mapping.sides for op in ledger.open_ops(side)} | {op.op_id for op in plan.operations}
-    settled = {row.op_id for row in plan.rows if isinstance(row, Op) and not row.state.open}  # this very read shows them
-    found = Verified(waiting=len(waiting - settled))
+    found = Verified(waiting=waiting_writes(ledger, mapping, plan))
     contested = {(c.lid, c.field) for c in ledger.store.find(CONFLICT, "state", [(ConflictState.OPEN,), (ConflictState.RESOLVED,)])}
     found.conflicts = len(contested)
     planned = {op.lid for op in plan.operations}
@@ -59,6 +57,13 @@ def verify(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> Verified:
         for page in _pages(ledger, entity):
             _compare(ledger, mapping, entity, page, planned, contested, found)
     return found
+
+
+def waiting_writes(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> int:
+    """How many writes are planned, under way, or not yet seen to have arrived, once `plan` is carried out."""
+    outbox = {op.op_id: op for side in mapping.sides for op in ledger.open_ops(side)}
+    outbox |= {row.op_id: row for row in plan.rows if isinstance(row, Op)}
+    return sum(op.state.open for op in outbox.values())
 
 
 def _pages(ledger: Ledger, entity: Entity) -> Iterator[list[Link]]:

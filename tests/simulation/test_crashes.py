@@ -1,0 +1,99 @@
+"""L2: the engine dies at every commit and at every line it writes, before and after; the next rounds put all right.
+
+A scenario is a schedule without other faults, whose users rest from the round on in which the engine dies. Its uncrashed
+run says how many steps that round has, and how both sides must look in the end.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from antiphon.ledger.tables import CONFLICT, LINK
+from antiphon.mapping import Field, Latest, Policy
+from antiphon.model import ConflictState
+from tests.simulation.engine import Engine, Faults
+from tests.simulation.schedule import PERIOD, Schedule, draw, settle, start
+from tests.simulation.shape import FOREIGN, MANY, SIDES
+from tests.simulation.targets import Writing
+from tests.simulation.users import Users
+
+SECONDS = float(os.environ.get("ANTIPHON_SIMULATION_SECONDS", "60"))
+SCENARIOS = 150
+SHARES = 2
+CRASHING_ROUND = 1
+
+pytestmark = [pytest.mark.simulation, pytest.mark.slow]
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_a_crash_at_any_step_is_made_good(share: int, capsys: pytest.CaptureFixture[str]) -> None:
+    began, points, scenarios = time.monotonic(), 0, 0
+    for seed in range(share, SCENARIOS, SHARES):
+        scenario = _scenario(seed)
+        expected, steps = _run(scenario, Faults())
+        for step in range(1, steps + 1):
+            writing = {side: Writing(drains=bool((step + seed) % 2)) for side in SIDES}
+            found, _ = _run(scenario, Faults(crash_at=step, writing=writing))
+            assert found == expected, f"seed {seed}, profile {scenario.shape.profile}, crash at step {step} of {steps}"
+        points, scenarios = points + steps, scenarios + 1
+        if time.monotonic() - began > SECONDS / SHARES:
+            break
+    with capsys.disabled():
+        print(f"\n{points} crash points in {scenarios} of {SCENARIOS // SHARES} scenarios, 0 wrong")
+
+
+def _scenario(seed: int) -> Schedule:
+    """Policies that ask when something was changed are left out: a crash delays what is seen."""
+    drawn = next(s for n in range(100) if (s := draw(seed + n * SCENARIOS)).shape.records < MANY and not s.shape.sql)
+    entities = {
+        name: replace(entity, fields={n: _timeless(f) for n, f in entity.fields.items()})
+        for name, entity in drawn.shape.mapping.entities.items()
+    }
+    shape = replace(drawn.shape, mapping=replace(drawn.shape.mapping, entities=entities))
+    left_out = {"poison", "delete", "rekey"} if FOREIGN in shape.kinds.values() else {"poison"}  # a late upsert brings rows back
+    acts = tuple(replace(act, round=act.number % 2, phase="before") for act in drawn.acts if act.verb not in left_out)
+    return replace(drawn, shape=shape, acts=acts, faults=(), rounds=2)
+
+
+def _timeless(field: Field) -> Field:
+    policy: Policy = field.policy.otherwise if isinstance(field.policy, Latest) else field.policy
+    return replace(field, policy=policy)
+
+
+def _run(scenario: Schedule, faults: Faults) -> tuple[dict[str, int], int]:
+    """How both sides look in the end, and how many steps the crashing round has. Fails if an invariant does not hold."""
+    world, engine = start(scenario)
+    users = Users(world, list(scenario.acts))
+    world.users = users.moment
+    steps = 0
+    for number in range(scenario.rounds):
+        users.begin(number)
+        users.rest()
+        engine.round(faults if number == CRASHING_ROUND else Faults())
+        steps = engine.steps.count
+        world.tick(PERIOD)
+    world.users = None
+    wrong = settle(world, engine)
+    assert wrong == [], f"{scenario.seed}: {faults}: {wrong}"
+    return Counter(_records(engine) + _conflicts(engine)), steps
+
+
+def _records(engine: Engine) -> list[str]:
+    """The values that are no ids: those that a side assigns depend on the order of creates."""
+    entities = engine.world.shape.mapping.entities
+    return [
+        f"{side} {row.entity} {[row.values.get(f.columns[side]) for f in entities[row.entity].fields.values() if not f.references]}"
+        for side, system in engine.world.systems.items()
+        for row in system.every_row()
+        if row.alive
+    ]
+
+
+def _conflicts(engine: Engine) -> list[str]:
+    waiting = [c for c in engine.store.scan(CONFLICT) if c.state is not ConflictState.CLOSED]
+    return [f"{c.entity} {c.kind} {c.field}" for c in waiting] + [f"{x.entity} {x.state}" for x in engine.store.scan(LINK) if not x.state.closed]

@@ -1,0 +1,94 @@
+"""L3: schedules drawn from seeds, as many as the time allows; each one ends well, whatever went wrong on the way."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER
+from tests.simulation.engine import Engine, Faults
+from tests.simulation.regressions import REGRESSIONS, Regression
+from tests.simulation.schedule import PERIOD, Schedule, draw, minimise, run, settle, start
+from tests.simulation.shape import PROFILES, SIDES
+from tests.simulation.taps import Reading
+from tests.simulation.users import Users
+
+SECONDS = float(os.environ.get("ANTIPHON_SIMULATION_SECONDS", "60"))
+FIRST = int(os.environ.get("ANTIPHON_SIMULATION_FROM", "0"))
+SHARES = 2
+
+pytestmark = [pytest.mark.simulation, pytest.mark.slow]
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_every_schedule_ends_well(share: int, capsys: pytest.CaptureFixture[str]) -> None:
+    began, seed = time.monotonic(), FIRST + share
+    mix: Counter[str] = Counter()
+    while time.monotonic() - began < SECONDS / SHARES:
+        schedule = draw(seed)
+        wrong = run(schedule).wrong
+        assert not wrong, _story(schedule, wrong)
+        mix[schedule.shape.profile] += 1
+        seed += SHARES
+    with capsys.disabled():
+        print(f"\n{mix.total()} schedules, seeds {FIRST + share} to {seed}, 0 wrong: {dict(sorted(mix.items()))}")
+
+
+@pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda r: r.story)
+def test_what_once_went_wrong_stays_right(regression: Regression) -> None:
+    assert run(regression.schedule).wrong == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_same_seed_gives_the_same_ledger_byte_for_byte(seed: int) -> None:
+    assert run(draw(seed), keep=True).dump == run(draw(seed), keep=True).dump
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_the_order_of_records_in_a_read_decides_nothing(profile: str) -> None:
+    for seed in range(25):
+        schedule = draw(seed, profile)
+        calm = tuple(replace(act, phase="before") for act in schedule.acts)
+        schedule = replace(schedule, acts=calm, faults=())
+        assert _essence(schedule, shuffle=None) == _essence(schedule, shuffle=seed), f"seed {seed}"
+
+
+def _essence(schedule: Schedule, shuffle: int | None) -> list[str]:
+    """Both sides' records, links, bases and conflicts, without the times that reading took."""
+    world, engine = start(schedule)
+    users = Users(world, list(schedule.acts))
+    world.users = users.moment
+    for number in range(schedule.rounds):
+        users.begin(number)
+        world.moment("before")
+        order = None if shuffle is None else shuffle * 100 + number
+        engine.round(Faults(reading={side: Reading(shuffle=order) for side in SIDES}))
+        users.rest()
+        world.tick(PERIOD)
+    world.users = None
+    assert settle(world, engine) == []
+    return sorted(_records(engine) + _rows(engine))
+
+
+def _records(engine: Engine) -> list[str]:
+    rows = [(side, row) for side, system in engine.world.systems.items() for row in system.every_row()]
+    return [f"{side} {row.entity} {row.rid} {row.alive} {row.values}" for side, row in rows]
+
+
+def _rows(engine: Engine) -> list[str]:
+    links = [f"{link.lid} {link.state} {link.alias_of}" for link in engine.store.scan(LINK)]
+    members = [f"{m.lid} {m.side} {m.rid} {m.held}" for m in engine.store.scan(MEMBER)]
+    bases = [f"{b.lid} {b.side} {b.field} {b.value!r} {b.status}" for b in engine.store.scan(BASE)]
+    conflicts = [f"{c.lid} {c.field} {c.kind} {c.state} {c.values}" for c in engine.store.scan(CONFLICT)]
+    return links + members + bases + conflicts
+
+
+def _story(schedule: Schedule, wrong: list[str]) -> str:
+    replay = f"python -m tests.simulation --from {schedule.seed} --seeds 1"
+    return "\n".join([*wrong, f"made small (replay: {replay}):", str(minimise(schedule))])
+
+
