@@ -138,8 +138,7 @@ def merge(
             return Send(tuple(_writes(sides, winner, differing, reason, around)), adopt)
         case Combined():
             return Send(tuple(_combined(sides, differing[0], verdict, around)), adopt)
-        case None:
-            return Adopt(adopt) if adopt else Still()
+    return Adopt(adopt) if adopt else Still()
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,7 +240,7 @@ def observed(
 
 
 def _may_be_lost(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:
-    """An edit that this write was to overwrite is not there any more: perhaps by this write, and something came after it."""
+    """An edit that this write was to overwrite is gone: perhaps by this write, and something came after it."""
     field = around.entity.fields[name]
     now = seen.fields.get(field.columns[op.side], MISSING)
     return name in op.losers and not isinstance(now, Missing) and not around.equal(field, op.side, now, op.losers[name])
@@ -308,7 +308,7 @@ def _created_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLi
 
 
 def _take(ws: Workspace, link: Link, op: Op, rid: Rid, at: Moment) -> bool:
-    """Give the link the id that the side answered with. False if another link holds it, which is then shown to a person.
+    """Give the link the id that the side answered with. False if another link holds it, which a person then sees.
 
     A record that was seen before its receipt may have a link of its own by now: it hands the record over.
     """

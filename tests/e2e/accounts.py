@@ -136,7 +136,7 @@ def _steps(world: World, side: str, table: str, fields: Iterable[str]) -> dict[t
     for at, code, by_sync, before, after in world.sql(side, query, table):
         for name in names:
             old, new = (before or {}).get(name), (after or {}).get(name)
-            if before is None or after is None or old != new:
+            if old != new:
                 found[code, name].append(Step(at, by_sync, old, new))
     return found
 

@@ -34,7 +34,7 @@ def make_small(world: World, number: int, *, warehouse: str = "") -> None:
 
 def write_small(world: World, *, crm: str = "", warehouse: str = "", on_delete: str = "park", guards: str = "") -> None:
     """sync.yml between the two; the texts add to its parts."""
-    world.write_sync(ENTITY.format(crm=crm, warehouse=warehouse, on_delete=on_delete, guards=guards))
+    world.write_sync(ENTITY.format(crm=crm, warehouse=warehouse, on_delete=on_delete, guards=guards), catalogs=True)
 
 
 def column(world: World, side: str, name: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ CRM, WAREHOUSE = SIDES = ("crm", "warehouse")
 SECOND: Instant = 1_000_000
 STEP: Instant = 10 * SECOND
 
-EXAMPLES = int(os.environ.get("ANTIPHON_EXAMPLES", "2000"))
+EXAMPLES = int(os.environ.get("ANTIPHON_EXAMPLES", "1000"))
 """How many examples a generated law is tried on."""
 
 law = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
@@ -165,9 +165,10 @@ class World:
         """Complete reads lacked a record that is not yet believed to be gone."""
         self._put([Absence(where, self.entity, rid_of(record), reads, pending=False)])
 
-    def read(self, where: Side) -> None:
+    def read(self, where: Side, *, schema: MappingOf[str, Any] | None = None) -> None:
         """A complete read of the side ended; what it shows is told by `show`."""
-        self._put([Cursor(where, self.entity, read_started=self.now, read_ended=self.now + 1, full_at=self.now)])
+        started, ended = self.now, self.now + 1
+        self._put([Cursor(where, self.entity, read_started=started, read_ended=ended, full_at=started, schema=schema)])
         self.now += STEP
 
     def touch(self, keys: Iterable[ObsKey] | None = None) -> None:

@@ -7,13 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.identity import link_id, op_id, row_hash, short_id
-from tests.kernel.facts import law
 
 names = st.lists(st.text(max_size=8), min_size=1, max_size=4)
 instants = st.integers(min_value=0, max_value=(1 << 48) * 1000 - 1)
 
 
-@law
 @given(names)
 def test_a_link_id_is_a_uuid_of_version_8(parts: list[str]) -> None:
     found = UUID(link_id(*parts))
@@ -21,7 +19,6 @@ def test_a_link_id_is_a_uuid_of_version_8(parts: list[str]) -> None:
     assert (found.version, found.variant) == (8, "specified in RFC 4122")
 
 
-@law
 @given(instants, names)
 def test_an_operation_id_is_a_uuid_of_version_7_that_begins_with_the_milliseconds(now: int, parts: list[str]) -> None:
     found = UUID(op_id(now, *parts))

@@ -331,30 +331,38 @@ def by_the_law(
     if base is not None and not all(changed.values()):
         return over(CRM if changed[CRM] else WAREHOUSE)
     rule: Policy = initial if base is None and not isinstance(mine.policy, SetUnion) else mine.policy
-    ask = Expected(ask=ConflictKind.JOIN if base is None else ConflictKind.FIELD)
+    asked = Expected(ask=ConflictKind.JOIN if base is None else ConflictKind.FIELD)
+    if isinstance(rule, SetUnion):
+        return union(now, base)
+    winner = by_policy(rule, now, empty, later)
+    return asked if winner is None else over(winner)
+
+
+def by_policy(rule: Policy, now: Mapping[Side, str], empty: Side | None, later: Side | None) -> Side | None:
+    """Section 6: the side whose value wins; None if a person is asked."""
     match rule:
         case Owner(owner):
-            return over(owner)
-        case Park():
-            return ask
+            return owner
+        case Park() | SetUnion():
+            return None
         case Latest(otherwise):
-            if later is not None:
-                return over(later)
-            return over(otherwise.side) if isinstance(otherwise, Owner) else ask
+            return later or by_policy(otherwise, now, empty, later)
         case NonEmpty():
-            return ask if empty is None else over(SWAPPED[empty])
+            return SWAPPED[empty] if empty else None
         case Extreme() | Ladder():
             last = isinstance(rule, Ladder) or rule.greatest
-            return over(SWAPPED[empty] if empty else next(s for s in SIDES if (now[s] == "y") is last))
+            return SWAPPED[empty] if empty else next(s for s in SIDES if (now[s] == "y") is last)
         case OptOut():
-            return over(next(s for s in SIDES if now[s] == "x")) if "x" in now.values() else ask
-        case SetUnion():
-            was = [{meaning(base[s])} - {"empty"} if base else set() for s in SIDES]
-            has = [{now[s]} - {"empty"} for s in SIDES]
-            removed = (was[0] - has[0]) | (was[1] - has[1])
-            added = (has[0] - was[0]) | (has[1] - was[1])
-            made = ";".join(sorted(((has[0] | has[1]) - removed) | added)) or "empty"
-            return Expected(tuple((s, made) for s in SIDES if now[s] != made))
+            return next((s for s in SIDES if now[s] == "x"), None)
+
+
+def union(now: Mapping[Side, str], base: Mapping[Side, Value] | None) -> Expected:
+    was = [{meaning(base[s])} - {"empty"} if base else set() for s in SIDES]
+    has = [{now[s]} - {"empty"} for s in SIDES]
+    removed = (was[0] - has[0]) | (was[1] - has[1])
+    added = (has[0] - was[0]) | (has[1] - was[1])
+    made = ";".join(sorted(((has[0] | has[1]) - removed) | added)) or "empty"
+    return Expected(tuple((s, made) for s in SIDES if now[s] != made))
 
 
 def cells() -> Iterator[tuple[Any, Any, Value | Missing, Value | Missing]]:
@@ -561,6 +569,14 @@ def test_a_group_of_values_beats_an_empty_one() -> None:
     found = merged(address(street=(None, "theirs"), city=("", "theirs"), policy=NonEmpty()))
 
     assert sent(found) == {(CRM, "street"): "theirs", (CRM, "city"): "theirs"}
+
+
+def test_a_field_of_a_group_that_was_never_agreed_and_is_not_shown_is_left_out() -> None:
+    street, city = address(street=("mine", "old"), city=(MISSING, "theirs"))
+
+    found = merged([street, replace(city, base=None)])
+
+    assert sent(found) == {(WAREHOUSE, "street"): "mine"}
 
 
 # ---- picklists and sets

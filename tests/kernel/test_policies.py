@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.mapping import Latest, NonEmpty, Owner, Park, Policy, SetUnion
+from antiphon.mapping import Extreme, Kind, Ladder, Latest, NonEmpty, OptOut, Owner, Park, Policy, SetUnion
+from antiphon.merge import Hold, Reading, Send, Surroundings, merge
 from antiphon.model import Instant, Side, Value
 from antiphon.policies import Combined, Contest, Undecided, Verdict, Wins, decide
-from tests.kernel.facts import CRM, SIDES, WAREHOUSE, field
+from tests.kernel.facts import CRM, SIDES, WAREHOUSE, entity, field
 
 Span = tuple[Instant, Instant]
 
@@ -170,3 +173,87 @@ def test_a_set_is_the_same_however_edits_fall_into_rounds(
     first = set(union(sorted(crm), sorted(warehouse), sorted(base)))
     then = set(union(sorted(first | later), sorted(first), sorted(first)))
     assert then == once | later
+
+
+# ---- max and min, ladder, optout: an order of the values themselves
+
+
+def ranked(policy: Policy, crm: Value, warehouse: Value, **options: Any) -> Verdict:
+    """The verdict on two values, through the merge, which knows their canonical forms."""
+    mine = field("f", policy, **options)
+    around = Surroundings(entity(mine), lambda *_: None, lambda *_: None)
+    found = merge(SIDES, [Reading(mine, {CRM: crm, WAREHOUSE: warehouse}, dict.fromkeys(SIDES, "old"))], around)
+    match found:
+        case Send(writes):
+            return Wins({CRM: WAREHOUSE, WAREHOUSE: CRM}[writes[0].side], writes[0].reason)
+        case Hold(_, reason):
+            return Undecided(reason)
+        case _:
+            raise AssertionError(found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "less", "more"),
+    [
+        (Kind.NUMBER, 9, 10),
+        (Kind.NUMBER, "9", "10"),
+        (Kind.NUMBER, -1, Decimal("-0.5")),
+        (Kind.DATE, "2026-11-20", "2026-12-01"),
+        (Kind.DATETIME, "2026-11-20T10:00:00+02:00", "2026-11-20T09:00:00Z"),
+        (Kind.TEXT, "a", "b"),
+    ],
+    ids=repr,
+)
+def test_max_and_min_go_by_what_a_value_means(kind: Kind, less: Value, more: Value) -> None:
+    assert ranked(Extreme(greatest=True), less, more, kind=kind) == Wins(WAREHOUSE, "the greatest wins")
+    assert ranked(Extreme(greatest=False), less, more, kind=kind) == Wins(CRM, "the least wins")
+
+
+@pytest.mark.parametrize("greatest", [True, False])
+def test_a_value_beats_an_empty_one_whatever_its_size(*, greatest: bool) -> None:
+    assert winner(ranked(Extreme(greatest=greatest), None, 5)) == WAREHOUSE
+
+
+@pytest.mark.parametrize(("crm", "warehouse"), [(1, "a"), ([1], [2]), (True, False)], ids=repr)
+def test_what_has_no_order_is_for_a_person(crm: Value, warehouse: Value) -> None:
+    assert ranked(Extreme(greatest=True), crm, warehouse) == Undecided(
+        "the values have no order, so that none is the greatest"
+    )
+
+
+STAGES = Ladder(("lead", "mql", "customer"))
+
+
+def test_the_value_further_along_the_ladder_wins() -> None:
+    assert ranked(STAGES, "mql", "customer") == Wins(WAREHOUSE, "customer is further along")
+    assert winner(ranked(STAGES, "mql", "lead")) == CRM
+
+
+def test_the_first_rung_beats_no_rung() -> None:
+    assert winner(ranked(STAGES, None, "lead")) == WAREHOUSE
+
+
+def test_the_ladder_knows_a_value_by_its_name_in_the_picklist() -> None:
+    stages = {CRM: {"customer": "C", "mql": "M"}, WAREHOUSE: {"customer": "3", "mql": "2"}}
+
+    assert winner(ranked(STAGES, "C", "2", picklist=stages)) == CRM
+
+
+def test_what_is_no_rung_is_for_a_person() -> None:
+    assert ranked(STAGES, "evangelist", "lead") == Undecided(
+        "'evangelist' is no rung of the ladder lead, mql, customer"
+    )
+
+
+@pytest.mark.parametrize("no", [False, "false", "No", 0, "0", "f"], ids=repr)
+def test_a_no_beats_a_yes_in_every_spelling(no: Value) -> None:
+    assert ranked(OptOut(), "yes", no) == Wins(WAREHOUSE, "a no beats everything else")
+    assert winner(ranked(OptOut(), no, None)) == CRM
+
+
+def test_a_no_may_have_a_word_of_its_own() -> None:
+    assert winner(ranked(OptOut(("unsubscribed",)), "Unsubscribed", "subscribed")) == CRM
+
+
+def test_where_nobody_says_no_a_person_is_asked() -> None:
+    assert ranked(OptOut(), "yes", "perhaps") == Undecided("both sides changed it, and neither says no")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from antiphon.equivalence import make_rid
-from antiphon.ledger.tables import CONFLICT
+from antiphon.ledger.tables import CONFLICT, LINK
 from antiphon.mapping import OnDelete, Owner, Uuid
 from antiphon.model import BaseStatus, Cause, ConflictKind, ConflictState, LinkState, Op, OpKind, OpState, RecordState
 from antiphon.protocol import Status
@@ -602,3 +602,118 @@ def test_a_conflict_that_is_over_is_closed_and_kept() -> None:
 
 def test_make_rid_and_receipts_speak_of_the_same_record() -> None:
     assert rid_of(person(crm=side(key=("a", "b"))), CRM, {"b": 2, "a": 1}) == make_rid([1, 2])
+
+
+# ---- corners
+
+
+def test_a_receipt_about_a_link_that_is_no_more_changes_nothing() -> None:
+    world = World(person())
+    lid, op = changed(world)
+    sent = world.send(op)
+    with world.ledger.transaction():
+        world.ledger.store.remove(LINK, [(lid,)])
+
+    assert world.answer(sent).state is OpState.INFLIGHT
+    assert world.answer(sent, Status.STALE, id=2, found={"name": "x"}).state is not OpState.ACKED
+
+
+def test_a_refusal_about_a_link_that_is_no_more_is_kept_with_its_operation() -> None:
+    world = World(person())
+    lid, op = changed(world)
+    with world.ledger.transaction():
+        world.ledger.store.remove(LINK, [(lid,)])
+
+    world.refuse(op, "no")
+
+    assert world.op(op.op_id).error == "no"
+    assert world.conflicts() == []
+
+
+def new(world: World) -> Op:
+    world.show(CRM, 1, **ANN)
+    (op,) = world.round().operations
+    return world.send(op)
+
+
+def test_a_create_that_finds_its_record_joins_it_with_its_values() -> None:
+    world = World(person())
+    sent = new(world)
+
+    done = world.answer(sent, Status.STALE, id=77, found={"email": "ann@x", "name": "Anna"})
+
+    assert done.state is OpState.ACKED
+    assert world.members(sent.lid) == {CRM: 1, WAREHOUSE: 77}
+    assert opened(world.round()) == [(ConflictKind.JOIN, "name")]
+
+
+def test_a_create_whose_record_is_gone_again_is_a_deletion() -> None:
+    world = World(person())
+    sent = new(world)
+
+    world.answer(sent, Status.GONE, id=77)
+
+    assert world.round().operations == ()
+    assert [c.kind for c in world.conflicts()] in ([ConflictKind.DELETE], [ConflictKind.DELETE_UPDATE])
+
+
+def test_a_create_that_is_stale_and_names_no_record_is_planned_anew() -> None:
+    world = World(person())
+    sent = new(world)
+
+    done = world.answer(sent, Status.STALE)
+
+    assert done.state is OpState.REJECTED
+    assert wrote(world.round()) == [(WAREHOUSE, "create", ANN)]
+
+
+def test_a_record_seen_before_its_receipt_is_handed_over_by_the_link_it_got() -> None:
+    world = World(entity(field("name")))
+    world.show(CRM, 1, name="Ann")
+    sent = world.send(world.round().operations[0])
+    world.show(WAREHOUSE, 77, name="Ann", touched=False)
+    early = world.link(None, 77, LinkState.JOINING)
+
+    world.answer(sent, id=77)
+
+    assert world.members(sent.lid) == {CRM: 1, WAREHOUSE: 77}
+    assert world.get_link(early).state is LinkState.TOMBSTONE
+
+
+def test_the_value_of_a_person_becomes_a_base_only_when_both_sides_hold_it() -> None:
+    world = foreign()
+    lid = world.pair(1, 2, **ANN)
+    world.show(CRM, 1, name="Anna")
+    world.show(WAREHOUSE, 2, name="Anne")
+    world.round()
+    world.decide(world.conflicts()[0], value="Annabel")
+    for op in world.round().operations:
+        world.acknowledge(world.send(op))
+    assert world.base(lid, "name") == {CRM: "Ann", WAREHOUSE: "Ann"}
+
+    world.show(CRM, 1, name="Annabel")
+    world.show(WAREHOUSE, 2, name="Annabel")
+    world.round()
+
+    assert world.base(lid, "name") == {CRM: "Annabel", WAREHOUSE: "Annabel"}
+
+
+def test_an_edit_of_the_last_moment_is_told_as_clobbered() -> None:
+    world = World(person())
+    _, op = changed(world)
+
+    world.answer(world.send(op), found={"name": "edited meanwhile"}, stored={"name": "Anna"})
+
+    assert ("edited meanwhile", Cause.CLOBBERED) in {(a.old, a.cause) for a in world.audits()}
+
+
+def test_an_edit_right_before_a_delete_is_told() -> None:
+    sides = {where: side(on_delete=OnDelete.DELETE) for where in (CRM, WAREHOUSE)}
+    world = World(person(**sides))
+    world.pair(1, 2, **ANN)
+    world.gone(CRM, 1)
+    (op,) = world.round().operations
+
+    world.answer(world.send(op), found={"name": "edited meanwhile"})
+
+    assert "edited meanwhile" in repr([a.old for a in world.audits()])

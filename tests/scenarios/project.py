@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,28 +195,40 @@ class Project:
         options.setdefault("env", {**os.environ, "ANTIPHON_DEBUG": ""})
         return subprocess.Popen(
             [*before, str(BIN / "antiphon"), *words],
-            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
         )
 
-    def run(self, *words: str, **options: Any) -> Run:
+    def run(self, *words: str, alone: bool = True, **options: Any) -> Run:
         """Run `antiphon` to its end. Whatever happens, no traceback is shown and no private file is left behind."""
-        return self.ended(self.start(*words, **options))
+        return self.ended(self.start(*words, **options), alone=alone)
 
-    def ended(self, process: subprocess.Popen[str]) -> Run:
+    def ended(self, process: subprocess.Popen[str], *, alone: bool = True) -> Run:
         out, err = process.communicate(timeout=LONGEST)
         assert "Traceback" not in out + err, err
         assert "fault in Antiphon" not in err, err
-        assert not list(self.folder.glob(".antiphon/run-*"))
+        assert not alone or not list(self.folder.glob(".antiphon/run-*"))
         return Run(process.returncode, out, err)
+
+    def waits_for(self, side: str) -> None:
+        """Until a plugin of the side has reached the point at which it goes quiet."""
+        deadline = time.monotonic() + LONGEST
+        while not (self.folder / f"{side}-switches.reached").exists():
+            assert time.monotonic() < deadline, "it never got there"
+            time.sleep(0.02)
 
     # ---- laws
 
-    def fails(self, *words: str, code: int = 1, says: Sequence[str] = (), **options: Any) -> Run:
-        """The command ends with this code and one error that says all of this, and what to do."""
+    def fails(self, *words: str, code: int = 1, says: Sequence[str] = (), hinted: bool = True, **options: Any) -> Run:
+        """The command ends with this code and one error that says all of this, and on a line of its own what to do."""
         run = self.run(*words, **options)
         assert run.code == code, run.err
         assert run.complaint.startswith("error: "), run.err
-        assert "\n  " in run.complaint, f"it does not say what to do: {run.complaint}"
+        assert not hinted or "\n  " in run.complaint, f"it does not say what to do: {run.complaint}"
         for each in says:
             assert each in run.complaint, run.complaint
         return run
@@ -251,18 +263,3 @@ class Project:
         for side in SIDES:
             assert self.people(side) == wanted
         self.is_quiet()
-
-
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for something that must happen soon."""
-    import time
-
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def message_lines(text: str) -> list[str]:
-    """The lines of a message, without the words that introduce it."""
-    return [re.sub(r"^(error: |  )", "", line) for line in text.splitlines()]

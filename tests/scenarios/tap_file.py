@@ -30,11 +30,11 @@ def main() -> None:
     tables, faults = _read(Path(config["path"])), _read(Path(config["switches"]))
     print(f"reading {config['path']}", *faults.get("say", []), sep="\n", file=sys.stderr, flush=True)
     if given.discover:
-        _print([json.dumps(discover(tables, config))], faults.get("discover", []))
+        _print([json.dumps(discover(tables, config))], faults.get("discover", []), config)
         return
     state = _read(given.state) if given.state else {}
     messages = list(read(tables, _read(given.catalog), state))
-    _print([json.dumps(message) for message in messages], faults.get("tap", []))
+    _print([json.dumps(message) for message in messages], faults.get("tap", []), config)
 
 
 def discover(tables: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
@@ -74,13 +74,14 @@ def read(tables: dict[str, Any], catalog: dict[str, Any], state: dict[str, Any])
     yield {"type": "STATE", "value": {"bookmarks": bookmarks}}
 
 
-def _print(lines: list[str], splices: list[dict[str, Any]]) -> None:
+def _print(lines: list[str], splices: list[dict[str, Any]], config: dict[str, Any]) -> None:
     for splice in splices:
         at = splice["at"] % (len(lines) + 1)
         skip, then = splice.get("skip", 0), splice.get("then")
         said = [line if isinstance(line, str) else json.dumps(line) for line in splice.get("print", ())]
         _write(lines[:at] + said, end=splice.get("end", "\n"))
         if then:
+            Path(config["switches"]).with_suffix(".reached").touch()
             _do(*then.split())
         lines = lines[at + skip :]
     _write(lines)

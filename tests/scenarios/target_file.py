@@ -14,7 +14,8 @@ The switch file tells it under "target" how to misbehave:
 | `lower`: [column]             | stores these in lower case                                                   |
 | `meanwhile`: {key: {…}}       | a user edits these rows before it writes                                     |
 | `answer`: {status: {column: value}} | gives such a receipt for such a row, and does not write it             |
-| `receipts`: [word]            | `twice`, `half a line`, `garbage`, `unknown`, `none`, `secret`               |
+| `message`                     | these are its words                                                          |
+| `receipts`                    | are written `twice`, `half a line`, `garbage`, `unknown` or `none`           |
 """
 
 from __future__ import annotations
@@ -36,10 +37,9 @@ class System:
     def __init__(self, config: dict[str, Any]) -> None:
         self.path = Path(config["path"])
         self.tables: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
-        switches = Path(config["switches"])
-        self.faults: dict[str, Any] = (
-            json.loads(switches.read_text(encoding="utf-8")).get("target", {}) if switches.exists() else {}
-        )
+        self.switches = Path(config["switches"])
+        told = json.loads(self.switches.read_text(encoding="utf-8")) if self.switches.exists() else {}
+        self.faults: dict[str, Any] = told.get("target", {})
         self.schemas: dict[str, dict[str, Any]] = {}
         self.receipts: list[dict[str, Any]] = []
         self.receipts_path = Path(config["receipts_path"]) if "receipts_path" in config else None
@@ -80,7 +80,10 @@ class System:
         said = {"op_id": envelope["op_id"], "at": datetime.now(UTC).isoformat()}
         for status, like in self.faults.get("answer", {}).items():
             if _alike(record, like):
-                error = {"class": "Refused", "message": f"the {status} row of {record.get('email')}"}
+                error = {
+                    "class": "Refused",
+                    "message": self.faults.get("message", f"the {status} row of {record.get('email')}"),
+                }
                 self.receipts.append({**said, "status": status, "error": error})
                 return
         table, key = self.tables[stream], envelope["key"]
@@ -174,6 +177,7 @@ def misbehave(system: System) -> None:
     faults = system.faults
     if faults.get("keep"):
         system.keep()
+    system.switches.with_suffix(".reached").touch()
     if "hang" in faults:
         time.sleep(faults["hang"])
     sys.exit(faults.get("exit", 1))

@@ -19,7 +19,10 @@ NINA = {"email": "nina@example.com"}
 def project(project: Project) -> Project:
     project.configure(
         ("command: [bin/target-file]", "command: [bin/target-file], receipts_path: receipts.jsonl"),
-        ("warehouse: {stream: people, key: id, on_create: uuid}", "warehouse: {stream: people, key: id, on_create: assigned}"),
+        (
+            "warehouse: {stream: people, key: id, on_create: uuid}",
+            "warehouse: {stream: people, key: id, on_create: assigned}",
+        ),
     )
     return project
 
@@ -28,7 +31,9 @@ def test_the_name_that_the_target_gave_a_new_row_is_learnt(project: Project) -> 
     project.syncs()
     nina = next(row for row in project.rows("warehouse") if row["email"] == NINA["email"])
     assert nina["id"] == "a9"
-    assert project.query("SELECT rid FROM member WHERE side = 'warehouse' AND rid LIKE '%a9%' AND held") == [('["a9"]',)]
+    assert project.query("SELECT rid FROM member WHERE side = 'warehouse' AND rid LIKE '%a9%' AND held") == [
+        ('["a9"]',)
+    ]
     project.heals(rounds=0)
     project.change("crm", "c9", city="Oslo")
     project.syncs()
@@ -43,7 +48,10 @@ def test_an_edit_made_while_the_write_was_under_way_is_found_and_not_overwritten
     project.switch("warehouse")
     run = project.syncs()
     assert run.written == 0
-    assert (project.people("crm")["ada@example.com"][1], project.people("warehouse")["ada@example.com"][1]) == ("Turin", "Oslo")
+    assert (project.people("crm")["ada@example.com"][1], project.people("warehouse")["ada@example.com"][1]) == (
+        "Turin",
+        "Oslo",
+    )
     ((cid,),) = project.query("SELECT cid FROM conflict WHERE state = 'open'")
     shown = project.run("conflicts", "show", cid)
     assert all(word in shown.out for word in ("Rome", "Turin", "Oslo")), shown.out
@@ -114,6 +122,7 @@ def test_nothing_is_lost_or_doubled_when_a_receipt(project: Project, story: str)
     project.switch("warehouse", target=MISHAPS[story])
     run = project.run("sync")
     assert run.code == (1 if "fails" in story else 0), run.err
+    assert any("no receipt" in told for told in run.warnings) == ("garbage" in story), run.err
     assert project.people("warehouse")["nina@example.com"] == ("Nina", "Pisa")
     project.heals()
     project.change("warehouse", "a9", city="Oslo")
@@ -126,14 +135,21 @@ def test_nothing_is_lost_or_doubled_when_a_receipt(project: Project, story: str)
 
 def test_what_may_not_be_written_to_is_told_before_anything_is_written(project: Project) -> None:
     (project.folder / "receipts.jsonl").mkdir()
-    run = project.fails("sync", says=("receipts.jsonl",))
+    run = project.fails("sync", code=64, says=("receipts.jsonl", "`receipts_path` in sync.yml"))
     assert len(project.rows("warehouse")) == 8, run.err
     (project.folder / "receipts.jsonl").rmdir()
     project.heals()
 
 
 def test_a_target_without_receipts_may_not_name_its_rows_itself(project: Project) -> None:
-    project.configure(("warehouse: {stream: people, key: id, on_create: uuid}", "warehouse: {stream: people, key: id, on_create: assigned}"))
+    project.configure(
+        (
+            "warehouse: {stream: people, key: id, on_create: uuid}",
+            "warehouse: {stream: people, key: id, on_create: assigned}",
+        )
+    )
     before = project.both()
-    project.fails("sync", code=64, says=("sync.yml:", "entities.person.sides.warehouse.on_create", "writes no receipts"))
+    project.fails(
+        "sync", code=64, says=("sync.yml:", "entities.person.sides.warehouse.on_create", "writes no receipts")
+    )
     assert project.both() == before

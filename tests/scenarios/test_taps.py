@@ -53,13 +53,32 @@ FAILURES = [
     Fault("prints JSON that is no message", print=('{"level": "info"}',), says=(NO_MESSAGE, "line 6", "`type`")),
     Fault("stops within a line", print=(RECORD[:40],), end="", then="exit 0", says=(NO_MESSAGE, "line 6")),
     Fault("stops within a character", print=('{"type": "STATE\udcc3',), end="", then="exit 0", says=(NO_MESSAGE,)),
-    Fault("prints a list as its STATE", print=('{"type": "STATE", "value": [1]}',), says=("a STATE that is no object",)),
+    Fault(
+        "prints a list as its STATE", print=('{"type": "STATE", "value": [1]}',), says=("a STATE that is no object",)
+    ),
     Fault("prints null as its STATE", print=('{"type": "STATE", "value": null}',), says=("a STATE that is no object",)),
     Fault("prints no SCHEMA", at=0, skip=1, says=("a RECORD of people came before its SCHEMA",)),
-    Fault("prints a RECORD of no stream", print=('{"type": "RECORD", "record": {}}',), says=("RECORD", "stream", "line 6")),
-    Fault("prints a RECORD of no object", print=('{"type": "RECORD", "stream": "people", "record": 5}',), says=("RECORD", "no object")),
-    Fault("prints a SCHEMA that is none", at=0, print=('{"type": "SCHEMA", "stream": "people", "schema": 1}',), says=("SCHEMA", "line 1")),
-    Fault("has another key now", at=0, skip=1, print=(RENAMED,), says=("no column 'id'", "it has number", "entities.person.sides.crm.key")),
+    Fault(
+        "prints a RECORD of no stream", print=('{"type": "RECORD", "record": {}}',), says=("RECORD", "stream", "line 6")
+    ),
+    Fault(
+        "prints a RECORD of no object",
+        print=('{"type": "RECORD", "stream": "people", "record": 5}',),
+        says=("RECORD", "no object"),
+    ),
+    Fault(
+        "prints a SCHEMA that is none",
+        at=0,
+        print=('{"type": "SCHEMA", "stream": "people", "schema": 1}',),
+        says=("SCHEMA", "line 1"),
+    ),
+    Fault(
+        "has another key now",
+        at=0,
+        skip=1,
+        print=(RENAMED,),
+        says=("no column 'id'", "it has number", "entities.person.sides.crm.key"),
+    ),
     Fault("prints a BATCH of parquet", print=(PARQUET,), says=("BATCH", "'parquet'", "jsonl")),
     Fault("prints a BATCH of files that are gone", print=(LOST,), says=("BATCH", "people.jsonl", "No such file")),
     Fault("prints a BATCH of another machine", print=(BUCKET,), says=("BATCH", "s3://bucket", "local folder")),
@@ -184,8 +203,14 @@ def batch(project: Project, *, packed: bool) -> list[dict[str, Any]]:
 DAMAGE = {
     "is cut off": (lambda content: content[:-20], "no whole gzip file"),
     "is not packed": (gzip.decompress, "no whole gzip file"),
-    "holds what is no JSON": (lambda content: gzip.compress(gzip.decompress(content) + b"oops"), "line 10: this is no JSON"),
-    "holds what is no record": (lambda content: gzip.compress(gzip.decompress(content) + b"[1]"), "line 10: this is no record"),
+    "holds what is no JSON": (
+        lambda content: gzip.compress(gzip.decompress(content) + b"oops"),
+        "line 10: this is no JSON",
+    ),
+    "holds what is no record": (
+        lambda content: gzip.compress(gzip.decompress(content) + b"[1]"),
+        "line 10: this is no record",
+    ),
 }
 
 
@@ -205,18 +230,31 @@ HARMLESS: dict[str, Callable[[Project], list[dict[str, Any]]]] = {
     "prints an empty STATE": lambda _: [{"at": 11, "print": ['{"type": "STATE", "value": {}}']}],
     "prints no STATE": lambda _: [{"at": 10, "skip": 1}],
     "prints a message of another type": lambda _: [{"at": 2, "print": ['{"type": "PROGRESS", "percent": 10}']}],
-    "announces a version": lambda _: [{"at": 1, "print": ['{"type": "ACTIVATE_VERSION", "stream": "people", "version": 7}']}],
-    "prints streams that nobody asked for": lambda _: [{"at": 0, "print": ['{"type": "RECORD", "stream": "pets", "record": {}}']}],
+    "announces a version": lambda _: [
+        {"at": 1, "print": ['{"type": "ACTIVATE_VERSION", "stream": "people", "version": 7}']}
+    ],
+    "prints streams that nobody asked for": lambda _: [
+        {"at": 0, "print": ['{"type": "RECORD", "stream": "pets", "record": {}}']}
+    ],
     "prints empty lines": lambda _: [{"at": 4, "print": ["", "  ", ""]}],
-    "prints a record twice": lambda p: [{"at": 4, "print": [{"type": "RECORD", "stream": STREAM, "record": p.rows("crm")[0]}]}],
-    "declares a column more half-way": lambda p: [{"at": 4, "print": [schema(p, "id", "email", "name", "city", "age")]}],
+    "prints a record twice": lambda p: [
+        {"at": 4, "print": [{"type": "RECORD", "stream": STREAM, "record": p.rows("crm")[0]}]}
+    ],
+    "declares a column more half-way": lambda p: [
+        {"at": 4, "print": [schema(p, "id", "email", "name", "city", "age")]}
+    ],
     "prints a BATCH of jsonl": lambda p: batch(p, packed=False),
     "prints a BATCH of gzipped jsonl": lambda p: batch(p, packed=True),
 }
 
 
 def schema(project: Project, *columns: str) -> dict[str, Any]:
-    return {"type": "SCHEMA", "stream": STREAM, "key_properties": ["id"], "schema": {"properties": dict.fromkeys(columns, TEXT)}}
+    return {
+        "type": "SCHEMA",
+        "stream": STREAM,
+        "key_properties": ["id"],
+        "schema": {"properties": dict.fromkeys(columns, TEXT)},
+    }
 
 
 @pytest.mark.parametrize("story", HARMLESS)
@@ -241,7 +279,10 @@ BROKEN_ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "shows a key twice with different values": ({"at": 3, "print": [RECORD % '"Oslo"']}, "key is not unique"),
     "changes a type in mid-stream": ({"at": 3, "skip": 1, "print": [RECORD % "5"]}, "city holds integer"),
     "shows an empty key": ({"at": 3, "print": [(RECORD % '"Oslo"').replace('"c3"', "null")]}, "key column id is empty"),
-    "shows a record without its key": ({"at": 3, "print": [(RECORD % '"Oslo"').replace('"id": "c3", ', "")]}, "key column id is empty"),
+    "shows a record without its key": (
+        {"at": 3, "print": [(RECORD % '"Oslo"').replace('"id": "c3", ', "")]},
+        "key column id is empty",
+    ),
 }
 
 

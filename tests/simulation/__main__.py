@@ -11,6 +11,12 @@ from tests.simulation.schedule import draw, minimise, run
 from tests.simulation.shape import PROFILES
 
 
+def tell(line: str) -> None:
+    """One line of what was found."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Run schedules until time or seeds are up; the first wrong ones are shown, made small."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
@@ -40,12 +46,13 @@ def main() -> int:
             kinds[verdict.wrong[0][:4]] += 1
             if len(wrong) <= options.show:
                 small = minimise(schedule)
-                print(small, *run(small, tell=print if options.trace else None).wrong, sep="\n")
+                tell(str(small))
+                tell("\n".join(run(small, tell=tell if options.trace else None).wrong))
     spent = time.monotonic() - began
     total = sum(mix.values())
-    print(f"{total} schedules, {rounds} rounds in {spent:.1f} s ({total / spent:.0f}/s); {dict(sorted(mix.items()))}")
-    print(f"rounds ended: {dict(outcomes.most_common())}")
-    print(f"{len(wrong)} wrong {dict(kinds)}: {wrong[:20]}")
+    tell(f"{total} schedules, {rounds} rounds in {spent:.1f} s ({total / spent:.0f}/s); {dict(sorted(mix.items()))}")
+    tell(f"rounds ended: {dict(outcomes.most_common())}")
+    tell(f"{len(wrong)} wrong {dict(kinds)}: {wrong[:20]}")
     return bool(wrong)
 
 

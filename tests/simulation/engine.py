@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
-from io import BytesIO
+from io import SEEK_END, SEEK_SET, BytesIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -66,8 +66,9 @@ class WatchedStore(MemoryStore):
         """A copy, as a backup would hold it."""
         copy = WatchedStore(self.steps)
         copy._rows = {name: dict(rows) for name, rows in self._rows.items()}
-        copy._indexes = {name: {value: set(keys) for value, keys in entries.items()}
-                         for name, entries in self._indexes.items()}
+        copy._indexes = {
+            name: {value: set(keys) for value, keys in entries.items()} for name, entries in self._indexes.items()
+        }
         return copy
 
 
@@ -125,9 +126,19 @@ class ReceiptFile:
         """As `Path.stat`, for the size."""
         return self
 
-    def open(self, _mode: str) -> BytesIO:
+    def open(self, mode: str) -> BytesIO:
         """As `Path.open`."""
-        return BytesIO(self.content)
+        file = BytesIO(self.content)
+        file.seek(0, SEEK_END if "a" in mode else SEEK_SET)
+        return file
+
+    @property
+    def parent(self) -> ReceiptFile:
+        """As `Path.parent`, of which only the making is asked."""
+        return self
+
+    def mkdir(self, **_options: bool) -> None:
+        """As `Path.mkdir`: it is there."""
 
 
 class Engine:
@@ -172,10 +183,8 @@ class Engine:
         if what == "commit" or (self.delivering and FOREIGN in self.world.shape.kinds.values()):
             return  # nothing can fence the lines that are on their way to a foreign target
         steps, self.steps.at = self.steps.at, {}
-        try:
+        with suppress(AntiphonError):
             self._round(Faults())
-        except AntiphonError:
-            pass
         self.steps.at = steps
 
     def _round(self, faults: Faults) -> str:
@@ -227,8 +236,8 @@ class Engine:
             if self._has_receipts(side):
                 content = bytes(self.world.systems[side].receipts)
                 if faults.half_line == side and content:
-                    read_receipts(ledger, mapping, side, cast(Path, ReceiptFile(side, content[:-7])), now)
-                read_receipts(ledger, mapping, side, cast(Path, ReceiptFile(side, content)), now)
+                    read_receipts(ledger, mapping, side, cast("Path", ReceiptFile(side, content[:-7])), now)
+                read_receipts(ledger, mapping, side, cast("Path", ReceiptFile(side, content)), now)
             if faults.hand_in:
                 acknowledge(ledger, mapping, parse_bookmark(self.last_state.get(side)), side, now)
 
@@ -250,7 +259,7 @@ class Engine:
             overlap = OVERLAP if shape.incremental[side] else 0
             streams.append(Stream(name, there.stream, there.key, columns, full=full, overlap=overlap))
         tap = read(self.world.systems[side], streams, state, faults.reading.get(side, Reading()))
-        return Source(side, cast(TapRun, tap), streams)
+        return Source(side, cast("TapRun", tap), streams)
 
     def _has_receipts(self, side: Side) -> bool:
         return self.world.shape.kinds[side] != FOREIGN
@@ -269,7 +278,7 @@ class Engine:
             running.append((side, delivery, lines))
 
         for side in SIDES:
-            path = cast(Path, self._live_receipts(side)) if self._has_receipts(side) else None
+            path = cast("Path", self._live_receipts(side)) if self._has_receipts(side) else None
             delivery = deliver_side(ledger, mapping, side, clock=self.world.clock, run_id=run_id, receipts=path)
             go_on(side, delivery, None)
         while running:
@@ -290,8 +299,8 @@ class Engine:
             def stat(self) -> ReceiptFile:
                 return ReceiptFile(side, bytes(system.receipts))
 
-            def open(self, _mode: str) -> BytesIO:
-                return BytesIO(bytes(system.receipts))
+            def open(self, mode: str) -> BytesIO:
+                return self.stat().open(mode)
 
         return Live(side, b"")
 

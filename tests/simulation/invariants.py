@@ -63,7 +63,7 @@ def after(world: World, engine: Engine) -> list[str]:
 
 
 def accounting(engine: Engine) -> Iterator[str]:
-    """I4: an acknowledged update has one audit row per field it wrote, a delete one, an operation that was not written none."""
+    """I4: an acknowledged update has an audit row per field it wrote, a delete has one, anything else has none."""
     counts: Counter[str] = Counter()
     for audits in Judge(engine.world, engine).audits.values():
         counts.update(audit.op_id for audit in audits if audit.cause is not Cause.CLOBBERED)
@@ -72,7 +72,7 @@ def accounting(engine: Engine) -> Iterator[str]:
             continue
         expected = _audit_rows(op)
         if counts[op.op_id] not in expected:
-            yield f"I4: {op.kind} {op.op_id} of {op.lid} is {op.state} with {counts[op.op_id]} audit rows, not {expected}"
+            yield f"I4: {op.kind} {op.op_id} of {op.lid} is {op.state}: {counts[op.op_id]} audit rows, not {expected}"
 
 
 def _audit_rows(op: Op) -> Collection[int]:
@@ -109,7 +109,7 @@ def convergence(judge: Judge) -> Iterator[str]:
 
 
 def progress(judge: Judge) -> Iterator[str]:
-    """I13: nothing is left on its way, and every live record is held by a link that is settled or waits for a person."""
+    """I13: nothing is left on its way; every live record is held by a link that is settled or waits for a person."""
     for op in judge.ops.values():
         if op.state in (OpState.INFLIGHT, OpState.SENT) or (op.state is OpState.PLANNED and not op.deps):
             yield f"I13: {op.kind} of {op.lid} on {op.side} is still {op.state}: {op.error}"
@@ -141,7 +141,7 @@ def no_lost_update(judge: Judge) -> Iterator[str]:
             if _came_back(judge, side, row, field, events, number):
                 continue
             heir = next((e for e in events[number + 1 :] if not _same(judge, field, side, e.value, value)), None)
-            if heir is None or heir.by != SYNC or _excused(judge, side, field, event, heir):
+            if heir is None or heir.by != SYNC or _excused(judge, side, field, events, event, heir):
                 continue
             if not (_went_over(judge, side, row, field, event) or _kept(judge, side, row, field, value)):
                 yield (
@@ -164,7 +164,8 @@ def no_invention(judge: Judge) -> Iterator[str]:
                     continue
             elif any(_same(judge, field, other(side), e.value, event.value, side) for e in there):
                 continue
-            yield f"I12: {row.entity}.{field.name} of {row.rid} on {side} got {event.value!r} at {event.at} from nowhere"
+            where = f"{row.entity}.{field.name} of {row.rid} on {side}"
+            yield f"I12: {where} got {event.value!r} from nowhere at {event.at}"
 
 
 def no_duplicate(judge: Judge) -> Iterator[str]:
@@ -178,13 +179,13 @@ def no_duplicate(judge: Judge) -> Iterator[str]:
     for member in judge.engine.store.scan(MEMBER):
         if member.held:
             held[member.side, member.entity, member.rid].add(member.lid)
-    for key, lids in held.items():
+    for record, lids in held.items():
         if len(lids) > 1:
-            yield f"I9: {key} is held by {sorted(lids)}"
+            yield f"I9: {record} is held by {sorted(lids)}"
 
 
 def base_truth(judge: Judge) -> Iterator[str]:
-    """I10: the values of an agreed base mean the same, or one operation made one of the other; each stood on its side."""
+    """I10: the values of an agreed base mean the same, or an operation made one of the other; each was on its side."""
     pairs: dict[tuple[str, str], dict[Side, Base]] = defaultdict(dict)
     for base in judge.engine.store.scan(BASE):
         pairs[base.lid, base.field][base.side] = base
@@ -200,11 +201,25 @@ def base_truth(judge: Judge) -> Iterator[str]:
             row = judge.row(side, link.entity, rid)
             value = pair[side].value
             if row is not None and not is_empty(value) and link.entity != "membership":
-                rids = {r for s, e, r in judge.ever[lid] if s == side and e == link.entity} | judge.family(side, row)
-                past = [judge.row(side, link.entity, r) for r in sorted(rids)]
-                history = [e for each in past if each for e in each.history.get(field.columns[side], ())]
+                history = [
+                    e for each in _ever(judge, lid, side, row) for e in each.history.get(field.columns[side], ())
+                ]
                 if not any(_same(judge, field, side, e.value, value) for e in history):
                     yield f"I10: {side} never held {value!r}, which is the base of {link.entity}.{name} of {lid}"
+
+
+def _ever(judge: Judge, lid: str, side: Side, row: Row) -> Iterator[Row]:
+    """Every record of a side that the link ever held, and what they were merged into."""
+    ahead = {rid for s, entity, rid in judge.ever[lid] if s == side and entity == row.entity} | judge.family(side, row)
+    done: set[str] = set()
+    while ahead:
+        rid = min(ahead)
+        ahead.discard(rid)
+        done.add(rid)
+        found = judge.row(side, row.entity, rid)
+        if found is not None:
+            yield found
+            ahead |= {found.merged_into} - done if found.merged_into is not None else set()
 
 
 def notes(judge: Judge) -> Iterator[str]:
@@ -246,8 +261,8 @@ def _came_back(judge: Judge, side: Side, row: Row, field: Field, events: list[Ev
     return False
 
 
-def _excused(judge: Judge, side: Side, field: Field, event: Event, heir: Event) -> bool:
-    """A foreign side cannot be asked just before the write; an empty value never beats a value when records first join."""
+def _excused(judge: Judge, side: Side, field: Field, events: list[Event], event: Event, heir: Event) -> bool:
+    """A foreign side cannot be asked just before the write; when records first join an empty value never wins."""
     if judge.world.systems[side].kind == FOREIGN and event.at >= heir.unseen:
         return True
     op = judge.ops.get(heir.op_id)
@@ -255,9 +270,18 @@ def _excused(judge: Judge, side: Side, field: Field, event: Event, heir: Event) 
         return True  # the audit went with the ledger, or the base that showed it was an edit
     if isinstance(field.policy, SetUnion) and op is not None and "added or removed" in op.reasons.get(field.name, ""):
         return True
+    if isinstance(field.policy, SetUnion) and _seen_before(judge, side, field, event, events):
+        return True  # a combined value that went to both sides is no base before both were read again
+    if op is not None and op.kind is OpKind.DELETE and field.name not in op.expect:
+        return True  # sync.yml did not have the field then
     if op is None or not is_empty(value_of(event.value)) or field.name in op.losers:
         return False
     return is_empty(op.expect.get(field.name))  # without a base nobody knows that it was an edit
+
+
+def _seen_before(judge: Judge, side: Side, field: Field, event: Event, events: list[Event]) -> bool:
+    value = value_of(event.value)
+    return any(_same(judge, field, side, e.value, value) for e in events[: events.index(event)])
 
 
 def _went_over(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:

@@ -93,10 +93,12 @@ class Judge:
         rids = {peer for rid in self.family(side, row) for peer in known.get((side, row.entity, rid), ())}
         table = self.world.systems[side].tables[row.entity]
         rids |= {table[rid].source for rid in self.family(side, row)} & there.keys()
-        for rid in list(rids):
-            while (seen := there.get(rid)) is not None and seen.merged_into is not None:
-                rid = seen.merged_into
-                rids.add(rid)
+        ahead = list(rids)
+        while ahead:
+            seen = there.get(ahead.pop())
+            if seen is not None and seen.merged_into is not None and seen.merged_into not in rids:
+                rids.add(seen.merged_into)
+                ahead.append(seen.merged_into)
         return [there[rid] for rid in sorted(rids) if rid in there]
 
     def root(self, node: Node) -> Node:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tests.simulation.schedule import Fault, Schedule, draw
+from tests.simulation.faults import Fault
+from tests.simulation.schedule import Schedule, draw
 from tests.simulation.users import Act
 
 

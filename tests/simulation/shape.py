@@ -15,8 +15,8 @@ from antiphon.mapping import (
     Field,
     Guards,
     Initial,
-    Kind,
     KeyRule,
+    Kind,
     Latest,
     Limit,
     Mapping,
@@ -56,6 +56,9 @@ MANY: Final = 12
 """Records enough for percentages to speak."""
 
 SHARE_OF_SQL: Final = 0.03
+
+POLICIES: list[Policy] = [Park(), Owner(CRM), Owner(WAREHOUSE), Latest(Park()), Latest(Owner(CRM)), NonEmpty()]
+INITIAL: list[Initial] = [Park(), Owner(CRM), Owner(WAREHOUSE), NonEmpty()]
 
 NO_GUARDS = Guards(max_delete=Limit(), max_change=Limit(), max_create=Limit())
 
@@ -113,7 +116,8 @@ def _key_rule(rng: Random, kinds: dict[Side, str], side: Side) -> KeyRule:
         return Assigned()
     if kinds[side] == FOREIGN:
         return Uuid() if rng.random() < 0.7 else CopyFrom(other(side))
-    return rng.choice([Uuid(), Assigned()])
+    rules: list[KeyRule] = [Uuid(), Assigned()]
+    return rng.choice(rules)
 
 
 def key_schema(kind: str, rule: KeyRule | None) -> dict[str, Any]:
@@ -122,12 +126,10 @@ def key_schema(kind: str, rule: KeyRule | None) -> dict[str, Any]:
 
 
 def _policy(rng: Random) -> Policy:
-    return rng.choice([Park(), Owner(CRM), Owner(WAREHOUSE), Latest(Park()), Latest(Owner(CRM)), NonEmpty()])
+    return rng.choice(POLICIES)
 
 
-def _entity(
-    rng: Random, name: str, kinds: dict[Side, str], rules: dict[Side, KeyRule], names: list[str]
-) -> Entity:
+def _entity(rng: Random, name: str, kinds: dict[Side, str], rules: dict[Side, KeyRule], names: list[str]) -> Entity:
     fields = [
         _field("name", _policy(rng)),
         _field("city", _policy(rng)),
@@ -164,14 +166,12 @@ def _entity(
         )
         for side in SIDES
     }
-    initial: Initial = rng.choice([Park(), Owner(CRM), Owner(WAREHOUSE), NonEmpty()])
+    initial = rng.choice(INITIAL)
     return Entity(name, sides, {f.name: f for f in fields}, match, initial)
 
 
 def _membership(kinds: dict[Side, str], rules: dict[Side, KeyRule]) -> Entity:
-    fields = {
-        name: replace(_field(name, Owner(CRM)), references=name) for name in ("company", "contact")
-    }
+    fields = {name: replace(_field(name, Owner(CRM)), references=name) for name in ("company", "contact")}
     sides = {
         side: EntitySide(
             stream=f"{side}-membership",

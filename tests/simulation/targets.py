@@ -92,7 +92,11 @@ class Target:
             case "SCHEMA":
                 self.schema = message
             case "RECORD":
-                if self.faults.dies_after is not None and self.faults.runs == 1 and self.taken >= self.faults.dies_after:
+                if (
+                    self.faults.dies_after is not None
+                    and self.faults.runs == 1
+                    and self.taken >= self.faults.dies_after
+                ):
                     self.failed = "it died"
                     return
                 self.taken += 1
@@ -104,6 +108,8 @@ class Target:
                 self.state = message["value"]
                 if self.system.kind != FOREIGN:
                     self._drain()
+            case unknown:
+                world.wrong(f"{unknown} is no message for a target")
 
     def _drain(self) -> None:
         self._write()
@@ -180,12 +186,15 @@ class Target:
             answer = {"id": list(row.key.values())}
             if not row.alive:
                 return {**answer, "status": "gone"}
-            return {**answer, **({"status": "applied", "stored": stored} if ours else {"status": "stale", "found": dict(row.values)})}
+            return {
+                **answer,
+                **({"status": "applied", "stored": stored} if ours else {"status": "stale", "found": dict(row.values)}),
+            }
         key = dict(sync["key"]) or {"id": system.new_id(entity)}
         taken = system.find(entity, make_rid(list(key.values())))
         if taken is not None and taken.alive:
             return {"status": "rejected", "error": {"message": "its key is taken"}}
-        row = self._insert(entity, key, sync["sync_key"], sync["op_id"])
+        row = self._insert(entity, key, sync["sync_key"])
         patch = {name: value for name, value in record.items() if name not in key}
         stored = {name: system.put(row, name, value, SYNC, sync["op_id"]) for name, value in patch.items()}
         system.leave_empty(row)
@@ -198,9 +207,9 @@ class Target:
             return None
         planned = (UUID(sync["op_id"]).int >> 80) * 1000 - self.system.world.skew
         stored = {}
-        for name in patch:
+        for name, value in patch.items():
             ours = [e for e in row.history.get(name, ()) if e.by == SYNC and e.at >= planned - SECOND]
-            if not ours or ours[-1].value != self.system.stored(name, patch[name]):
+            if not ours or ours[-1].value != self.system.stored(name, value):
                 return None
             stored[name] = ours[-1].value
         return {"status": "applied", "id": list(row.key.values()), "stored": stored}
@@ -234,7 +243,7 @@ class Target:
                 system.end(row, SYNC, op.op_id if op else "")
             return
         if row is None or not row.alive:
-            row = self._insert(entity, key, op.lid if op else "", op.op_id if op else "")
+            row = self._insert(entity, key, op.lid if op else "")
         patch = {name: value for name, value in record.items() if name not in key}
         for name, value in patch.items():
             system.put(row, name, value, SYNC, op.op_id if op else "")
@@ -243,7 +252,7 @@ class Target:
 
     # ---- what is watched
 
-    def _insert(self, entity: str, key: dict[str, Value], sync_key: str, op_id: str) -> Row:
+    def _insert(self, entity: str, key: dict[str, Value], sync_key: str) -> Row:
         system = self.system
         source = self.view.members(sync_key).get(other(system.side), "")
         twins = [r.rid for r in system.tables[entity].values() if r.alive and r.source == source and source]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -35,7 +36,9 @@ def test_every_schedule_ends_well(share: int, capsys: pytest.CaptureFixture[str]
         mix[schedule.shape.profile] += 1
         seed += SHARES
     with capsys.disabled():
-        print(f"\n{mix.total()} schedules, seeds {FIRST + share} to {seed}, 0 wrong: {dict(sorted(mix.items()))}")
+        sys.stdout.write(
+            f"\n{mix.total()} schedules, seeds {FIRST + share} to {seed}, 0 wrong: {dict(sorted(mix.items()))}\n"
+        )
 
 
 @pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda r: r.story)
@@ -90,5 +93,3 @@ def _rows(engine: Engine) -> list[str]:
 def _story(schedule: Schedule, wrong: list[str]) -> str:
     replay = f"python -m tests.simulation --from {schedule.seed} --seeds 1"
     return "\n".join([*wrong, f"made small (replay: {replay}):", str(minimise(schedule))])
-
-

@@ -164,7 +164,9 @@ def _edit(system: System, row: Row, act: Act) -> None:
     value: Value
     match act.verb:
         case "empty":
-            value = None if act.number % 2 or system.kind == HUBSPOT or act.field in ("score", "tags") or not text else ""
+            value = (
+                None if act.number % 2 or system.kind == HUBSPOT or act.field in ("score", "tags") or not text else ""
+            )
         case "same":
             value = _peer_value(system, act)
         case "variant":

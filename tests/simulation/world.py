@@ -1,8 +1,8 @@
 """The world outside the reconciler: a clock, two systems with their records, and all that ever happened to each value.
 
-A system keeps its records as a real one does. A `warehouse` shows what users commit only some time after it was stamped,
-and deletes for good. `hubspot` trims and lower-cases, keeps numbers as text, indexes late, archives, restores, merges
-into new ids. `foreign` is a plain table behind a plugin that knows nothing of us.
+A system keeps its records as a real one does. A `warehouse` shows what users commit only some time after it was
+stamped, and deletes for good. `hubspot` trims and lower-cases, keeps numbers as text, indexes late, archives, restores,
+merges into new ids. `foreign` is a plain table behind a plugin that knows nothing of us.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ USER, SYNC, RESTORE, MADE = "user", "sync", "restore", "made"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One value that a column got, or `MISSING` when the record ended. `unseen`: what the engine had not looked at since."""
+    """One value that a column got, or `MISSING` at its end. `unseen`: when the engine had looked last."""
 
     at: Instant
     value: Value | Missing

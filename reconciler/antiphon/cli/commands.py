@@ -105,7 +105,7 @@ def plan(options: Options, out: Path | None, accept_empty: tuple[str, ...], pati
         mapping, proposed = runner.propose()
         text, facts = plan_text(proposed, runner.ledger, mapping), plan_dict(proposed, runner.ledger, mapping)
         if out is not None:
-            out.write_text(dump_plan(proposed, mapping, runner.ledger.instance.id, our_clock()), encoding="utf-8")
+            _save(out, dump_plan(proposed, mapping, runner.ledger.instance.id, our_clock()))
         waiting = waiting_writes(runner.ledger, mapping, proposed)
     show(options.as_json, text, facts)
     return CHANGES_WAIT if exit_code and waiting else 0
@@ -278,6 +278,13 @@ def _write(options: Options, runner: Runner, command: str, *, strict: bool, revi
     waiting: Any = runner.waiting()
     refused = any(each.refused for each in written)
     return CONFLICTS_WAIT if strict and (waiting or refused) else 0
+
+
+def _save(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the plan cannot be written to {file}: {error.strerror}", hint="name a file in a folder that is there") from error
 
 
 def _text_of(file: Path) -> str:

@@ -55,8 +55,8 @@ def make_plan(
 ) -> Plan:
     """Plan all touched records.
 
-    `held` sides are not written, with the reason. `linked` counts each entity's links, for the guards. Given `reviewed`,
-    only operations with one of these fingerprints are planned; the records of all others wait.
+    `held` sides are not written, with the reason. `linked` counts each entity's links, for the guards. Given
+    `reviewed`, only operations with one of these fingerprints are planned; the records of all others wait.
     """
     ws = Workspace(facts)
     p = Planning(ws, mapping, ledger_id, at, held or {}, deletes_blocked, reviewed)
@@ -70,10 +70,8 @@ def make_plan(
     for entity in entities:
         done: set[str] = set()
         while waiting := {lid for key in touched[entity.name] if (lid := ws.holder(key)) is not None} - done:
-            for lid in sorted(waiting):
-                link = ws.link(lid)
-                if link is not None:
-                    reconcile(p, link)  # which may join two records under a new link
+            for link in filter(None, map(ws.link, sorted(waiting))):
+                reconcile(p, link)  # which may join two records under a new link
             done |= waiting
     looked_at = {key for keys in touched.values() for key in keys}
     planned = [op for op in ws.new_ops() if op.state is OpState.PLANNED]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from antiphon.equivalence import make_rid
+from antiphon.equivalence import canonical_json, make_rid
 from antiphon.facts import ObsKey, Workspace
 from antiphon.identity import op_id
 from antiphon.mapping import Entity
@@ -116,7 +116,7 @@ class Planning:
         losers: Mapping[str, Value],
         references: dict[str, str],
     ) -> bool:
-        """Put an operation into the outbox, true if it is there. The same write planned before stays; another is replaced."""
+        """Put an operation into the outbox; true if it is there. The same write planned before stays, another goes."""
         before = self.ws.ops(link.lid).get(side)
         if before is not None and before.state is not OpState.PLANNED:
             self.wait(link, f"a write to {side} waits to be seen")
@@ -143,7 +143,7 @@ class Planning:
             attempt=invisible or (planned.attempt if planned else 0),
             not_before=planned.not_before if planned else 0,
         )
-        if planned is not None and (*_content(planned), planned.source) == (*_content(op), op.source):
+        if planned is not None and _content(planned) == _content(op):
             return True
         if self.reviewed is not None and fingerprint(op) not in self.reviewed:
             self.wait(link, "it is not in the reviewed plan")
@@ -167,5 +167,6 @@ def key_rid(entity: Entity, side: Side, key: Mapping[str, Value]) -> Rid:
     return make_rid([key[column] for column in entity.sides[side].key])
 
 
-def _content(op: Op) -> tuple[OpKind, Mapping[str, Value], Mapping[str, Value], Mapping[str, Value]]:
-    return op.kind, op.key, op.patch, op.expect
+def _content(op: Op) -> str:
+    """What the operation writes, as text: Python calls 1 and True equal."""
+    return canonical_json([op.kind.value, op.key, op.patch, op.expect, op.source])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from typing import Any, assert_never
 
-from antiphon.equivalence import from_json, is_empty
+from antiphon.equivalence import canonical_json, from_json, is_empty
 from antiphon.identity import short_id
 from antiphon.mapping import Entity, Field
 from antiphon.merge import Adopt, Decision, Hold, Reading, Send, Still, Surroundings, Wait, Write, has_changed, merge
@@ -150,20 +150,25 @@ def _shown(p: Planning, readings: list[Reading]) -> dict[Side, Any]:
 
 
 def _adopt(p: Planning, link: Link, values: Mapping[str, Mapping[Side, Value]]) -> None:
+    unseen = {name for op in p.ws.ops(link.lid).values() if op.state is OpState.SENT for name in op.patch}
     for name, pair in values.items():
+        if name in unseen:
+            continue  # acknowledged is not agreed: what the side shows next decides
         for side, value in pair.items():
             before = p.ws.bases(link.lid).get(name, {}).get(side)
             if (
                 before is None
-                or before.value != value
                 or before.status is BaseStatus.PROVISIONAL
-                or type(before.value) is not type(value)
+                or canonical_json(before.value) != canonical_json(value)  # Python calls [1] and [True] equal
             ):
                 p.ws.put_base(Base(link.lid, side, name, value, p.mapping.version))
 
 
 def _add(p: Planning, entity: Entity, link: Link, draft: _Draft, write: Write) -> None:
     field = entity.fields[write.field]
+    if not entity.sides[write.side].receipts and not _is_shown(p, entity, write.side, field):
+        p.wait(link, f"{write.side} does not show {field.columns[write.side]} any more, so what is there is not known")
+        return
     lid = referenced(write.value)
     if lid is not None:
         if write.side not in p.ws.ops(lid):
@@ -186,6 +191,12 @@ def _add(p: Planning, entity: Entity, link: Link, draft: _Draft, write: Write) -
         draft.losers[write.field] = write.loser
     elif doubtful is not None and doubtful.status is BaseStatus.PROVISIONAL and not isinstance(write.expect, Missing):
         draft.losers[write.field] = write.expect  # what stands there was never seen to have crossed
+
+
+def _is_shown(p: Planning, entity: Entity, side: Side, field: Field) -> bool:
+    """Whether the side's last read had the column at all; a record may lack it where it is empty."""
+    cursor = p.ws.facts.cursor(side, entity.name)
+    return cursor is None or cursor.schema is None or field.columns[side] in cursor.schema
 
 
 def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]) -> None:

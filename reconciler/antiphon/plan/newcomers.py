@@ -247,9 +247,6 @@ def _duplicate(p: Planning, entity: Entity, key: ObsKey, lid: str, rule: int) ->
             p.ws.drop_member(partner, key[0])
             _join(p, entity, (key, theirs) if key[0] < theirs[0] else (theirs, key), rule_name(entity, rule))
             return
-        if key[0] not in p.ws.members(lid):
-            p.waits[key] = "a create is on its way, and this may be its record"
-            return
     link = link_for(p, entity, key)
     held = ", ".join(f"{side} {rid}" for side, rid in sorted(p.ws.members(lid).items()))
     park(

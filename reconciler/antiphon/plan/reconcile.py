@@ -41,7 +41,7 @@ from antiphon.model import (
     Side,
     Value,
 )
-from antiphon.plan.context import BLOCKING, MERGE_CHAIN, Planning
+from antiphon.plan.context import MERGE_CHAIN, Planning
 from antiphon.plan.fields import merge_fields, side_changed
 from antiphon.plan.newcomers import plan_create
 from antiphon.settle import MAX_ATTEMPTS, REMNANT, bury, close_conflicts, observed, park
@@ -67,10 +67,10 @@ def reconcile(p: Planning, link: Link) -> None:
     live = {side for side, shown in seen.items() if shown is not None and shown.state is RecordState.LIVE}
     if gone and not live:
         bury(p.ws, link, p.at, "gone on every side")
-    elif gone:
-        _deleted(p, entity, link, next(iter(gone)), next(iter(live)))
     elif link.state is LinkState.ALIAS:
         return
+    elif gone:
+        _deleted(p, entity, link, next(iter(gone)), next(iter(live)))
     elif len(live) == len(p.mapping.sides):
         _both_live(p, entity, link)
     elif live:
@@ -195,9 +195,9 @@ def _survivor(p: Planning, key: ObsKey) -> Rid:
     for _ in range(MERGE_CHAIN):
         shown = p.ws.observation((side, entity, rid))
         if shown is None or shown.state is not RecordState.MERGED or shown.merged_into is None:
-            break
+            return rid
         rid = shown.merged_into
-    return rid
+    return key[2]
 
 
 def _quarantine(p: Planning, link: Link) -> Link:
@@ -226,7 +226,7 @@ def _quarantine(p: Planning, link: Link) -> Link:
     elif link.state is LinkState.QUARANTINED:
         close_conflicts(p.ws, link.lid, kinds=frozenset({ConflictKind.UNREADABLE}))
         whole = len(p.ws.members(link.lid)) == len(p.mapping.sides)
-        waiting = [c for c in p.ws.conflicts(link.lid).values() if c.kind in BLOCKING]
+        waiting = [c for c in p.ws.conflicts(link.lid).values() if c.field is None]
         if waiting:
             link = replace(link, state=LinkState.PARKED, closed_reason=str(waiting[0].evidence.get("reason", "")))
         else:
@@ -284,9 +284,6 @@ def _deleted(p: Planning, entity: Entity, link: Link, gone: Side, live: Side) ->
         (c for c in p.ws.conflicts(link.lid).values() if c.kind in _DELETED and c.decision is not None), None
     )
     shown = {side: dict(found.fields) for side in (gone, live) if (found := p.seen(link, side))}
-    if link.state is LinkState.ALIAS:
-        bury(p.ws, link, p.at, f"deleted on {gone}")
-        return
     if decision is not None and decision.decision is not None and decision.decision.get("take") == live:
         close_conflicts(p.ws, link.lid, kinds=_DELETED)
         p.ws.drop_bases(link.lid)

@@ -42,7 +42,9 @@ class Reviewable(Protocol):
 
 def fingerprint(op: Reviewable) -> str:
     """What the operation writes where, in twelve hex digits: the same however often it is planned."""
-    digests = [{name: digest(op.lid, name, value) for name, value in part.items()} for part in (op.key, op.patch, op.expect)]
+    digests = [
+        {name: digest(op.lid, name, value) for name, value in part.items()} for part in (op.key, op.patch, op.expect)
+    ]
     return short_id(op.lid, op.side, op.kind.value, *(canonical_json(part) for part in digests))
 
 

@@ -27,11 +27,31 @@ class About:
         version = importlib.metadata.version("antiphon")
         if form == "json":
             schema = {"type": "object", "properties": self.settings, "required": list(self.required)}
-            shown = {"name": self.name, "description": self.description, "version": version, "capabilities": list(self.capabilities), "settings": schema}
+            shown = {
+                "name": self.name,
+                "description": self.description,
+                "version": version,
+                "capabilities": list(self.capabilities),
+                "settings": schema,
+            }
             return json.dumps(shown, indent=2)
-        rows = [f"| {name} | {'yes' if name in self.required else 'no'} | {s.get('default', '')} | {s['description']} |" for name, s in self.settings.items()]
+        rows = [
+            f"| {name} | {'yes' if name in self.required else 'no'} | {s.get('default', '')} | {s['description']} |"
+            for name, s in self.settings.items()
+        ]
         head = ["| Setting | Required | Default | Description |", "|:--------|:---------|:--------|:------------|"]
-        return "\n".join([f"# `{self.name}` {version}", "", self.description, "", f"Capabilities: {', '.join(self.capabilities)}", "", *head, *rows])
+        return "\n".join(
+            [
+                f"# `{self.name}` {version}",
+                "",
+                self.description,
+                "",
+                f"Capabilities: {', '.join(self.capabilities)}",
+                "",
+                *head,
+                *rows,
+            ]
+        )
 
     def read(self, path: Path) -> dict[str, Any]:
         """The settings in a file, with defaults. Raises `ConfigError` naming the file and the setting."""
@@ -43,7 +63,9 @@ class About:
             raise ConfigError(f"the settings in {path} are no object")
         missing = [name for name in self.required if name not in shown]
         if missing:
-            raise ConfigError(f"{path}: the setting {missing[0]!r} is missing", hint=self.settings[missing[0]]["description"])
+            raise ConfigError(
+                f"{path}: the setting {missing[0]!r} is missing", hint=self.settings[missing[0]]["description"]
+            )
         return {**{name: s["default"] for name, s in self.settings.items() if "default" in s}, **shown}
 
 

@@ -26,7 +26,12 @@ class Wanted:
 
 def select(catalog: Mapping[str, Any], wanted: Iterable[Wanted], where: str) -> dict[str, Any]:
     """The catalog with the wanted streams and columns selected. Raises `ConfigError` for a stream the tap does not have."""
-    entries = {name: entry for entry in catalog.get("streams", ()) for name in (entry.get("stream"), entry.get("tap_stream_id")) if name}
+    entries = {
+        name: entry
+        for entry in catalog.get("streams", ())
+        for name in (entry.get("stream"), entry.get("tap_stream_id"))
+        if name
+    }
     return {"streams": [_selected(_entry(entries, want, where), want) for want in wanted]}
 
 
@@ -68,7 +73,9 @@ def _selected(entry: dict[str, Any], want: Wanted) -> dict[str, Any]:
     return entry
 
 
-def turned_back(state: Mapping[str, Any] | None, overlaps: Mapping[str, Instant], fresh: Iterable[str]) -> dict[str, Any]:
+def turned_back(
+    state: Mapping[str, Any] | None, overlaps: Mapping[str, Instant], fresh: Iterable[str]
+) -> dict[str, Any]:
     """The STATE to hand to the tap: each stream's bookmark turned back by its overlap, none for the streams to read in full.
 
     Understands the bookmark that the SDK and most taps write, `{"bookmarks": {stream: {"replication_key_value": …}}}`, with
@@ -92,7 +99,9 @@ def turned_back(state: Mapping[str, Any] | None, overlaps: Mapping[str, Instant]
 def has_bookmark(state: Mapping[str, Any] | None, stream: str) -> bool:
     """Whether a STATE lets the tap skip what it read before."""
     bookmarks = (state or {}).get("bookmarks")
-    return bool(isinstance(bookmarks, dict) and bookmarks.get(stream)) or bool(state and not isinstance(bookmarks, dict))
+    return bool(isinstance(bookmarks, dict) and bookmarks.get(stream)) or bool(
+        state and not isinstance(bookmarks, dict)
+    )
 
 
 def _earlier(moment: str, overlap: Instant) -> str:

@@ -84,7 +84,9 @@ def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
         case "RECORD":
             record = shown["record"]
             if not isinstance(record, dict):
-                raise PluginFailed(f"{where}: a RECORD of {shown.get('stream')!r} whose record is no object", hint=_FAULT)
+                raise PluginFailed(
+                    f"{where}: a RECORD of {shown.get('stream')!r} whose record is no object", hint=_FAULT
+                )
             yield Record(shown["stream"], record, _envelope(shown.get("sync")))
         case "STATE":
             value = shown["value"]
@@ -117,11 +119,15 @@ def _batch(shown: dict[str, Any], where: str) -> Iterator[Record]:
     for url in shown["manifest"]:
         path = Path(unquote(urlparse(url).path)) if "://" in url else Path(url)
         if "://" in url and not url.startswith("file://"):
-            raise PluginFailed(f"{where}: a BATCH file that is not on this machine: {url}", hint="have the tap write to a local folder")
+            raise PluginFailed(
+                f"{where}: a BATCH file that is not on this machine: {url}", hint="have the tap write to a local folder"
+            )
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise PluginFailed(f"{where}: the BATCH file {url} cannot be read: {error.strerror}", hint=_FAULT) from error
+            raise PluginFailed(
+                f"{where}: the BATCH file {url} cannot be read: {error.strerror}", hint=_FAULT
+            ) from error
         for line in _lines(content, encoding, f"{where}: the BATCH file {url}"):
             yield Record(shown["stream"], line)
 
@@ -133,14 +139,18 @@ def _lines(content: bytes, encoding: Mapping[str, Any], where: str) -> Iterator[
     try:
         plain = gzip.decompress(content) if compression == "gzip" else content
     except (OSError, EOFError, zlib.error) as error:
-        raise PluginFailed(f"{where} is no whole gzip file: {error}", hint="the tap is at fault, or the disk full") from error
+        raise PluginFailed(
+            f"{where} is no whole gzip file: {error}", hint="the tap is at fault, or the disk full"
+        ) from error
     for number, line in enumerate(plain.split(b"\n"), 1):
         if not line.strip():
             continue
         try:
             record = _decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise PluginFailed(f"{where}, line {number}: this is no JSON ({error}): {_excerpt(line)}", hint=_FAULT) from error
+            raise PluginFailed(
+                f"{where}, line {number}: this is no JSON ({error}): {_excerpt(line)}", hint=_FAULT
+            ) from error
         if not isinstance(record, dict):
             raise PluginFailed(f"{where}, line {number}: this is no record: {_excerpt(line)}", hint=_FAULT)
         yield record

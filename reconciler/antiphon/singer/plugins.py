@@ -107,7 +107,9 @@ class Workshop:
             raise PluginFailed(f"{name} --discover printed no catalog: {error}", hint=words) from error
         streams = catalog.get("streams") if isinstance(catalog, dict) else None
         if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
-            raise PluginFailed(f"{name} --discover printed no catalog: it is no object with a list of `streams`", hint=words)
+            raise PluginFailed(
+                f"{name} --discover printed no catalog: it is no object with a list of `streams`", hint=words
+            )
         return {**catalog, "streams": streams}
 
     def about(self, plugin: Plugin, name: str) -> dict[str, Any]:
@@ -146,7 +148,9 @@ class Workshop:
 
     # ---- targets
 
-    def run_target(self, plugin: Plugin, name: str, lines: Iterable[bytes], extra: Mapping[str, Any] | None = None) -> Outcome:
+    def run_target(
+        self, plugin: Plugin, name: str, lines: Iterable[bytes], extra: Mapping[str, Any] | None = None
+    ) -> Outcome:
         """Feed a target and wait for it. One that neither reads, prints nor ends for `patience` seconds is ended by force."""
         process = self._start(plugin, name, [], stdin=subprocess.PIPE, extra=extra)
         pulse = _Pulse()
@@ -188,11 +192,20 @@ class Workshop:
                 wait([output], timeout=0.2)
                 if not output.done() and pulse.silent_for() > self.patience:
                     _kill(process)
-                    raise PluginFailed(f"{name} said nothing for {self.patience:g} seconds and was ended", hint=PATIENCE)
+                    raise PluginFailed(
+                        f"{name} said nothing for {self.patience:g} seconds and was ended", hint=PATIENCE
+                    )
         return _patiently(process, self.patience), output.result(), words.tail()
 
     def _start(
-        self, plugin: Plugin, name: str, arguments: list[str], *, stdin: int, configured: bool = True, extra: Mapping[str, Any] | None = None
+        self,
+        plugin: Plugin,
+        name: str,
+        arguments: list[str],
+        *,
+        stdin: int,
+        configured: bool = True,
+        extra: Mapping[str, Any] | None = None,
     ) -> subprocess.Popen[bytes]:
         if configured:
             arguments = ["--config", str(self._file({**_settings(plugin, name), **(extra or {})})), *arguments]
@@ -200,15 +213,24 @@ class Workshop:
         if program is None and Path(plugin.command[0]).is_file():
             raise ConfigError(f"{name}: {plugin.command[0]} is not executable", hint=f"chmod +x {plugin.command[0]}")
         if program is None:
-            raise ConfigError(f"{name}: there is no program {plugin.command[0]!r}", hint="install the plugin, or write the whole path in `command:`")
+            raise ConfigError(
+                f"{name}: there is no program {plugin.command[0]!r}",
+                hint="install the plugin, or write the whole path in `command:`",
+            )
         try:
             process = subprocess.Popen(
-                [program, *plugin.command[1:], *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **plugin.env}, pass_fds=self.fds, start_new_session=True,
+                [program, *plugin.command[1:], *arguments],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **plugin.env},
+                pass_fds=self.fds,
+                start_new_session=True,
             )
         except OSError as error:
             raise PluginFailed(
-                f"{name} cannot be started: {program}: {error.strerror}", hint="see that it is a program that runs on this machine"
+                f"{name} cannot be started: {program}: {error.strerror}",
+                hint="see that it is a program that runs on this machine",
             ) from error
         with self._starting:
             self._running = [p for p in self._running if p.poll() is None] + [process]
@@ -234,7 +256,9 @@ class Workshop:
 
 
 @contextmanager
-def workshop(parent: Path, log: Callable[[str, str], None], *, fds: tuple[int, ...] = (), patience: float = 900.0) -> Iterator[Workshop]:
+def workshop(
+    parent: Path, log: Callable[[str, str], None], *, fds: tuple[int, ...] = (), patience: float = 900.0
+) -> Iterator[Workshop]:
     """A workshop whose folder only this user can read. Folders that killed runs left behind are removed."""
     parent.mkdir(parents=True, exist_ok=True)
     for left in parent.glob("run-*"):
@@ -289,7 +313,8 @@ class TapRun:
             if self._pulse.silent_for() > self._patience:
                 _kill(self._process)
                 raise PluginFailed(
-                    f"{self.name} said nothing for {self._patience:g} seconds and was ended", hint=f"{self._words.tail()}\n{PATIENCE}".lstrip()
+                    f"{self.name} said nothing for {self._patience:g} seconds and was ended",
+                    hint=f"{self._words.tail()}\n{PATIENCE}".lstrip(),
                 ) from None
             return None
         self._pulse.beat()
@@ -317,7 +342,9 @@ class _Pulse:
 class _Words:
     """A plugin's standard error, line by line to the log; the last lines are kept."""
 
-    def __init__(self, process: subprocess.Popen[bytes], hear: Callable[[str], object], pulse: _Pulse | None = None) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], hear: Callable[[str], object], pulse: _Pulse | None = None
+    ) -> None:
         self._lines: deque[str] = deque(maxlen=TAIL)
         self._thread = threading.Thread(target=self._read, args=(_pipe(process.stderr), hear, pulse), daemon=True)
         self._thread.start()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from antiphon.equivalence import canonical_json
+from antiphon.errors import ConfigError, PluginFailed
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import OUTBOX, RECEIPT_FILE
 from antiphon.mapping import Mapping as SyncMapping
@@ -27,7 +29,8 @@ def acknowledge(
 ) -> str:
     """Settle what a target's STATE covers. Returns a remark for the log, empty if all is as it should be.
 
-    `first` is the number of the first operation that this target was given: it says nothing of those before. A bookmark of another ledger is none. One that is ahead of this ledger shows that the ledger was restored.
+    `first` is the number of the first operation that this target was given: it says nothing of those before.
+    A bookmark of another ledger is none. One that is ahead of this ledger shows that the ledger was restored.
     """
     instance = ledger.instance
     if bookmark is None:
@@ -50,8 +53,18 @@ def acknowledge(
     return ""
 
 
-def read_receipts(ledger: Ledger, mapping: SyncMapping, side: Side, path: Path, at: Moment) -> int:
-    """Settle the receipts that were not read yet; a line still being written is left for later. Returns how many."""
+def read_receipts(
+    ledger: Ledger,
+    mapping: SyncMapping,
+    side: Side,
+    path: Path,
+    at: Moment,
+    complain: Callable[[str], None] = lambda _words: None,
+) -> int:
+    """Settle the receipts that were not read yet; a line still being written is left for later. Returns how many.
+
+    A line that is no receipt says nothing of any operation: `complain` is told, and what it stood for stays unconfirmed.
+    """
     known = ledger.get(RECEIPT_FILE, str(path)) or ReceiptFile(str(path), side, 0)
     if not path.exists():
         return 0
@@ -65,12 +78,38 @@ def read_receipts(ledger: Ledger, mapping: SyncMapping, side: Side, path: Path, 
             whole = [line for line in lines if line.endswith(b"\n")]
             if not whole:
                 return total
-            parsed = [parse_receipt(line, str(path)) for line in whole if line.strip()]
+            parsed = [found for line in whole if line.strip() and (found := _parsed(line, path, complain))]
             known = replace(known, offset=known.offset + sum(len(line) for line in whole))
             settle_receipts(ledger, mapping, parsed, at, known)
             total += len(parsed)
             if len(whole) < len(lines):
                 return total
+
+
+def _parsed(line: bytes, path: Path, complain: Callable[[str], None]) -> ReceiptLine | None:
+    try:
+        return parse_receipt(line, str(path))
+    except PluginFailed as error:
+        complain(error.message)
+        return None
+
+
+def end_line(path: Path) -> None:
+    """Before a target begins to write: end the line that a killed one left, lest the next receipt be lost with it.
+
+    Raises `ConfigError` if no receipts can be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+    except OSError as error:
+        raise ConfigError(
+            f"no receipts can be written to {path}: {error.strerror}", hint="see `receipts_path` in sync.yml"
+        ) from error
 
 
 def rotate(ledger: Ledger, path: Path) -> None:

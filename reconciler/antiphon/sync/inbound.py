@@ -26,7 +26,14 @@ class Source:
     streams: list[Stream]
 
 
-def read_sides(ledger: Ledger, sources: list[Source], clock: Callable[[], Instant], *, accept_empty: frozenset[Side], progress: Callable[[str], None]) -> dict[Side, list[Counts]]:
+def read_sides(
+    ledger: Ledger,
+    sources: list[Source],
+    clock: Callable[[], Instant],
+    *,
+    accept_empty: frozenset[Side],
+    progress: Callable[[str], None],
+) -> dict[Side, list[Counts]]:
     """Collect every source to its end. Raises `PluginFailed` if a tap failed; what it showed before is kept."""
     collectors = {s.side: Collector(ledger, s.side, s.streams, clock, tap=s.tap.name) for s in sources}
     counts: dict[Side, list[Counts]] = {}
@@ -50,7 +57,9 @@ def read_sides(ledger: Ledger, sources: list[Source], clock: Callable[[], Instan
                     collector.feed(message)
                 progress(", ".join(f"{side} {c.taken:,}" for side, c in sorted(collectors.items())) + " records read")
     if failed:
-        raise PluginFailed(f"{' and '.join(failed)}; nothing was planned or written", hint=words or "mend the tap, then run again")
+        raise PluginFailed(
+            f"{' and '.join(failed)}; nothing was planned or written", hint=words or "mend the tap, then run again"
+        )
     tripped = []
     for source in sources:
         overlaps: Mapping[str, Instant] = {stream.entity: stream.overlap for stream in source.streams}
@@ -65,11 +74,24 @@ def tell_read(report: Reporter, side: Side, counts: Counts, **facts: object) -> 
     report.say(
         "read",
         f"read {side} {counts.entity}: {counts.seen} records, {counts.changed} changed, {counts.missing} missing",
-        side=side, entity=counts.entity, seen=counts.seen, changed=counts.changed, missing=counts.missing, **facts,
+        side=side,
+        entity=counts.entity,
+        seen=counts.seen,
+        changed=counts.changed,
+        missing=counts.missing,
+        **facts,
     )
     for rid, reason in list(counts.unreadable.items())[:_NAMED]:
         report.warn(
-            "unreadable", f"{side} {counts.entity} {rid} is left out until it can be read: {reason}", side=side, entity=counts.entity, id=rid,
+            "unreadable",
+            f"{side} {counts.entity} {rid} is left out until it can be read: {reason}",
+            side=side,
+            entity=counts.entity,
+            id=rid,
         )
     if len(counts.unreadable) > _NAMED:
-        report.warn("unreadable", f"{side} {counts.entity}: {len(counts.unreadable)} records are left out, among them these", side=side)
+        report.warn(
+            "unreadable",
+            f"{side} {counts.entity}: {len(counts.unreadable)} records are left out, among them these",
+            side=side,
+        )

@@ -19,7 +19,7 @@ from antiphon.protocol import parse_bookmark
 from antiphon.settle import Moment
 from antiphon.singer.messages import encode
 from antiphon.singer.plugins import Outcome, ending
-from antiphon.sync.confirm import acknowledge, read_receipts, refuse
+from antiphon.sync.confirm import acknowledge, end_line, read_receipts, refuse
 from antiphon.sync.deliver import Skipped, intend, messages, ready
 
 OPS_PER_RUN = 20_000
@@ -39,6 +39,7 @@ class Written:
     unacknowledged: int = 0
     outage: str = ""
     words: str = ""
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -51,7 +52,13 @@ class _Suspects:
 
 
 def deliver_side(
-    ledger: Ledger, mapping: SyncMapping, side: Side, *, clock: Callable[[], Instant], run_id: str, receipts: Path | None
+    ledger: Ledger,
+    mapping: SyncMapping,
+    side: Side,
+    *,
+    clock: Callable[[], Instant],
+    run_id: str,
+    receipts: Path | None,
 ) -> Delivery:
     """Write everything of one side that may go out."""
     written = Written(side)
@@ -59,7 +66,9 @@ def deliver_side(
     levels, written.skipped = ready(ledger, mapping, side, clock(), replay=receipts is not None)
     for level in levels:
         for start in range(0, len(level), OPS_PER_RUN):
-            yield from _run(ledger, mapping, side, level[start : start + OPS_PER_RUN], clock, run_id, receipts, written, suspects)
+            yield from _run(
+                ledger, mapping, side, level[start : start + OPS_PER_RUN], clock, run_id, receipts, written, suspects
+            )
             if written.outage:
                 return written
     if suspects.last is not None and suspects.found and not written.sent:
@@ -71,19 +80,34 @@ def deliver_side(
 
 
 def _run(
-    ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], clock: Callable[[], Instant], run_id: str,
-    receipts: Path | None, written: Written, suspects: _Suspects,
+    ledger: Ledger,
+    mapping: SyncMapping,
+    side: Side,
+    ops: Sequence[Op],
+    clock: Callable[[], Instant],
+    run_id: str,
+    receipts: Path | None,
+    written: Written,
+    suspects: _Suspects,
+    *,
+    again: bool = False,
 ) -> Generator[list[bytes], Outcome, None]:
     at = clock()
     intended = intend(ledger, mapping, side, ops, at)
     if not intended:
         return
+    if receipts is not None:
+        end_line(receipts)
     outcome = yield [encode(message) for message in messages(ledger, mapping, side, intended, at)]
     now = Moment(clock(), run_id, mapping.version)
     if receipts is not None:
-        read_receipts(ledger, mapping, side, receipts, now)
+        read_receipts(ledger, mapping, side, receipts, now, written.remarks.append)
     acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now, first=intended[0].seq or 0)
-    left = [found for op in intended if (found := ledger.get(OUTBOX, op.op_id)) is not None and found.state is OpState.INFLIGHT]
+    left = [
+        found
+        for op in intended
+        if (found := ledger.get(OUTBOX, op.op_id)) is not None and found.state is OpState.INFLIGHT
+    ]
     written.sent += len(intended) - len(left)
     if outcome.code == 0:
         written.unacknowledged += len(left)
@@ -92,6 +116,8 @@ def _run(
     out_of_patience = not written.sent and suspects.failures > _patience(len(ops))
     if outcome.hung or receipts is not None:
         _outage(written, outcome)
+    elif len(left) == 1 and outcome.code < 0 and not again:  # killed: a row that is to blame will show it once more
+        yield from _run(ledger, mapping, side, left, clock, run_id, receipts, written, suspects, again=True)
     elif len(left) == 1:
         suspects.found.append((left[0], outcome.words or f"it {ending(outcome.code)}"))
     elif out_of_patience:
@@ -105,7 +131,9 @@ def _run(
 
 
 def _outage(written: Written, outcome: Outcome) -> Written:
-    written.outage = f"said nothing for {outcome.hung:g} seconds and was ended" if outcome.hung else ending(outcome.code)
+    written.outage = (
+        f"said nothing for {outcome.hung:g} seconds and was ended" if outcome.hung else ending(outcome.code)
+    )
     written.words = outcome.words
     return written
 

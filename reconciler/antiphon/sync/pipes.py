@@ -50,10 +50,17 @@ def complete_side(runner: Runner, side: Side) -> str:
     """The tap that fed `target-reconciler` ended well: believe what its read did not show. A sentence about it."""
     check_side(runner.config, side)
     entities = runner.config.entities
-    overlaps = {name: e.sides[side].overlap if e.sides[side].replication is Replication.INCREMENTAL else 0 for name, e in entities.items()}
-    unended = [name for name in overlaps if (cursor := runner.ledger.get(CURSOR, side, name)) is None or not cursor.read_ended]
+    overlaps = {
+        name: e.sides[side].overlap if e.sides[side].replication is Replication.INCREMENTAL else 0
+        for name, e in entities.items()
+    }
+    unended = [
+        name for name in overlaps if (cursor := runner.ledger.get(CURSOR, side, name)) is None or not cursor.read_ended
+    ]
     if unended:
-        raise ConfigError(f"no read of {side} {unended[0]} has ended", hint=f"run the tap of {side} into target-reconciler first")
+        raise ConfigError(
+            f"no read of {side} {unended[0]} has ended", hint=f"run the tap of {side} into target-reconciler first"
+        )
     tripped = complete(runner.ledger, side, overlaps, accept_empty=side in runner.accept_empty)
     if tripped:
         raise GuardTripped("\n".join(t.message for t in tripped), hint=tripped[0].hint)
@@ -65,16 +72,23 @@ def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Ite
     check_side(runner.config, side)
     ledger, config = runner.ledger, runner.config
     mapping = runner.mapping()
-    remark = acknowledge(ledger, mapping, parse_bookmark(state), side, Moment(runner.clock(), runner.run_id, mapping.version))
+    bookmark = parse_bookmark(state)
+    remark = acknowledge(ledger, mapping, bookmark, side, Moment(runner.clock(), runner.run_id, mapping.version))
     if remark:
         runner.report.warn("acknowledgement", remark, side=side)
+
+    def complain(words: str) -> None:
+        runner.report.warn("receipt", f"{words}; it is passed over", side=side)
+
     for each in config.side_names:
         path = runner.receipts_path(each)
         if path is not None:
-            read_receipts(ledger, mapping, each, path, Moment(runner.clock(), runner.run_id, mapping.version))
+            read_receipts(ledger, mapping, each, path, Moment(runner.clock(), runner.run_id, mapping.version), complain)
     runner.check(mapping)
     index(ledger, mapping)
-    held = unread(ledger, mapping) | {name: f"{name} has no target" for name in mapping.sides if config.sides[name].target is None}
+    held = unread(ledger, mapping) | {
+        name: f"{name} has no target" for name in mapping.sides if config.sides[name].target is None
+    }
     plan = propose(ledger, mapping, Moment(runner.clock(), runner.run_id, mapping.version), held=held)
     if plan.tripped:
         raise GuardTripped("\n".join(t.message for t in plan.tripped), hint=plan.tripped[0].hint)
@@ -86,7 +100,11 @@ def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Ite
     for level in levels:
         for start in range(0, len(level), _EMIT):
             now = runner.clock()
-            yield from messages(ledger, mapping, side, intend(ledger, mapping, side, level[start : start + _EMIT], now), now)
+            yield from messages(
+                ledger, mapping, side, intend(ledger, mapping, side, level[start : start + _EMIT], now), now
+            )
+    if not levels and bookmark is not None and (bookmark.ledger, bookmark.side) == (ledger.instance.id, side):
+        yield {"type": "STATE", "value": bookmark.to_state()}  # a script that keeps the last line keeps its bookmark
     runner.report.say("gave", f"{sum(map(len, levels))} operations to {side}, {len(skipped)} wait", side=side)
 
 
@@ -98,11 +116,23 @@ def side_streams(config: SyncConfig, side: Side) -> list[Stream]:
         there = entity.sides[side]
         columns = {f.columns[side] for f in entity.fields.values()} | set(there.key) | set(there.required)
         incremental = there.replication is Replication.INCREMENTAL
-        found.append(Stream(name, there.stream, there.key, tuple(sorted(columns)), full=not incremental, overlap=there.overlap if incremental else 0))
+        found.append(
+            Stream(
+                name,
+                there.stream,
+                there.key,
+                tuple(sorted(columns)),
+                full=not incremental,
+                overlap=there.overlap if incremental else 0,
+            )
+        )
     return found
 
 
 def check_side(config: SyncConfig, side: Side) -> None:
     """Raise `ConfigError` for a side that sync.yml does not have."""
     if side not in config.sides:
-        raise ConfigError(f"the setting `side` is {side!r}: there is no such side", hint=f"the sides are {' and '.join(config.side_names)}")
+        raise ConfigError(
+            f"the setting `side` is {side!r}: there is no such side",
+            hint=f"the sides are {' and '.join(config.side_names)}",
+        )

@@ -25,7 +25,7 @@ from antiphon.settle import Moment
 from antiphon.singer.catalog import Wanted, columns_of, has_bookmark, select, turned_back
 from antiphon.singer.plugins import PATIENCE, Outcome, Workshop
 from antiphon.sync.collect import Counts, Stream
-from antiphon.sync.confirm import AHEAD, read_receipts, rotate
+from antiphon.sync.confirm import AHEAD, end_line, read_receipts, rotate
 from antiphon.sync.inbound import Source, read_sides, tell_read
 from antiphon.sync.outbound import Delivery, Written, deliver_side
 from antiphon.sync.planning import adopt, index, propose
@@ -105,7 +105,8 @@ class Runner:
         for side in self.config.side_names:
             path = self.receipts_path(side)
             if path is not None:
-                read_receipts(self.ledger, mapping, side, path, self._moment(mapping))
+                end_line(path)
+                read_receipts(self.ledger, mapping, side, path, self._moment(mapping), self._no_receipt)
                 rotate(self.ledger, path)
 
     def read(self, *, full: bool = False) -> dict[Side, list[Counts]]:
@@ -117,7 +118,9 @@ class Runner:
             plugin = self.config.sides[side].tap
             catalog = select(self.catalogs[side], wanted, _title(plugin, side))
             sources.append(Source(side, self.shop.start_tap(plugin, _title(plugin, side), catalog, state), streams))
-        counts = read_sides(self.ledger, sources, self.clock, accept_empty=self.accept_empty, progress=self.report.progress)
+        counts = read_sides(
+            self.ledger, sources, self.clock, accept_empty=self.accept_empty, progress=self.report.progress
+        )
         self._unblock()
         for side, found in sorted(counts.items()):
             for each in found:
@@ -160,9 +163,23 @@ class Runner:
         for name, entity in self.config.entities.items():
             there = entity.sides[side]
             incremental = there.replication is Replication.INCREMENTAL
-            anew = full or not incremental or not has_bookmark(state, there.stream) or self._full_read_due(side, name, there)
+            anew = (
+                full
+                or not incremental
+                or not has_bookmark(state, there.stream)
+                or self._full_read_due(side, name, there)
+            )
             columns = {f.columns[side] for f in entity.fields.values()} | set(there.key) | set(there.required)
-            streams.append(Stream(name, there.stream, there.key, tuple(sorted(columns)), full=anew, overlap=there.overlap if incremental else 0))
+            streams.append(
+                Stream(
+                    name,
+                    there.stream,
+                    there.key,
+                    tuple(sorted(columns)),
+                    full=anew,
+                    overlap=there.overlap if incremental else 0,
+                )
+            )
             wanted.append(Wanted(there.stream, there.key, frozenset(columns), incremental, there.replication_key))
             overlaps[there.stream] = there.overlap
             if anew:
@@ -172,8 +189,12 @@ class Runner:
     def _unblock(self) -> None:
         """A restored ledger knows again what is there, once both sides were read in full since."""
         instance = self.ledger.instance
-        cursors = [self.ledger.get(CURSOR, side, entity) for side in self.config.side_names for entity in self.config.entities]
-        if instance.deletes_blocked == AHEAD and all(c is not None and c.full_at > instance.blocked_at for c in cursors):
+        cursors = [
+            self.ledger.get(CURSOR, side, entity) for side in self.config.side_names for entity in self.config.entities
+        ]
+        if instance.deletes_blocked == AHEAD and all(
+            c is not None and c.full_at > instance.blocked_at for c in cursors
+        ):
             with self.ledger.transaction():
                 self.ledger.update_instance(deletes_blocked="")
 
@@ -194,11 +215,19 @@ class Runner:
 
     def check(self, mapping: SyncMapping) -> None:
         """Refuse a mapping that cannot converge, and note a change of scope."""
-        columns = {(side, e.name): self._shown(side, e) for e in mapping.entities.values() for side in mapping.sides if e.sides[side].columns}
+        columns = {
+            (side, e.name): self._shown(side, e)
+            for e in mapping.entities.values()
+            for side in mapping.sides
+            if e.sides[side].columns
+        }
         findings = lint(self.config, columns, self.receipts)
         errors = [f for f in findings if f.severity == "error"]
         if errors:
-            raise ConfigError("\n".join(f"{self.config.locate(f.where)}: {f.message}" for f in errors), hint=errors[0].hint or "correct sync.yml, or what the tap shows")
+            raise ConfigError(
+                "\n".join(f"{self.config.locate(f.where)}: {f.message}" for f in errors),
+                hint=errors[0].hint or "correct sync.yml, or what the tap shows",
+            )
         scope = scope_version(self.config)
         instance = self.ledger.instance
         if instance.scope_version != scope:
@@ -240,7 +269,12 @@ class Runner:
             for side in mapping.sides:
                 if self.config.sides[side].target is not None:
                     delivery = deliver_side(
-                        self.ledger, mapping, side, clock=self.clock, run_id=self.run_id, receipts=self.receipts_path(side),
+                        self.ledger,
+                        mapping,
+                        side,
+                        clock=self.clock,
+                        run_id=self.run_id,
+                        receipts=self.receipts_path(side),
                     )
                     go_on(side, delivery, None)
             while running:
@@ -258,24 +292,43 @@ class Runner:
         extra = {"receipts_path": str(path)} if path is not None else None
         return self.shop.run_target(target, _title(target, side), lines, extra)
 
+    def _no_receipt(self, words: str) -> None:
+        self.report.warn("receipt", f"{words}; it is passed over")
+
     def _tell(self, written: list[Written]) -> None:
         for each in written:
+            for words in each.remarks:
+                self._no_receipt(words)
             for op, words in each.refused:
                 last = words.splitlines()[-1] if words else ""
-                self.report.warn("refused", f"{each.side} refused {op.kind.value} {op.entity} {dict(op.key)}: {last}", side=each.side, op_id=op.op_id)
+                self.report.warn(
+                    "refused",
+                    f"{each.side} refused {op.kind.value} {op.entity} {dict(op.key)}: {last}",
+                    side=each.side,
+                    op_id=op.op_id,
+                )
             if each.sent:
                 self.report.say("wrote", f"wrote {each.sent} to {each.side}", side=each.side, sent=each.sent)
             if each.unacknowledged:
                 self.report.warn(
-                    "unacknowledged", f"{each.side}: the target ended well but acknowledged nothing of {each.unacknowledged} writes; "
-                    "the next read shows what became of them", side=each.side, count=each.unacknowledged,
+                    "unacknowledged",
+                    f"{each.side}: the target ended well but acknowledged nothing of {each.unacknowledged} writes; "
+                    "the next read shows what became of them",
+                    side=each.side,
+                    count=each.unacknowledged,
                 )
         outages = {self._target(each.side): each for each in written if each.outage}
         if outages:
             told = " and ".join(f"{name} {each.outage}" for name, each in outages.items())
             words = [words for each in outages.values() if (words := each.words)]
-            way_on = PATIENCE if any("said nothing" in each.outage for each in outages.values()) else "mend the target, then run again"
-            raise PluginFailed(f"{told}; what was not acknowledged stays in the outbox", hint="\n".join([*words, way_on]))
+            way_on = (
+                PATIENCE
+                if any("said nothing" in each.outage for each in outages.values())
+                else "mend the target, then run again"
+            )
+            raise PluginFailed(
+                f"{told}; what was not acknowledged stays in the outbox", hint="\n".join([*words, way_on])
+            )
 
     def _target(self, side: Side) -> str:
         target = self.config.sides[side].target
@@ -303,4 +356,3 @@ def _read_catalog(path: Path) -> dict[str, Any]:
     if not isinstance(catalog, dict):
         raise ConfigError(f"the catalog {path} is no catalog: it is no object")
     return catalog
-

@@ -1,0 +1,55 @@
+"""An open database, and the URLs that name one. SQLite and PostgreSQL each make theirs in a module of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from antiphon.errors import ConfigError, LedgerError
+
+DRIVERS: Mapping[str, str] = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+"""How a ledger's URL may begin, and what SQLAlchemy calls that."""
+ALLOWED = "sqlite:///path/to/ledger.db or postgresql+psycopg://user:password@host/database"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A connection in autocommit mode, and what its kind of database does in its own way.
+
+    `place` names it in messages, without a password. `begin` starts a transaction that no other writer is in the middle
+    of. `explain` turns an error of the driver into ours. `prepare` chooses durability, `found` makes the room for the
+    tables of a new ledger, inside a transaction. `foreign` is the way on if somebody else's tables are there.
+    """
+
+    connection: sa.Connection
+    place: str
+    begin: str
+    explain: Callable[[BaseException | None], LedgerError]
+    prepare: Callable[[], None]
+    found: Callable[[], None]
+    foreign: str
+    schema: str | None = None
+
+    def close(self) -> None:
+        """Let go of it; a second time does nothing."""
+        self.connection.close()
+        self.connection.engine.dispose()
+
+
+def read_url(text: str) -> sa.URL:
+    """The URL of a ledger. Raises `ConfigError`, which never repeats it: it may hold a password."""
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise ConfigError("`ledger:` is no database URL", hint=f"write {ALLOWED}") from error
+    if url.drivername not in DRIVERS:
+        raise ConfigError(f"no ledger can be kept in {url.drivername!r}", hint=f"write {ALLOWED}")
+    return url.set(drivername=DRIVERS[url.drivername])
