@@ -148,7 +148,7 @@ def _number(value: float | Decimal | str) -> Decimal:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text writes a number as JSON and SQL do. Python would also take `1_0`, `NaN`, other alphabets' digits."""
+    """Whether a text writes a number as JSON and SQL do. Python also takes `1_0`, `NaN`, other alphabets' digits."""
     return _NUMBER.fullmatch(text) is not None
 
 

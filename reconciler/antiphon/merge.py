@@ -131,14 +131,13 @@ def merge(
     if not differing:
         return Adopt(adopt) if adopt else Still()
     verdict = _verdict(sides, differing, readings, changed, around, decision)
-    match verdict:
-        case Hold():
-            return verdict
-        case Wins(winner, reason):
-            return Send(tuple(_writes(sides, winner, differing, reason, around)), adopt)
-        case Combined():
-            return Send(tuple(_combined(sides, differing[0], verdict, around)), adopt)
-    return Adopt(adopt) if adopt else Still()
+    if isinstance(verdict, Hold):
+        return verdict
+    if verdict is None:
+        return Adopt(adopt) if adopt else Still()
+    if isinstance(verdict, Wins):
+        return Send(tuple(_writes(sides, verdict.side, differing, verdict.reason, around)), adopt)
+    return Send(tuple(_combined(sides, differing[0], verdict, around)), adopt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -352,10 +352,9 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
         return
     told = line.stored if line.status is Status.APPLIED else {**line.found, **line.stored}
     other = mapping.other(op.side)
-    stored = {
-        name: told.get(entity.fields[name].columns[op.side], value)
-        for name, value in op.patch.items()
-        if name in entity.fields  # sync.yml may have lost the field since
+    columns = {name: f.columns[op.side] for name, f in entity.fields.items() if name in op.patch}
+    stored = {  # a target that tells what it stored and leaves a column out did not write it
+        name: told.get(column, op.patch[name]) for name, column in columns.items() if not told or column in told
     }
     for name, value in stored.items():
         if name in op.source:
@@ -366,8 +365,8 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
         _record_clobbered(ws, entity, op, line.found, stored, at)
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
     _activate(ws, op)
-    columns = {entity.fields[name].columns[op.side]: value for name, value in stored.items()}
-    _observe(ws, mapping, op, replace(line, stored={**columns, **told}), at)
+    shown = {columns[name]: value for name, value in stored.items()}
+    _observe(ws, mapping, op, replace(line, stored={**shown, **told}), at)
     _touch_members(ws, op)
 
 

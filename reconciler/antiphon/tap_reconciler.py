@@ -30,15 +30,27 @@ ABOUT = About(
 @click.version_option(package_name="antiphon", prog_name="tap-reconciler")
 @click.option("--about", is_flag=True, help="Describe this plugin.")
 @click.option("--format", "form", default="text", help="The form of --about: text, json, markdown.")
-@click.option("-c", "--config", "config", type=click.Path(path_type=Path, dir_okay=False), help="The file with this plugin's settings.")
-@click.option("-s", "--state", "state", type=click.Path(path_type=Path, dir_okay=False), help="The STATE that the target acknowledged last.")
+@click.option(
+    "-c",
+    "--config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file with this plugin's settings.",
+)
+@click.option(
+    "-s",
+    "--state",
+    "state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The STATE that the target acknowledged last.",
+)
 def command(config: Path | None, state: Path | None, form: str, *, about: bool) -> int:
     """Write Singer messages for one side to standard output."""
     if about:
         click.echo(ABOUT.text(form))
         return 0
     if config is None:
-        raise click.UsageError("--config FILE is missing; it holds the settings, e.g. {\"side\": \"crm\"}")
+        raise click.UsageError('--config FILE is missing; it holds the settings, e.g. {"side": "crm"}')
     settings = ABOUT.read(config)
     sync = read_config(Path(settings["sync"]))
     with working(sync, "tap-reconciler", Reporter(), wait=settings["wait"]) as runner:
@@ -55,7 +67,10 @@ def _read_state(path: Path | None) -> Any:  # any JSON value: what is no bookmar
         text = path.read_text(encoding="utf-8").strip()
         return json.loads(text) if text else None
     except (OSError, json.JSONDecodeError) as error:
-        raise ConfigError(f"the STATE in {path} cannot be read: {error}", hint="an empty file, or none, means: nothing was acknowledged") from error
+        raise ConfigError(
+            f"the STATE in {path} cannot be read: {error}",
+            hint="an empty file, or none, means: nothing was acknowledged",
+        ) from error
 
 
 def main() -> None:

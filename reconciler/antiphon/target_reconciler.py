@@ -29,14 +29,20 @@ ABOUT = About(
 @click.version_option(package_name="antiphon", prog_name="target-reconciler")
 @click.option("--about", is_flag=True, help="Describe this plugin.")
 @click.option("--format", "form", default="text", help="The form of --about: text, json, markdown.")
-@click.option("-c", "--config", "config", type=click.Path(path_type=Path, dir_okay=False), help="The file with this plugin's settings.")
+@click.option(
+    "-c",
+    "--config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file with this plugin's settings.",
+)
 def command(config: Path | None, form: str, *, about: bool) -> int:
     """Read Singer messages of one side from standard input."""
     if about:
         click.echo(ABOUT.text(form))
         return 0
     if config is None:
-        raise click.UsageError("--config FILE is missing; it holds the settings, e.g. {\"side\": \"crm\"}")
+        raise click.UsageError('--config FILE is missing; it holds the settings, e.g. {"side": "crm"}')
     settings = ABOUT.read(config)
     sync = read_config(Path(settings["sync"]))
     with working(sync, "target-reconciler", Reporter(), wait=settings["wait"]) as runner:

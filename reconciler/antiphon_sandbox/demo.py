@@ -24,10 +24,12 @@ SHARED = 0.3
 """This part of the people is on both sides from the start."""
 
 CRM_TABLE = """create table customers (
-    id text primary key, email text, first_name text, last_name text, city text, phone text, stage text, score integer, note text
+    id text primary key, email text, first_name text, last_name text, city text, phone text, stage text,
+    score integer, note text
 )"""
 WAREHOUSE_TABLE = """create table contacts (
-    contact_id uuid primary key, email text, first_name text, last_name text, city text, phone text, stage text, score integer,
+    contact_id uuid primary key, email text, first_name text, last_name text, city text, phone text, stage text,
+    score integer,
     loaded_at timestamptz default now()
 )"""
 FIELDS = ("email", "first_name", "last_name", "city", "phone", "stage", "score")
@@ -40,7 +42,8 @@ sides:
     tap: {{command: {tap}, config: {{filter_schemas: [public]}}, env: {{PGTZ: UTC}}}}
     target: {{command: {target}, config: {writes}, env: {{PGTZ: UTC}}}}
   warehouse:
-    config: {{host: 127.0.0.1, port: {warehouse.port}, user: {warehouse.user}, password: $WAREHOUSE_PASSWORD, database: app}}
+    config:
+      {{host: 127.0.0.1, port: {warehouse.port}, user: {warehouse.user}, password: $WAREHOUSE_PASSWORD, database: app}}
     tap: {{command: {tap}, config: {{filter_schemas: [public]}}, env: {{PGTZ: UTC}}}}
     target: {{command: {target}, config: {writes}, env: {{PGTZ: UTC}}}}
 entities:
@@ -83,7 +86,12 @@ class Project:
     def antiphon(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project as a user would."""
         return subprocess.run(
-            [sys.executable, "-m", "antiphon", *arguments], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False,
+            [sys.executable, "-m", "antiphon", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
 
@@ -95,7 +103,9 @@ def find_plugin(name: str) -> str:
             return str(candidate)
     found = shutil.which(name)
     if found is None:
-        raise postgres.SandboxError(f"The demo needs {name}. In a checkout: make plugins. Elsewhere: pipx install meltanolabs-{name}")
+        raise postgres.SandboxError(
+            f"The demo needs {name}. In a checkout: make plugins. Elsewhere: pipx install meltanolabs-{name}"
+        )
     return found
 
 
@@ -111,7 +121,13 @@ def build_project(folder: Path, stack: ExitStack, *, records: int, sync: str = S
         with postgres.connect(cluster, "app") as connection:
             connection.execute(table)
             fill(connection, "customers" if cluster is crm else "contacts", people(first, records))
-    text = sync.format(crm=crm, warehouse=warehouse, tap=find_plugin("tap-postgres"), target=find_plugin("target-postgres"), writes=WRITES)
+    text = sync.format(
+        crm=crm,
+        warehouse=warehouse,
+        tap=find_plugin("tap-postgres"),
+        target=find_plugin("target-postgres"),
+        writes=WRITES,
+    )
     (folder / "sync.yml").write_text(text, encoding="utf-8")
     return project
 
@@ -130,13 +146,19 @@ def run_demo(*, records: int, keep: Path | None) -> int:
     started = time.monotonic()
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-demo-")))
-        _tell(f"Two PostgreSQL servers: a CRM and a warehouse, {records} people each, {int(records * SHARED)} of them on both.")
+        _tell(
+            f"Two PostgreSQL servers: a CRM and a warehouse, {records} people each, "
+            f"{int(records * SHARED)} of them on both."
+        )
         project = build_project(folder, stack, records=records)
         steps = _Story(project)
         steps.first_sync()
         steps.edits()
         steps.settle()
-        _tell(f"Done in {time.monotonic() - started:.0f} seconds. " + (f"The project is in {folder}." if keep else "Run it with --keep FOLDER to look around."))
+        _tell(
+            f"Done in {time.monotonic() - started:.0f} seconds. "
+            + (f"The project is in {folder}." if keep else "Run it with --keep FOLDER to look around.")
+        )
         return 0 if steps.well else 1
 
 
@@ -156,14 +178,21 @@ class _Story:
     def edits(self) -> None:
         """Users edit both sides by SQL."""
         _tell("Now people work on both sides at once. In the CRM:")
-        self._sql(self._project.crm, "update customers set city = 'Trieste', phone = '+39 040 111' where id = 'C-000900'")
+        self._sql(
+            self._project.crm, "update customers set city = 'Trieste', phone = '+39 040 111' where id = 'C-000900'"
+        )
         self._sql(self._project.crm, "update customers set stage = 'churned' where id = 'C-000001'")
         self._sql(self._project.crm, "delete from customers where id = 'C-000002'")
         _tell("and in the warehouse, on the same person as the first of these:")
-        self._sql(self._project.warehouse, "update contacts set score = 99, phone = '+39 040 222' where email = (select email from contacts where contact_id = '{uuid}')")
+        self._sql(
+            self._project.warehouse,
+            "update contacts set score = 99, phone = '+39 040 222' where contact_id = '{uuid}'",
+        )
         self._run("plan")
         self._run("sync", "--quiet")
-        _tell("City and score crossed. The phone was changed on both sides, and nobody's number was overwritten: it waits.")
+        _tell(
+            "City and score crossed. The phone was changed on both sides, and neither number was overwritten: it waits."
+        )
         self._run("conflicts", "list")
 
     def settle(self) -> None:

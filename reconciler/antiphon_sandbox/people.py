@@ -7,8 +7,40 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-FIRST = ("Ann", "Bob", "Carla", "Dan", "Eva", "Finn", "Grace", "Hugo", "Ines", "Jon", "Kira", "Leo", "Mona", "Nils", "Olga", "Pia")
-LAST = ("Abel", "Bauer", "Costa", "Dietz", "Egger", "Fabbri", "Greco", "Holm", "Ivanov", "Jensen", "Klein", "Lund", "Moretti", "Novak")
+FIRST = (
+    "Ann",
+    "Bob",
+    "Carla",
+    "Dan",
+    "Eva",
+    "Finn",
+    "Grace",
+    "Hugo",
+    "Ines",
+    "Jon",
+    "Kira",
+    "Leo",
+    "Mona",
+    "Nils",
+    "Olga",
+    "Pia",
+)
+LAST = (
+    "Abel",
+    "Bauer",
+    "Costa",
+    "Dietz",
+    "Egger",
+    "Fabbri",
+    "Greco",
+    "Holm",
+    "Ivanov",
+    "Jensen",
+    "Klein",
+    "Lund",
+    "Moretti",
+    "Novak",
+)
 CITIES = ("Rome", "Oslo", "Paris", "Graz", "Turin", "Porto", "Ghent", "Lyon", "Basel", "Malmö")
 STAGES = ("lead", "mql", "sql", "customer")
 
@@ -35,7 +67,7 @@ class Person:
 def people(first: int, count: int, *, seed: int = 1) -> Iterator[Person]:
     """`count` people from number `first` on; a number is the same person in every call with the same seed."""
     for number in range(first, first + count):
-        chance = random.Random(f"{seed}/{number}")  # noqa: S311  # invented people, not secrets
+        chance = random.Random(f"{seed}/{number}")  # invented people, not secrets
         name, family = chance.choice(FIRST), chance.choice(LAST)
         yield Person(
             number=number,

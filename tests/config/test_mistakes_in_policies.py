@@ -79,7 +79,12 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     ),
     "an empty policy": (
         [("{owner: warehouse}", "{}")],
-        [("sync.yml:38: entities.contact.fields.score.policy: is empty; allowed: {owner: …}, {latest: …}, {ladder: …}, {optout: …}")],
+        [
+            (
+                "sync.yml:38: entities.contact.fields.score.policy: is empty; allowed: "
+                "{owner: …}, {latest: …}, {ladder: …}, {optout: …}"
+            )
+        ],
     ),
     "policy counter": (
         [("policy: park}", "policy: counter}")],

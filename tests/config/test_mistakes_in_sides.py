@@ -93,12 +93,12 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
             )
         ],
     ),
-    "a PostgreSQL ledger": (
-        [("sqlite:///state/ledger.db", "postgresql+psycopg://me:$HUBSPOT_TOKEN@h/db")],
+    "a MySQL ledger": (
+        [("sqlite:///state/ledger.db", "mysql://me:$HUBSPOT_TOKEN@h/db")],
         [
             (
-                "sync.yml:2: ledger: found a postgresql database, which is not available in this "
-                "version; allowed: sqlite:///.antiphon/ledger.db"
+                "sync.yml:2: ledger: found a mysql database, which is not available in this "
+                "version; allowed: sqlite:///.antiphon/ledger.db, postgresql+psycopg://user:$PASSWORD@host/database"
             )
         ],
     ),

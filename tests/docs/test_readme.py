@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from antiphon.cli.commands import antiphon
 from antiphon.config import lint, load
 from antiphon_sandbox import postgres
@@ -19,7 +20,11 @@ from antiphon_sandbox.demo import Project, build_project
 
 README = Path(__file__).parents[2] / "README.md"
 LONGEST = 120
-VOLATILE = ((re.compile(r"\b[0-9a-f]{12}\b"), "<id>"), (re.compile(r"\b\d+ (s|min|h) ago"), "<age>"), (re.compile(r" +"), " "))
+VOLATILE = (
+    (re.compile(r"\b[0-9a-f]{12}\b"), "<id>"),
+    (re.compile(r"\b\d+ (s|min|h) ago"), "<age>"),
+    (re.compile(r" +"), " "),
+)
 
 
 def blocks(language: str) -> list[str]:

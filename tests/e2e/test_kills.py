@@ -217,9 +217,9 @@ def test_a_row_on_which_the_target_was_killed_is_not_blamed_for_it(killer: Kille
         process = world.start("sync")
         killed: set[int] = set()
         while len(killed) < 2:  # first both rows go out, then each alone
-            pid = _await(lambda: next((p for p in _children(process.pid, *TARGET) if p not in killed), None))
             # The server's processes wait on, though nobody listens to them any more.
             assert _await(lambda: world.number("warehouse", WAITING, ACCOUNT) // (len(killed) + 1) or None)
+            pid = next(p for p in _children(process.pid, *TARGET) if p not in killed)
             assert killer.kill(pid)
             killed.add(pid)
         connection.rollback()

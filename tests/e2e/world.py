@@ -172,7 +172,7 @@ class World:
         if catalogs:
             for side in SIDES:
                 self._discover(side)
-                sides = sides.replace("    tap: {command", f"    tap: {{catalog: {side}.json, command", 1)
+                sides = sides.replace("    tap: {command", f"    tap: {{catalog: {side}-catalog.json, command", 1)
         (self.folder / name).write_text(f"name: e2e\nsides:\n{sides}{entities}", encoding="utf-8")
 
     def settings(self, side: str) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class World:
     def _discover(self, side: str) -> None:
         settings = self.folder / f"{side}-tap.json"
         settings.write_text(json.dumps({**self.settings(side), "filter_schemas": ["public"]}), encoding="utf-8")
-        self.shell(f"{plugin('tap-postgres')} --config {settings} --discover > {side}.json")
+        self.shell(f"{plugin('tap-postgres')} --config {settings} --discover > {side}-catalog.json")
 
     @property
     def environment(self) -> dict[str, str]:

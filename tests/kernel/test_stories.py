@@ -1343,14 +1343,16 @@ def test_merges_in_a_circle_move_nobody(size: int) -> None:
 
     assert plan.operations == ()
     assert world.members(lid) == {CRM: 1, WAREHOUSE: 2}
+    assert world.get_link(lid).closed_reason == "crm shows it as merged"
 
 
-def test_a_merge_into_nobody_knows_whom_changes_nothing() -> None:
-    world = World(person())
-    world.show(CRM, 1, RecordState.MERGED, **ANN)
-    world.link(1, None, LinkState.JOINING)
+def test_a_merge_into_nobody_knows_whom_stops_the_link() -> None:
+    world, lid = known()
+    world.show(CRM, 1, RecordState.MERGED)
+    world.show(WAREHOUSE, 2, name="Anna")
 
-    assert world.round().rows == ()
+    assert world.round().operations == ()
+    assert world.get_link(lid).state is LinkState.QUARANTINED
 
 
 def test_a_merge_calls_the_losers_planned_write_off() -> None:

@@ -1,4 +1,4 @@
-"""What every store keeps: the twin in memory, SQLite in memory, SQLite in a file."""
+"""What every store keeps: the twin in memory, SQLite in memory, SQLite in a file, PostgreSQL."""
 
 from dataclasses import replace
 from decimal import Decimal

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from antiphon.errors import LedgerError
 from antiphon.ledger import Store
@@ -12,6 +12,7 @@ from antiphon.ledger.memory import MemoryStore
 from antiphon.ledger.sql import open_store
 from antiphon.ledger.tables import LINK, MEMBER, OBS, OUTBOX, TABLE_OF, Table
 from antiphon.model import LinkState, OpState, RecordState, Row
+from antiphon_sandbox import postgres
 from tests.ledger.rows import SIDES, link, member, obs, op
 
 _TABLES: tuple[Table[Any], ...] = (OBS, LINK, MEMBER, OUTBOX)
@@ -51,8 +52,12 @@ def _outcome(store: Store, rows: list[Row], removed: list[Row], *, fail: bool) -
 class Twins(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.memory, self.sql = MemoryStore(), open_store("sqlite://")
+        self.memory, self.sql = MemoryStore(), self.opened()
         self.seen: dict[str, list[Any]] = {table.name: [] for table in _TABLES}
+
+    @staticmethod
+    def opened() -> Store:
+        return open_store("sqlite://")
 
     @rule(rows=st.lists(_ROWS, max_size=5), removed=st.lists(_ROWS, max_size=2), fail=st.booleans())
     def transaction(self, rows: list[Row], removed: list[Row], *, fail: bool) -> None:
@@ -83,3 +88,16 @@ class Twins(RuleBasedStateMachine):
 
 TestTwins = Twins.TestCase
 TestTwins.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+
+
+def test_twins_on_postgresql(cluster: postgres.Cluster, name: str) -> None:
+    class OnPostgresql(Twins):
+        @staticmethod
+        def opened() -> Store:
+            store = open_store(cluster.url(), name=name)
+            with store.transaction():
+                for table in _TABLES:
+                    store.remove(table, [table.key_of(row) for row in store.scan(table)])
+            return store
+
+    run_state_machine_as_test(OnPostgresql, settings=settings(max_examples=20, stateful_step_count=15, deadline=None))

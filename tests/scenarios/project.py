@@ -1,4 +1,4 @@
-"""A sync of two systems that are plain files, run as a user runs it: the command `antiphon` in a folder with a sync.yml."""
+"""A sync of two systems that are plain files, run as a user runs it: `antiphon` in a folder with a sync.yml."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class Project:
     # ---- faults
 
     def switch(self, side: str, **switches: Any) -> None:
-        """Have a side's plugins misbehave: `tap=[…]`, `discover=[…]`, `target={…}`, `say=[…]`. Nothing given: mend them."""
+        """Have a side's plugins misbehave by `tap`, `discover`, `target`, `say`; without any, mend them."""
         (self.folder / f"{side}-switches.json").write_text(json.dumps(switches), encoding="utf-8")
 
     def ledger(self) -> Path:
@@ -190,11 +190,13 @@ class Project:
 
     # ---- running
 
-    def start(self, *words: str, before: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
+    def start(
+        self, *words: str, program: str = "antiphon", before: Sequence[str] = (), **options: Any
+    ) -> subprocess.Popen[str]:
         """Start `antiphon` and go on. `before` are words of a command that starts it in its turn."""
         options.setdefault("env", {**os.environ, "ANTIPHON_DEBUG": ""})
         return subprocess.Popen(
-            [*before, str(BIN / "antiphon"), *words],
+            [*before, str(BIN / program), *words],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

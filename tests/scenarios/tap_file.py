@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""`tap-file`: reads tables from a JSON file. It is told by a switch file how to misbehave, and exactly where.
+"""`tap-file`: reads tables from a JSON file. A switch file tells it how to misbehave, and exactly where.
 
-The system is one file: `{stream: {"key": […], "columns": {name: JSON schema}, "rows": [{…}]}}`. The switch file holds under
-"tap" a list of splices of the lines that it would print: `{"at": n, "skip": n, "print": [line], "then": "…"}`, where a
-line is text or a message, and `then` is "exit 1", "signal 9" or "hang 60". Under "discover" stands one of the same kind.
+The system is one file: `{stream: {"key": […], "columns": {name: JSON schema}, "rows": [{…}]}}`. The switch file holds
+under "tap" a list of splices of the lines that it would print: `{"at": n, "skip": n, "print": [line], "then": "…"}`,
+where a line is text or a message, and `then` is "exit 1", "signal 9" or "hang 60". Under "discover" stand others.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-HANG = 60
-
 
 def main() -> None:
     parser = argparse.ArgumentParser()
@@ -28,7 +26,8 @@ def main() -> None:
     given = parser.parse_args()
     config = _read(given.config)
     tables, faults = _read(Path(config["path"])), _read(Path(config["switches"]))
-    print(f"reading {config['path']}", *faults.get("say", []), sep="\n", file=sys.stderr, flush=True)
+    sys.stderr.write("\n".join([f"reading {config['path']}", *faults.get("say", []), ""]))
+    sys.stderr.flush()
     if given.discover:
         _print([json.dumps(discover(tables, config))], faults.get("discover", []), config)
         return
@@ -101,6 +100,8 @@ def _do(what: str, number: str) -> None:
             os.kill(os.getpid(), int(number))
         case "hang":
             time.sleep(int(number))
+        case _:
+            raise ValueError(what)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 ABOUT = {"name": "target-file", "settings": {"properties": {"path": {"type": "string"}}}}
 DELETED_AT = "_sdc_deleted_at"
@@ -118,21 +118,27 @@ class System:
                 return ""
             case "half a line":
                 return "\n".join(lines)[: -len(lines[-1]) // 2]
+            case _:
+                pass
         return "".join(f"{line}\n" for line in lines)
+
+
+def say(stream: TextIO, line: str) -> None:
+    stream.buffer.write(f"{line}\n".encode("utf-8", "surrogateescape"))
+    stream.buffer.flush()
 
 
 def main(arguments: list[str]) -> None:
     if "--about" in arguments:
-        print(json.dumps(ABOUT))
+        say(sys.stdout, json.dumps(ABOUT))
         return
     config = json.loads(Path(arguments[arguments.index("--config") + 1]).read_text(encoding="utf-8"))
     system = System(config)
     faults = system.faults
     for line in [f"writing {config['path']}", *faults.get("say", [])]:
-        print(line, file=sys.stderr, flush=True)
+        say(sys.stderr, line)
     for line in faults.get("remark", []):
-        sys.stdout.buffer.write(f"{line}\n".encode("utf-8", "surrogateescape"))
-        sys.stdout.buffer.flush()
+        say(sys.stdout, line)
     for stream, edits in faults.get("meanwhile", {}).items():
         for key, edit in edits.items():
             row = system.find(stream, {system.tables[stream]["key"][0]: key})
@@ -145,7 +151,7 @@ def main(arguments: list[str]) -> None:
     if "exit" in faults and "after" not in faults:
         sys.exit(faults["exit"])
     if state is not None and not faults.get("silent"):
-        print(json.dumps(state), flush=True)
+        say(sys.stdout, json.dumps(state))
 
 
 def consume(system: System) -> dict[str, Any] | None:
@@ -162,7 +168,7 @@ def consume(system: System) -> dict[str, Any] | None:
                 rows += 1
                 record = message["record"]
                 if "bad" in faults and _alike(record, faults["bad"]):
-                    print(f"working\nValueError: no room for {record}", file=sys.stderr, flush=True)
+                    say(sys.stderr, f"working\nValueError: no room for {record}")
                     sys.exit(1)
                 if system.receipts_path is not None:
                     system.operate(message["stream"], record, message["sync"])
@@ -170,6 +176,8 @@ def consume(system: System) -> dict[str, Any] | None:
                     system.upsert(message["stream"], record)
             case "STATE":
                 state = message["value"]
+            case other:
+                raise ValueError(other)
     return state
 
 

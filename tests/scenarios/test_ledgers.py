@@ -1,7 +1,8 @@
-"""Ledgers that cannot be used: nothing is read or written, the message says why, and with the cause gone all goes on."""
+"""Ledgers that cannot be used: nothing is written, the message says why, and with the cause gone all goes on."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -96,6 +97,23 @@ def test_a_ledger_restored_from_a_backup_overwrites_no_later_edit(project: Proje
     project.heals()
 
 
+def test_an_acknowledgement_ahead_of_a_restored_ledger_stops_deletions_until_both_sides_are_read(
+    project: Project,
+) -> None:
+    backup = project.ledger().read_bytes()
+    project.syncs()
+    ((ledger, epoch, seq),) = project.query("SELECT id, epoch, seq FROM instance")
+    mark = {"ledger": ledger, "epoch": epoch, "side": "warehouse", "seq": seq}
+    (project.folder / "ack.json").write_text(json.dumps({"bookmarks": {"outbox": mark}}), encoding="utf-8")
+    (project.folder / "warehouse-side.json").write_text('{"side": "warehouse"}', encoding="utf-8")
+    project.ledger().write_bytes(backup)
+    run = project.run("--config", "warehouse-side.json", "--state", "ack.json", program="tap-reconciler")
+    assert run.code == 0, run.err
+    assert any("ahead of this ledger" in told and "no deletes until" in told for told in run.warnings), run.warnings
+    assert '"RECORD"' not in run.out
+    project.heals()
+
+
 def test_a_lost_ledger_is_begun_anew_and_joins_what_is_there(project: Project) -> None:
     project.syncs()
     shutil.rmtree(project.ledger().parent)
@@ -161,12 +179,13 @@ def test_a_second_run_names_the_first_and_writes_nothing(project: Project) -> No
 
 def hanging(story: str, seconds: int) -> tuple[str, dict[str, Any]]:
     """The side whose plugin goes quiet, and how."""
-    return {
+    stories: dict[str, tuple[str, dict[str, Any]]] = {
         "while it asks": ("crm", {"discover": [{"at": 0, "then": f"hang {seconds}"}]}),
         "while it reads": ("crm", {"tap": [{"at": 5, "then": f"hang {seconds}"}]}),
         "before the first write": ("warehouse", {"target": {"after": 0, "hang": seconds, "exit": 1}}),
         "after the first write": ("warehouse", {"target": {"after": 1, "hang": seconds, "exit": 1, "keep": True}}),
-    }[story]
+    }
+    return stories[story]
 
 
 MOMENTS = ("while it asks", "while it reads", "before the first write", "after the first write")

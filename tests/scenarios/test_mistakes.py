@@ -1,13 +1,10 @@
-"""Mistakes of users: exit code 64 and one error that says where, what was found and what is allowed. Nothing is touched."""
+"""Mistakes of users: exit code 64 and one error: where, what was found, what is allowed. Nothing is touched."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-
 import pytest
 
-from tests.scenarios.project import BIN, Project
+from tests.scenarios.project import Project
 
 CONFIGURATION: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
     "a word that is none": (("match: [email]", "mach: [email]"), ("sync.yml:16", "mach", "did you mean 'match'")),
@@ -107,15 +104,6 @@ def test_our_plugins_with(project: Project, plugin: str, story: str) -> None:
     words, says = PLUGINS[story]
     (project.folder / "empty.json").write_text("{}", encoding="utf-8")
     (project.folder / "erp.json").write_text('{"side": "erp"}', encoding="utf-8")
-    process = subprocess.Popen(
-        [BIN / plugin, *words],
-        cwd=project.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "ANTIPHON_DEBUG": ""},
-    )
-    run = project.ended(process)
+    run = project.run(*words, program=plugin)
     assert (run.code, run.out) == (64, ""), run.err
     assert all(each in run.complaint for each in says), run.complaint

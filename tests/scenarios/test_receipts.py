@@ -1,6 +1,6 @@
-"""A target that writes receipts: every status it may give, names that it assigns itself, and receipts that are no such thing.
+"""A target that writes receipts: every status it may give, names that it assigns itself, receipts that are none.
 
-The warehouse's target keeps the envelope and names new rows itself (`on_create: assigned`); the CRM's is as foreign as ever.
+The warehouse's target keeps the envelope and names new rows itself (`on_create: assigned`); the CRM's is foreign.
 """
 
 from __future__ import annotations

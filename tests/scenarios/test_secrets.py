@@ -10,7 +10,7 @@ import pytest
 
 from tests.scenarios.project import STREAM, Project
 
-SECRET = "correct-horse-battery-staple"  # noqa: S105  # the one of the test
+SECRET = "correct-horse-battery-staple"
 ENVIRON = {
     **os.environ,
     "ANTIPHON_DEBUG": "",

@@ -1,18 +1,14 @@
 """Taps that fail: the run ends with one clear error, nothing is written, and the next run makes up for it.
 
-Read a case as: the CRM's tap prints a SCHEMA (line 0), nine RECORDs (1 to 9) and a STATE (10); it is made to skip and print
-something else `at` a line, and `then` to end. The error must say all of `says`.
+Read a case as: the CRM's tap prints a SCHEMA (line 0), nine RECORDs (1 to 9) and a STATE (10); it is made to skip and
+print something else `at` a line, and `then` to end. The error must say all of `says`.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -188,119 +184,3 @@ def test_a_deletion_is_carried_out_once_two_complete_reads_agree(project: Projec
     project.syncs()
     assert "donald@example.com" not in project.people("warehouse")
     project.is_quiet()
-
-
-def batch(project: Project, *, packed: bool) -> list[dict[str, Any]]:
-    """The tap writes its records to a file and names it; the name holds a space, as it may in a URL."""
-    lines = "".join(json.dumps(row) + "\n" for row in project.rows("crm")).encode()
-    path = project.folder / "the people.jsonl"
-    path.write_bytes(gzip.compress(lines) if packed else lines)
-    encoding = {"format": "jsonl", **({"compression": "gzip"} if packed else {})}
-    said = {"type": "BATCH", "stream": STREAM, "encoding": encoding, "manifest": [f"file://{quote(str(path))}"]}
-    return [{"at": 1, "skip": 9, "print": [said]}]
-
-
-DAMAGE = {
-    "is cut off": (lambda content: content[:-20], "no whole gzip file"),
-    "is not packed": (gzip.decompress, "no whole gzip file"),
-    "holds what is no JSON": (
-        lambda content: gzip.compress(gzip.decompress(content) + b"oops"),
-        "line 10: this is no JSON",
-    ),
-    "holds what is no record": (
-        lambda content: gzip.compress(gzip.decompress(content) + b"[1]"),
-        "line 10: this is no record",
-    ),
-}
-
-
-@pytest.mark.parametrize("story", DAMAGE)
-def test_a_batch_file_that(project: Project, story: str) -> None:
-    before = project.both()
-    damage, reason = DAMAGE[story]
-    project.switch("crm", tap=batch(project, packed=True))
-    path = project.folder / "the people.jsonl"
-    path.write_bytes(damage(path.read_bytes()))
-    project.fails("sync", says=("tap-file of crm, line 2", "the%20people.jsonl", reason))
-    assert project.both() == before
-    project.heals()
-
-
-HARMLESS: dict[str, Callable[[Project], list[dict[str, Any]]]] = {
-    "prints an empty STATE": lambda _: [{"at": 11, "print": ['{"type": "STATE", "value": {}}']}],
-    "prints no STATE": lambda _: [{"at": 10, "skip": 1}],
-    "prints a message of another type": lambda _: [{"at": 2, "print": ['{"type": "PROGRESS", "percent": 10}']}],
-    "announces a version": lambda _: [
-        {"at": 1, "print": ['{"type": "ACTIVATE_VERSION", "stream": "people", "version": 7}']}
-    ],
-    "prints streams that nobody asked for": lambda _: [
-        {"at": 0, "print": ['{"type": "RECORD", "stream": "pets", "record": {}}']}
-    ],
-    "prints empty lines": lambda _: [{"at": 4, "print": ["", "  ", ""]}],
-    "prints a record twice": lambda p: [
-        {"at": 4, "print": [{"type": "RECORD", "stream": STREAM, "record": p.rows("crm")[0]}]}
-    ],
-    "declares a column more half-way": lambda p: [
-        {"at": 4, "print": [schema(p, "id", "email", "name", "city", "age")]}
-    ],
-    "prints a BATCH of jsonl": lambda p: batch(p, packed=False),
-    "prints a BATCH of gzipped jsonl": lambda p: batch(p, packed=True),
-}
-
-
-def schema(project: Project, *columns: str) -> dict[str, Any]:
-    return {
-        "type": "SCHEMA",
-        "stream": STREAM,
-        "key_properties": ["id"],
-        "schema": {"properties": dict.fromkeys(columns, TEXT)},
-    }
-
-
-@pytest.mark.parametrize("story", HARMLESS)
-def test_nothing_is_lost_when_a_tap(project: Project, story: str) -> None:
-    project.switch("crm", tap=HARMLESS[story](project))
-    project.syncs()
-    project.heals(rounds=0)
-
-
-def test_a_column_that_vanishes_half_way_stops_the_run_and_empties_nothing(project: Project) -> None:
-    before = project.both()
-    rows = [{"type": "RECORD", "stream": STREAM, "record": {**row}} for row in project.rows("crm")[4:]]
-    for row in rows:
-        del row["record"]["city"]
-    project.switch("crm", tap=[{"at": 5, "skip": 5, "print": [schema(project, "id", "email", "name"), *rows]}])
-    project.fails("sync", code=64, says=("sync.yml:18", "fields.city.crm", "no column 'city'"))
-    assert project.both() == before
-    project.heals()
-
-
-BROKEN_ROWS: dict[str, tuple[dict[str, Any], str]] = {
-    "shows a key twice with different values": ({"at": 3, "print": [RECORD % '"Oslo"']}, "key is not unique"),
-    "changes a type in mid-stream": ({"at": 3, "skip": 1, "print": [RECORD % "5"]}, "city holds integer"),
-    "shows an empty key": ({"at": 3, "print": [(RECORD % '"Oslo"').replace('"c3"', "null")]}, "key column id is empty"),
-    "shows a record without its key": (
-        {"at": 3, "print": [(RECORD % '"Oslo"').replace('"id": "c3", ', "")]},
-        "key column id is empty",
-    ),
-}
-
-
-@pytest.mark.parametrize("story", BROKEN_ROWS)
-def test_only_the_record_itself_is_left_out_when_a_tap(project: Project, story: str) -> None:
-    splice, reason = BROKEN_ROWS[story]
-    project.switch("crm", tap=[splice])
-    run = project.syncs()
-    assert [reason in warning for warning in run.warnings] == [True], run.warnings
-    assert project.people("crm")["edsger@example.com"] == ("Edsger", "Rome")
-    project.heals(rounds=0)
-    project.heals()
-
-
-def test_a_line_of_ten_megabytes_is_read_and_written_like_any_other(project: Project) -> None:
-    project.change("crm", "c9", city="x" * 10_000_000)
-    run = project.syncs()
-    assert len(run.out) < 10_000
-    assert project.people("warehouse")["nina@example.com"] == ("Nina", "x" * 10_000_000)
-    project.change("crm", "c9", city="Pisa")
-    project.heals()

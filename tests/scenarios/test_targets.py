@@ -1,5 +1,4 @@
-"""Targets without receipts that fail: nobody's data is harmed, what is not believed is sent again, and only what one row alone
-cannot do is set aside.
+"""Targets without receipts that fail: what is not believed is sent again, only a row that kills its target is parked.
 
 The warehouse's target is to create Nina and to move Ada to Turin; the CRM's is to change Grace's name.
 """

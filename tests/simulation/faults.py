@@ -135,6 +135,7 @@ def _engine(faults: Faults, fault: Fault, world: World) -> None:
         case "field gone":
             entity = next(iter(world.shape.mapping.entities.values()))
             names = [name for name in entity.fields if not any(name in rule for rule in entity.match)]
+            world.happened.add("field gone")
             faults.mapping = (entity.name, names[fault.number % len(names)]) if names else None
         case "hand in":
             faults.hand_in = True

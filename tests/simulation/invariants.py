@@ -71,6 +71,8 @@ def accounting(engine: Engine) -> Iterator[str]:
         if op.kind is OpKind.CREATE:
             continue
         expected = _audit_rows(op)
+        if "field gone" in engine.world.happened:
+            expected = range(max(expected) + 1)  # what sync.yml had lost was not written
         if counts[op.op_id] not in expected:
             yield f"I4: {op.kind} {op.op_id} of {op.lid} is {op.state}: {counts[op.op_id]} audit rows, not {expected}"
 

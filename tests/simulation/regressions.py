@@ -18,11 +18,125 @@ class Regression:
     profile: str | None
     acts: tuple[Act, ...] = ()
     faults: tuple[Fault, ...] = ()
+    rounds: int = 3
 
     @property
     def schedule(self) -> Schedule:
         """The schedule to run."""
-        return replace(draw(self.seed, self.profile), acts=self.acts, faults=self.faults)
+        drawn = draw(self.seed, self.profile)
+        return replace(drawn, acts=self.acts, faults=self.faults, rounds=self.rounds)
 
 
-REGRESSIONS: list[Regression] = []
+REGRESSIONS = [
+    Regression(
+        "a record that refers to itself waited for itself and was never created",
+        128,
+        "warehouse",
+        (
+            Act(0, "before", 1, "edit", "crm", "company", "parent", 1002),
+            Act(0, "before", 1, "edit", "crm", "company", "parent", 1005),
+            Act(0, "before", 1, "edit", "crm", "company", "parent", 1007),
+            Act(0, "before", 1, "edit", "warehouse", "company", "parent", 1003),
+        ),
+    ),
+    Regression(
+        "while a foreign target was bisected, the good half's STATE acknowledged the bad half too",
+        45,
+        "foreign",
+        (
+            Act(3, "read crm", 1, "create", "warehouse", "company", "parent", 5285),
+            Act(3, "before", 1, "poison", "warehouse", "company", "city", 7097),
+        ),
+        rounds=5,
+    ),
+    Regression(
+        "a create acknowledged without its receipt was taken for delivered, though nobody knew the new id",
+        16,
+        "hubspot",
+        (),
+        (Fault(0, "mute", "crm", 0),),
+    ),
+    Regression(
+        "a second record of the same name took over the partner that was just being created for the first",
+        316,
+        "mixed",
+        (Act(0, "write warehouse", 1, "twin", "crm", "contact", "email", 3),),
+        (Fault(0, "crash", "crm", 163),),
+    ),
+    Regression(
+        "a value written between the CRM's look and our write was told in the receipt and forgotten",
+        1,
+        "hubspot",
+        (
+            Act(1, "window crm", 1, "edit", "crm", "contact", "city", 7002),
+            Act(1, "before", 1, "edit", "warehouse", "contact", "city", 8003),
+        ),
+    ),
+    Regression(
+        "a write in doubt named a field that sync.yml had lost, and planning broke",
+        7,
+        "foreign",
+        (Act(1, "before", 1, "edit", "crm", "contact", "city", 8005),),
+        (Fault(1, "silent", "warehouse", 1), Fault(2, "field gone", "crm", 1)),
+    ),
+    Regression(
+        "a foreign write that was done but not acknowledged left no audit of the edit that it had overwritten",
+        17,
+        "foreign",
+        (
+            Act(1, "before", 1, "edit", "warehouse", "contact", "city", 8005),
+            Act(1, "planned", 3, "edit", "warehouse", "contact", "city", 9004),
+            Act(1, "before", 1, "edit", "crm", "contact", "city", 7003),
+        ),
+        (Fault(1, "silent", "crm", 1), Fault(1, "silent", "warehouse", 1)),
+    ),
+    Regression(
+        "a foreign column that its tap no longer showed was overwritten unseen",
+        4,
+        "foreign",
+        (
+            Act(0, "write crm", 3, "edit", "crm", "contact", "city", 8102),
+            Act(0, "write crm", 9, "edit", "warehouse", "contact", "city", 8203),
+        ),
+        (Fault(1, "column gone", "crm", 245),),
+    ),
+    Regression(
+        "a receipt without a column that sync.yml had lost made a base of what was never written, and null went back",
+        400068,
+        None,
+        (),
+        (Fault(0, "crash", "crm", 572), Fault(1, "field gone", "warehouse", 672), Fault(2, "restore", "crm", 815)),
+    ),
+    Regression(
+        "a combined multi-select became the base when it was acknowledged, before any read had shown it",
+        303962,
+        None,
+        (Act(0, "window warehouse", 2, "rekey", "warehouse", "contact", "city", 5051),),
+        (Fault(0, "crash", "crm", 100), Fault(1, "mute", "warehouse", 503)),
+        rounds=7,
+    ),
+    Regression(
+        "a foreign target wrote, died silently, and the emptied value hid the edit that was lost",
+        470,
+        None,
+        (
+            Act(0, "planned", 1, "rekey", "crm", "company", "city", 1143),
+            Act(1, "read crm", 1, "empty", "crm", "company", "city", 16240),
+        ),
+        (Fault(0, "silent", "crm", 182),),
+        rounds=2,
+    ),
+    Regression(
+        "a set that both sides held after a combined write was no base, so that the next edit looked like none",
+        200591,
+        None,
+        (
+            Act(0, "read crm", 1, "twin", "crm", "contact", "name", 14627),
+            Act(1, "write crm", 3, "edit", "crm", "contact", "tags", 9585),
+            Act(2, "write crm", 4, "edit", "warehouse", "contact", "tags", 1060),
+            Act(3, "planned", 4, "same", "crm", "contact", "tags", 5811),
+        ),
+        (Fault(2, "crash", "warehouse", 745),),
+        rounds=5,
+    ),
+]

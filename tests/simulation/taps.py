@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 
 from antiphon.model import Instant, Value
+from antiphon.singer.listening import Ended
 from antiphon.singer.messages import Message, Record, State, encode, parse
 from antiphon.singer.messages import Schema as SchemaMessage
-from antiphon.singer.plugins import Ended
 from antiphon.sync.collect import Stream
 from tests.simulation.shape import HUBSPOT, OVERLAP, SECOND
 from tests.simulation.world import Row, System

@@ -75,8 +75,16 @@ def antiphon(context: click.Context, /, **before: Any) -> None:
 for _option in reversed(_COMMON):
     antiphon = _option(antiphon)
 
-accept_empty = click.option("--accept-empty", multiple=True, metavar="SIDE", help="Believe a side that is empty, or not the one it was.")
-patience = click.option("--patience", type=float, default=900.0, show_default=True, help="Seconds a plugin may be silent before it is ended.")
+accept_empty = click.option(
+    "--accept-empty", multiple=True, metavar="SIDE", help="Believe a side that is empty, or not the one it was."
+)
+patience = click.option(
+    "--patience",
+    type=float,
+    default=900.0,
+    show_default=True,
+    help="Seconds a plugin may be silent before it is ended.",
+)
 
 
 @antiphon.command()
@@ -85,14 +93,26 @@ def lint(options: Options) -> int:
     """Check sync.yml: every mistake, and what could not converge."""
     config = read_config(options.config)
     findings = find_faults(config, None, None)
-    lines = [f"{f.severity}: {config.locate(f.where)}: {f.message}" + (f"\n  {f.hint}" if f.hint else "") for f in findings]
+    lines = [
+        f"{f.severity}: {config.locate(f.where)}: {f.message}" + (f"\n  {f.hint}" if f.hint else "") for f in findings
+    ]
     lines.append(f"{options.config}: {len(config.entities)} entities between {' and '.join(config.side_names)}")
-    show(options.as_json, "\n".join(lines), {"findings": [{"severity": f.severity, "where": f.where, "message": f.message, "hint": f.hint} for f in findings]})
+    show(
+        options.as_json,
+        "\n".join(lines),
+        {
+            "findings": [
+                {"severity": f.severity, "where": f.where, "message": f.message, "hint": f.hint} for f in findings
+            ]
+        },
+    )
     return ConfigError.exit_code if any(f.severity == "error" for f in findings) else 0
 
 
 @antiphon.command()
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the plan to a file that `apply` carries out.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the plan to a file that `apply` carries out."
+)
 @click.option("--exit-code", is_flag=True, help=f"Exit with {CHANGES_WAIT} if anything would be written.")
 @accept_empty
 @patience
@@ -118,12 +138,17 @@ def plan(options: Options, out: Path | None, accept_empty: tuple[str, ...], pati
 @patience
 @common
 def apply(options: Options, file: Path | None, accept_empty: tuple[str, ...], patience: float, *, strict: bool) -> int:
-    """Carry out a reviewed plan (FILE), or the plan that follows now. What changed since the review is dropped and listed."""
+    """Carry out a reviewed plan (FILE), or the plan that follows now.
+
+    What changed since the review is dropped and listed.
+    """
     config = read_config(options.config)
     reviewed = load_plan(_text_of(file), str(file)) if file is not None else None
     with working(config, "apply", options.report, accept_empty=accept_empty, patience=patience) as runner:
         if reviewed is not None and reviewed.ledger != runner.ledger.instance.id:
-            raise ConfigError(f"{file} was made from another ledger", hint="make the plan anew: `antiphon plan --out FILE`")
+            raise ConfigError(
+                f"{file} was made from another ledger", hint="make the plan anew: `antiphon plan --out FILE`"
+            )
         _read(runner)
         prints = frozenset(reviewed.fingerprints) if reviewed is not None else None
         return _write(options, runner, "apply", strict=strict, reviewed=prints)
@@ -133,11 +158,22 @@ def apply(options: Options, file: Path | None, accept_empty: tuple[str, ...], pa
 @click.option("--strict", is_flag=True, help=f"Exit with {CONFLICTS_WAIT} if anything waits for a person.")
 @click.option("--full", is_flag=True, help="Read incremental streams in full, too.")
 @click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Wait so long for another run to end.")
-@click.option("--accept-scope", is_flag=True, help="Streams or keys of sync.yml changed on purpose: let deletes through again.")
+@click.option(
+    "--accept-scope", is_flag=True, help="Streams or keys of sync.yml changed on purpose: let deletes through again."
+)
 @accept_empty
 @patience
 @common
-def sync(options: Options, accept_empty: tuple[str, ...], patience: float, wait: float, *, strict: bool, full: bool, accept_scope: bool) -> int:
+def sync(
+    options: Options,
+    accept_empty: tuple[str, ...],
+    patience: float,
+    wait: float,
+    *,
+    strict: bool,
+    full: bool,
+    accept_scope: bool,
+) -> int:
     """Read both sides, settle what both changed, and write to each only what it lacks."""
     config = read_config(options.config)
     with working(config, "sync", options.report, accept_empty=accept_empty, patience=patience, wait=wait) as runner:
@@ -167,7 +203,11 @@ def why(options: Options, record: str, field: str | None) -> int:
     config = read_config(options.config)
     with reading(config) as ledger:
         mapping = bound(config, ledger)
-        show(options.as_json, why_text(ledger, mapping, record, field, our_clock()), why_dict(ledger, mapping, record, field, our_clock()))
+        show(
+            options.as_json,
+            why_text(ledger, mapping, record, field, our_clock()),
+            why_dict(ledger, mapping, record, field, our_clock()),
+        )
     return 0
 
 
@@ -223,7 +263,11 @@ def show_conflict(options: Options, conflict: str) -> int:
     config = read_config(options.config)
     with reading(config) as ledger:
         mapping = bound(config, ledger)
-        show(options.as_json, conflict_text(ledger, mapping, conflict, our_clock()), conflict_dict(ledger, mapping, conflict))
+        show(
+            options.as_json,
+            conflict_text(ledger, mapping, conflict, our_clock()),
+            conflict_dict(ledger, mapping, conflict),
+        )
     return 0
 
 
@@ -237,7 +281,14 @@ def resolve(options: Options, conflict: str, take: str | None, value: str | None
     """Settle a conflict; the next sync carries it out."""
     config = read_config(options.config)
     with working(config, "conflicts resolve", options.report) as runner:
-        said = resolve_conflict(runner.ledger, runner.config.side_names, find_conflict(runner.ledger, conflict).cid, take=take, value=value, retry=retry)
+        said = resolve_conflict(
+            runner.ledger,
+            runner.config.side_names,
+            find_conflict(runner.ledger, conflict).cid,
+            take=take,
+            value=value,
+            retry=retry,
+        )
     show(options.as_json, said, {"conflict": conflict})
     return 0
 
@@ -258,7 +309,9 @@ def _read(runner: Runner, *, full: bool = False) -> None:
     runner.read(full=full)
 
 
-def _write(options: Options, runner: Runner, command: str, *, strict: bool, reviewed: frozenset[str] | None = None) -> int:
+def _write(
+    options: Options, runner: Runner, command: str, *, strict: bool, reviewed: frozenset[str] | None = None
+) -> int:
     started = our_clock()
     mapping, proposed = runner.propose(reviewed=reviewed)
     text, facts = plan_text(proposed, runner.ledger, mapping), plan_dict(proposed, runner.ledger, mapping)
@@ -272,7 +325,11 @@ def _write(options: Options, runner: Runner, command: str, *, strict: bool, revi
     runner.record(command, "done", started, counts)
     if reviewed is not None:
         dropped = reviewed - {fingerprint(op) for op in proposed.operations}
-        text += f"\n{len(dropped)} reviewed operations were dropped because their records changed since the review" if dropped else ""
+        text += (
+            f"\n{len(dropped)} reviewed operations were dropped because their records changed since the review"
+            if dropped
+            else ""
+        )
         facts = {**facts, "dropped": sorted(dropped)}
     show(options.as_json, text, facts)
     waiting: Any = runner.waiting()
@@ -284,11 +341,15 @@ def _save(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"the plan cannot be written to {file}: {error.strerror}", hint="name a file in a folder that is there") from error
+        raise ConfigError(
+            f"the plan cannot be written to {file}: {error.strerror}", hint="name a file in a folder that is there"
+        ) from error
 
 
 def _text_of(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"the plan {file} cannot be read: {error.strerror}", hint="make one: `antiphon plan --out FILE`") from error
+        raise ConfigError(
+            f"the plan {file} cannot be read: {error.strerror}", hint="make one: `antiphon plan --out FILE`"
+        ) from error

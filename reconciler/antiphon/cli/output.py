@@ -13,7 +13,7 @@ from antiphon.ledger.tables import CURSOR
 from antiphon.mapping import Mapping as SyncMapping
 
 
-def show(as_json: bool, text: str, facts: Any) -> None:  # noqa: FBT001  # the one choice every command makes
+def show(as_json: bool, text: str, facts: Any) -> None:  # the one choice every command makes
     """Print a command's result."""
     click.echo(canonical_json(facts) if as_json else text)
 

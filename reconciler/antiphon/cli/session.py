@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,9 @@ from uuid import uuid4
 
 from antiphon.config import SyncConfig, load
 from antiphon.errors import ConfigError
-from antiphon.ledger import Ledger
+from antiphon.ledger import Ledger, advisory
 from antiphon.ledger.lease import hold
+from antiphon.ledger.postgres import schema_of
 from antiphon.ledger.sql import open_store
 from antiphon.model import Side
 from antiphon.singer.plugins import workshop
@@ -29,37 +31,65 @@ def read_config(path: Path) -> SyncConfig:
 @contextmanager
 def reading(config: SyncConfig) -> Iterator[Ledger]:
     """The ledger, to look at."""
-    if not ledger_path(config).exists():
-        raise ConfigError(f"there is no ledger at {ledger_path(config)}", hint="run `antiphon sync` or `antiphon plan` first")
-    with _ledger(config) as ledger:
+    with _ledger(config, make=False) as ledger:
         yield ledger
 
 
 @contextmanager
 def working(
-    config: SyncConfig, command: str, report: Reporter, *, accept_empty: tuple[Side, ...] = (), wait: float = 0.0, patience: float = 900.0
+    config: SyncConfig,
+    command: str,
+    report: Reporter,
+    *,
+    accept_empty: tuple[Side, ...] = (),
+    wait: float = 0.0,
+    patience: float = 900.0,
 ) -> Iterator[Runner]:
     """A runner that has the ledger to itself. Raises `LedgerBusy` if another run has it."""
     unknown = [side for side in accept_empty if side not in config.sides]
     if unknown:
-        raise ConfigError(f"--accept-empty {unknown[0]}: there is no such side", hint=f"the sides are {' and '.join(config.side_names)}")
+        raise ConfigError(
+            f"--accept-empty {unknown[0]}: there is no such side",
+            hint=f"the sides are {' and '.join(config.side_names)}",
+        )
     with (
-        hold(ledger_path(config), wait=wait, who=f"antiphon {command}") as lock,
+        _alone(config, command, wait) as lock,
         _ledger(config) as ledger,
-        workshop(ledger_path(config).parent, report.plugin, fds=(lock,), patience=patience) as shop,
+        workshop(_home(config), report.plugin, fds=(lock,), patience=patience) as shop,
     ):
-        ledger.acquire(f"{command} (process {os.getpid()})")
+        ledger.acquire(advisory.name_of_runner(command, os.getpid()))
         yield Runner(config, ledger, shop, report, frozenset(accept_empty))
 
 
 def ledger_path(config: SyncConfig) -> Path:
-    """The ledger's file."""
-    return Path(config.ledger.removeprefix(_SQLITE))
+    """The ledger's file; for a ledger on a server, what stands for it beside sync.yml."""
+    if config.ledger.startswith(_SQLITE):
+        return Path(config.ledger.removeprefix(_SQLITE))
+    return config.path.resolve().parent / ".antiphon" / schema_of(config.name)
+
+
+def _home(config: SyncConfig) -> Path:
+    """The folder of the run's private files; with a ledger on a server, one that no other sync beside it has."""
+    path = ledger_path(config)
+    return path.parent if config.ledger.startswith(_SQLITE) else path
 
 
 @contextmanager
-def _ledger(config: SyncConfig) -> Iterator[Ledger]:
-    store = open_store(config.ledger)
+def _alone(config: SyncConfig, command: str, wait: float) -> Iterator[int]:
+    """The lock of the ledger's file, and for a ledger on a server its lease as well; see `ledger.advisory`."""
+    until = time.monotonic() + wait
+    with hold(ledger_path(config), wait=wait, who=f"antiphon {command}") as lock:
+        if config.ledger.startswith(_SQLITE):
+            yield lock
+            return
+        who = advisory.name_of_runner(f"antiphon {command}", os.getpid())
+        with advisory.hold(config.ledger, name=config.name, wait=max(0.0, until - time.monotonic()), who=who):
+            yield lock
+
+
+@contextmanager
+def _ledger(config: SyncConfig, *, make: bool = True) -> Iterator[Ledger]:
+    store = open_store(config.ledger, name=config.name, make=make)
     try:
         ledger = Ledger(store)
         ledger.create(ledger_id=uuid4().hex, name=config.name, now=our_clock())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from sqlalchemy.engine import URL, make_url
@@ -15,9 +17,11 @@ from antiphon.config.document import KeyPath, Problems, did_you_mean
 from antiphon.config.environment import Surroundings
 from antiphon.config.settings import PluginConfig, SideConfig, TargetConfig
 from antiphon.config.shape import name_fault
+from antiphon.ledger.database import DRIVERS
 from antiphon.model import OpKind
 
 DEFAULT_LEDGER = "sqlite:///.antiphon/ledger.db"
+_SERVER = "postgresql+psycopg://user:$PASSWORD@host/database"
 
 
 def read_sides(sides: Mapping[str, Any], around: Surroundings) -> dict[str, SideConfig]:
@@ -120,11 +124,17 @@ def _check_timezone(zone: str, path: KeyPath, problems: Problems) -> None:
 
 
 def read_ledger(given: Any, around: Surroundings) -> str:
-    """The ledger's URL with an absolute path. It may hold a password, so an error names the kind of database only."""
+    """The ledger's URL with an absolute path. It may hold a password, so an error names the kind of database only.
+
+    Within the URL of a server, a variable is taken letter by letter: a password may hold any.
+    """
     path: KeyPath = ("ledger",)
     if around.problems.under(*path):
         return ""
-    text = around.text(given if isinstance(given, str) else DEFAULT_LEDGER, path)
+    written = given if isinstance(given, str) else DEFAULT_LEDGER
+    if "://" in written.partition("$")[0] and not written.startswith("sqlite"):
+        around = replace(around, environ={name: quote(value, safe=":[]") for name, value in around.environ.items()})
+    text = around.text(written, path)
     if around.problems.under(*path):
         return ""
     try:
@@ -132,13 +142,16 @@ def read_ledger(given: Any, around: Surroundings) -> str:
     except (ArgumentError, ValueError):
         around.problems.add(path, f"found no database URL; allowed: one such as {DEFAULT_LEDGER}")
         return ""
-    if url.get_backend_name() != "sqlite":
+    if url.drivername not in DRIVERS:
         around.problems.add(
             path,
-            f"found a {url.get_backend_name()} database, which is not available in this version; "
-            f"allowed: {DEFAULT_LEDGER}",
+            f"found a {url.drivername} database, which is not available in this version; "
+            f"allowed: {DEFAULT_LEDGER}, {_SERVER}",
         )
         return ""
+    url = url.set(drivername=DRIVERS[url.drivername])
+    if url.get_backend_name() != "sqlite":
+        return url.render_as_string(hide_password=False)
     if not url.database or url.database == ":memory:":
         around.problems.add(
             path, f"found a database in memory, which would forget; allowed: a file, such as {DEFAULT_LEDGER}"

@@ -27,7 +27,7 @@ import sqlalchemy as sa
 
 from antiphon.errors import LedgerBusy
 from antiphon.ledger import postgres
-from antiphon.ledger.database import read_url
+from antiphon.ledger.database import let_go, read_url
 
 _POLL = 0.1
 _HOLDER = sa.text(
@@ -47,8 +47,8 @@ def name_of_runner(command: str, pid: int) -> str:
 def hold(url: str, *, name: str, wait: float, who: str) -> Iterator[None]:
     """Hold the lease of the sync's ledger; `who` is the runner, for others to read.
 
-    Waits up to `wait` seconds, then raises `LedgerBusy` with the name of the run that holds it. Raises `ConfigError` and
-    `LedgerError` as `postgres.connect`.
+    Waits up to `wait` seconds, then raises `LedgerBusy` with the name of the run that holds it. Raises `ConfigError`
+    and `LedgerError` as `postgres.connect`.
     """
     address, schema = read_url(url), postgres.schema_of(name)
     place = postgres.place_of(address, schema)
@@ -61,8 +61,7 @@ def hold(url: str, *, name: str, wait: float, who: str) -> Iterator[None]:
             time.sleep(_POLL)
         yield
     finally:
-        connection.close()
-        connection.engine.dispose()
+        let_go(connection)
 
 
 def _taken(connection: sa.Connection, schema: str, place: str) -> bool:
@@ -80,4 +79,6 @@ def _busy(connection: sa.Connection, schema: str, place: str) -> LedgerBusy:
     except sa.exc.DBAPIError as error:
         raise postgres.explain(error.orig, place) from error
     who, since = found or ("it has just ended", "a moment ago")
-    return LedgerBusy(f"another run is at work on the ledger {place}: {who}, since {since}", hint="let it finish, then run again")
+    return LedgerBusy(
+        f"another run is at work on the ledger {place}: {who}, since {since}", hint="let it finish, then run again"
+    )

@@ -9,12 +9,15 @@
 | Mapping, tuple, Any, Value| TEXT              | canonical JSON; null is the text `null`                     |
 | Value or Missing          | TEXT, may be NULL | as Value; `MISSING` is NULL                                 |
 | any of these or None      | may be NULL       | None is NULL                                                |
+
+PostgreSQL's texts hold no U+0000. There a str is stored with U+0000 as U+0001 U+0001 and U+0001 as U+0001 U+0002, which
+keeps the order of texts; JSON escapes both by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from operator import attrgetter
 from types import NoneType, UnionType
@@ -48,10 +51,14 @@ class Column:
 class Codec(Generic[R]):
     """The columns of one table, and its rows as tuples of what the database driver understands."""
 
-    def __init__(self, table: Table[R]) -> None:
+    def __init__(self, table: Table[R], *, null_character: bool = True) -> None:
         hints = get_type_hints(table.row)
         self.table = table
         self.columns = {f.name: _column(f.name, hints[f.name]) for f in fields(table.row)}  # type: ignore[arg-type]  # rows are dataclasses
+        if not null_character:
+            for name, column in self.columns.items():
+                if column.type is _TEXT and column.encode is None:
+                    self.columns[name] = replace(column, encode=_without_null_character, decode=_with_null_character)
         self._values = attrgetter(*self.columns)
         self._encoders = _at(column.encode for column in self.columns.values())
         self._decoders = _at(column.decode for column in self.columns.values())
@@ -118,6 +125,16 @@ def _plain(name: str, kind: Any) -> Column:
         decode = _decode_tuples if get_origin(values) is tuple else from_json
         return Column(name, _TEXT, encode=canonical_json, decode=decode)
     raise TypeError(f"no column can hold {kind}, the type of {name}")
+
+
+def _without_null_character(text: str | None) -> str | None:
+    if text and ("\x00" in text or "\x01" in text):
+        return text.replace("\x01", "\x01\x02").replace("\x00", "\x01\x01")
+    return text
+
+
+def _with_null_character(text: str | None) -> str | None:
+    return text.replace("\x01\x01", "\x00").replace("\x01\x02", "\x01") if text and "\x01" in text else text
 
 
 def _unless_none(convert: Convert | None) -> Convert | None:

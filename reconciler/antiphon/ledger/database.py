@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -27,6 +28,7 @@ class Database:
     `place` names it in messages, without a password. `begin` starts a transaction that no other writer is in the middle
     of. `explain` turns an error of the driver into ours. `prepare` chooses durability, `found` makes the room for the
     tables of a new ledger, inside a transaction. `foreign` is the way on if somebody else's tables are there.
+    `analyses` if it chooses indexes by statistics, which by itself it takes only minutes after much was written.
     """
 
     connection: sa.Connection
@@ -37,11 +39,23 @@ class Database:
     found: Callable[[], None]
     foreign: str
     schema: str | None = None
+    analyses: bool = False
 
     def close(self) -> None:
         """Let go of it; a second time does nothing."""
-        self.connection.close()
-        self.connection.engine.dispose()
+        let_go(self.connection)
+
+
+def let_go(connection: sa.Connection) -> None:
+    """Close a connection, broken or not."""
+    with suppress(sa.exc.DBAPIError):  # closing asks the server to roll back
+        connection.close()
+    connection.engine.dispose()
+
+
+def missing(place: str) -> ConfigError:
+    """The error of looking at a ledger before there is one."""
+    return ConfigError(f"there is no ledger at {place}", hint="run `antiphon sync` or `antiphon plan` first")
 
 
 def read_url(text: str) -> sa.URL:

@@ -22,6 +22,7 @@ from antiphon.model import (
     Tombstone,
 )
 
+
 def find_touched(store: Store, sides: tuple[Side, Side]) -> list[ObsKey]:
     """The records that the planner must look at: those that changed, and those whose writes are in doubt."""
     found = {row.key for row in store.find(OBS, "touched", [(True,)])}

@@ -1,4 +1,4 @@
-"""What is special about PostgreSQL: a schema for each sync, one writer at a time, and what its errors ask of the reader.
+"""What is special about PostgreSQL: a schema for each sync, one writer at a time, and what its errors ask for.
 
 Connect to the server itself, or through a pooler that keeps a session for each client: search path, lease and time
 limits belong to the session (PgBouncer documentation, "SQL feature map for pooling modes").
@@ -6,6 +6,8 @@ limits belong to the session (PgBouncer documentation, "SQL feature map for pool
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from antiphon.errors import ConfigError, LedgerBusy, LedgerError
-from antiphon.ledger.database import Database
+from antiphon.ledger.database import Database, let_go
 
 _LONGEST_NAME = 63  # bytes (PostgreSQL documentation, 4.1.1 "Identifiers and Key Words")
 _INSTALL = "pip install 'antiphon[postgres]'"
@@ -31,12 +33,13 @@ _SETTINGS = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
-_SET = sa.text(
-    "SELECT set_config(:name, :value, false) WHERE EXISTS (SELECT FROM pg_settings WHERE pg_settings.name = :name)"
+_SET = sa.text(  # as far as this version knows them
+    "SELECT set_config(name, value, false) FROM json_each_text(CAST(:settings AS json)) AS s(name, value) "
+    "JOIN (SELECT name FROM pg_settings) AS known USING (name)"
 )
 _STANDING = sa.text(
-    "SELECT current_setting('server_encoding'), current_user::text, current_database()::text, "
-    "(SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :schema)"
+    "SELECT current_setting('server_encoding'), current_user::text, count(*) > 0, "
+    "bool_or(has_schema_privilege(oid, 'USAGE')) FROM pg_namespace WHERE nspname = :schema"
 )
 
 
@@ -72,6 +75,7 @@ def connect(url: sa.URL, schema: str, *, busy_timeout: float = 10.0, application
     place = place_of(url, schema)
     options = {name: value for name, value in _CONNECT.items() if name not in url.query}
     options |= {"application_name": application[:_LONGEST_NAME], "client_encoding": "utf8"}
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what it then raises
     try:
         engine = sa.create_engine(
             url,
@@ -91,10 +95,9 @@ def connect(url: sa.URL, schema: str, *, busy_timeout: float = 10.0, application
         raise _shut_out(str(error.orig), place) from error
     try:
         settings = {**_SETTINGS, "search_path": schema, "lock_timeout": f"{max(1, int(busy_timeout * 1000))}ms"}
-        for name, value in settings.items():
-            connection.execute(_SET, {"name": name, "value": value})
+        connection.execute(_SET, {"settings": json.dumps(settings)})
     except sa.exc.DBAPIError as error:
-        connection.close()
+        let_go(connection)
         raise explain(error.orig, place) from error
     return connection
 
@@ -104,21 +107,10 @@ def open_database(url: sa.URL, *, name: str, busy_timeout: float) -> Database:
     schema = schema_of(name)
     connection = connect(url, schema, busy_timeout=busy_timeout)
     place = place_of(url, schema)
-    encoding, user, database, usable = connection.execute(_STANDING, {"schema": schema}).one()
-    grant = f'have an administrator run: CREATE SCHEMA {schema} AUTHORIZATION "{user}"'
     try:
-        if encoding != "UTF8":
-            raise LedgerError(
-                f"the database {database} holds texts in {encoding}, which has no place for every letter",
-                hint="make a database WITH ENCODING 'UTF8' and name it at `ledger:`",
-            )
-        if usable is False:
-            raise LedgerError(
-                f"the ledger {place} is closed to the account {user}",
-                hint=f'have an administrator run: ALTER SCHEMA {schema} OWNER TO "{user}"',
-            )
-    except LedgerError:
-        connection.close()
+        grant = _admitted(connection, schema, place)
+    except BaseException:
+        let_go(connection)
         raise
     # READ COMMITTED: what is read after the lock was granted is what the last writer left.
     key = lock_key(schema, "transaction")
@@ -131,7 +123,26 @@ def open_database(url: sa.URL, *, name: str, busy_timeout: float) -> Database:
         found=partial(_found, connection, schema),
         foreign="rename the sync, or name another database at `ledger:`; this one is left as it is",
         schema=schema,
+        analyses=True,
     )
+
+
+def _admitted(connection: sa.Connection, schema: str, place: str) -> str:
+    """What an administrator does for an account that may not go on. Raises `LedgerError` if that is clear by now."""
+    try:
+        encoding, user, exists, usable = connection.execute(_STANDING, {"schema": schema}).one()
+    except sa.exc.DBAPIError as error:
+        raise explain(error.orig, place) from error
+    if encoding != "UTF8":
+        raise LedgerError(
+            f"the ledger {place} would hold texts in {encoding}, which has no place for every letter",
+            hint="make a database WITH ENCODING 'UTF8' and name it at `ledger:`",
+        )
+    change = f"ALTER SCHEMA {schema} OWNER TO" if exists else f"CREATE SCHEMA {schema} AUTHORIZATION"
+    grant = f'have an administrator run: {change} "{user}"'
+    if exists and not usable:
+        raise LedgerError(f"the ledger {place} is closed to the account {user}", hint=grant)
+    return grant
 
 
 def _prepare(connection: sa.Connection) -> None:

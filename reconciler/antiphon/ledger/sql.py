@@ -1,38 +1,43 @@
-"""The ledger in an SQL database. What is special about SQLite stands in `ledger.sqlite`."""
+"""The ledger in an SQL database. What is special about each kind stands in `ledger.sqlite` and `ledger.postgres`."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPICursor
 
-from antiphon.errors import ConfigError, LedgerError
-from antiphon.ledger import sqlite
+from antiphon.errors import LedgerError
+from antiphon.ledger import postgres, sqlite
+from antiphon.ledger.database import Database, missing, read_url
 from antiphon.ledger.statements import METADATA, PAGE, Statements
 from antiphon.ledger.store import Key
 from antiphon.ledger.tables import INSTANCE, SCHEMA_VERSION, TABLES, Table
 
 R = TypeVar("R")
 
-_SIZES = (1, 10, 100)  # how many entries one query looks for: few texts, so that each is prepared once
-_FOREIGN = "name another file at `ledger:`; this one is left as it is"
+_FEW = 500
+"""So many rows are written before a database that chooses indexes by statistics is asked to take them."""
 
 
 class SqlStore:
     """`Store` over one connection in autocommit mode, for the thread that made it by `open_store`."""
 
-    def __init__(self, connection: sa.Connection, place: str) -> None:
-        self._connection = connection
-        self._driver = connection.connection  # SQLAlchemy only writes the SQL: in each query it would cost the most
-        self._error = connection.dialect.loaded_dbapi.Error
-        self._place = place
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        dialect = database.connection.dialect
+        self._driver = (
+            database.connection.connection
+        )  # SQLAlchemy only writes the SQL: in each query it would cost most
+        self._error = dialect.loaded_dbapi.Error
         self._writing = False
-        self._statements = {table.name: Statements(table, connection.dialect) for table in TABLES}
+        self._written: Counter[str] = Counter()
+        self._counted: Counter[str] = Counter()
+        self._statements = {table.name: Statements(table, dialect) for table in TABLES}
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -41,11 +46,11 @@ class SqlStore:
             raise RuntimeError("transactions are not nested")
         self._writing = True
         try:
-            self._run(sqlite.BEGIN)
+            self._run(self._database.begin)
             yield
             self._run("COMMIT")
         except BaseException:
-            with suppress(self._error):  # the first error counts; after some SQLite has rolled back by itself
+            with suppress(self._error):  # the first error counts; after some the database has rolled back by itself
                 self._driver.rollback()
             raise
         finally:
@@ -53,15 +58,19 @@ class SqlStore:
 
     def get(self, table: Table[R], keys: Iterable[Key]) -> dict[Key, R]:
         """As `Store.get`, in the order of the keys."""
-        wanted = list(keys)
+        wanted = list(dict.fromkeys(keys))
         statements = self._of(table)
-        found = {statements.key_of(row): row for row in self._look(statements, table.key, wanted)}
-        return {key: self._decode(statements, found[key]) for key in wanted if key in found}
+        encoded = statements.codec.encode_entries(table.key, wanted)
+        found = {statements.key_of(row): row for row in self._look(statements, table.key, encoded)}
+        pairs = zip(wanted, encoded, strict=True)
+        return {key: self._decode(statements, found[stored]) for key, stored in pairs if stored in found}
 
     def find(self, table: Table[R], index: str, values: Iterable[Key]) -> list[R]:
         """As `Store.find`. Of an index with a boolean, only the rows in which that is true are found quickly."""
         statements = self._of(table)
-        rows = sorted(self._look(statements, table.indexes[index], values), key=statements.key_of)
+        names = table.indexes[index]
+        entries = statements.codec.encode_entries(names, list(dict.fromkeys(values)))
+        rows = sorted(self._look(statements, names, entries), key=statements.key_of)
         return [self._decode(statements, row) for row in rows]
 
     def count(self, table: Table[R], index: str, value: Key) -> int:
@@ -69,8 +78,7 @@ class SqlStore:
         names = table.indexes[index]
         statements = self._of(table)
         entry = statements.codec.encode_entries(names, [value])[0]
-        counted = self._rows(statements.count(names, _shape(entry)), _bound(entry))
-        return int(counted[0][0])
+        return int(self._rows(*statements.count(names, entry))[0][0])
 
     def scan(self, table: Table[R]) -> Iterator[R]:
         """As `Store.scan`, page by page: a row that is written meanwhile may be shown or not."""
@@ -86,37 +94,34 @@ class SqlStore:
         statements = self._of(table)
         for start in range(0, len(rows), PAGE):
             self._write(statements.put, [statements.codec.encode(row) for row in rows[start : start + PAGE]])
+        self._written[table.name] += len(rows)
+        if self._database.analyses and self._written[table.name] > max(_FEW, 2 * self._counted[table.name]):
+            self._run(f"ANALYZE {table.name}")
+            self._counted[table.name] = self._written[table.name]
 
     def remove(self, table: Table[R], keys: Sequence[Key]) -> None:
         """As `Store.remove`."""
         if keys:
-            self._write(self._of(table).remove, list(keys))
+            statements = self._of(table)
+            self._write(statements.remove, statements.codec.encode_entries(table.key, list(keys)))
 
     def close(self) -> None:
         """As `Store.close`."""
-        self._connection.close()
-        self._connection.engine.dispose()
+        self._database.close()
 
     def _of(self, table: Table[R]) -> Statements[R]:
         return self._statements[table.name]
 
-    def _look(self, statements: Statements[Any], names: tuple[str, ...], entries: Iterable[Key]) -> list[Any]:
+    def _look(self, statements: Statements[Any], names: tuple[str, ...], entries: list[Key]) -> list[Any]:
         """The stored rows whose columns have one of these values, each once, in no order."""
-        rows: list[Any] = []
-        for shape, wanted in _by_shape(statements.codec.encode_entries(names, list(dict.fromkeys(entries)))).items():
-            for start in range(0, len(wanted), _SIZES[-1]):
-                chunk = wanted[start : start + _SIZES[-1]]
-                size = next(size for size in _SIZES if size >= len(chunk))
-                chunk += chunk[-1:] * (size - len(chunk))
-                rows += self._rows(statements.look(names, shape, size), tuple(chain.from_iterable(chunk)))
-        return rows
+        return [row for query in statements.lookups(names, entries) for row in self._rows(*query)]
 
     def _decode(self, statements: Statements[R], row: Any) -> R:
         try:
             return statements.codec.decode(row)
         except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
             raise LedgerError(
-                f"the ledger {self._place} holds a row of {statements.name!r} that cannot be read: {error}",
+                f"the ledger {self._database.place} holds a row of {statements.name!r} that cannot be read: {error}",
                 hint="restore the last backup; the file is left as it is",
             ) from error
 
@@ -126,81 +131,75 @@ class SqlStore:
         try:
             self._driver.cursor().executemany(text, parameters)
         except self._error as error:
-            raise sqlite.explain(error, self._place) from error
+            raise self._database.explain(error) from error
 
     def _rows(self, text: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         cursor = self._run(text, parameters)
         try:
             return list(cursor.fetchall())
         except self._error as error:
-            raise sqlite.explain(error, self._place) from error
+            raise self._database.explain(error) from error
 
     def _run(self, text: str, parameters: tuple[Any, ...] = ()) -> DBAPICursor:
         try:
             cursor = self._driver.cursor()
             cursor.execute(text, parameters)
         except self._error as error:
-            raise sqlite.explain(error, self._place) from error
+            raise self._database.explain(error) from error
         return cursor
 
 
-def _by_shape(entries: list[Key]) -> dict[Key, list[Key]]:
-    """What to bind, by what stands in the SQL itself: null and booleans, because an index may be made for them."""
-    found: dict[Key, list[Key]] = {}
-    for entry in entries:
-        found.setdefault(_shape(entry), []).append(_bound(entry))
-    return found
+def open_store(url: str, *, name: str = "", make: bool = True, busy_timeout: float = 10.0) -> SqlStore:
+    """Open a ledger by its SQLAlchemy URL, and make it, if it is new.
 
-
-def _shape(entry: Key) -> Key:
-    return tuple(value if value is None or value is True or value is False else ... for value in entry)
-
-
-def _bound(entry: Key) -> Key:
-    return tuple(value for value in entry if not (value is None or value is True or value is False))
-
-
-def open_store(url: str, *, busy_timeout: float = 10.0) -> SqlStore:
-    """Open `sqlite:///path` (or `sqlite://`, in memory); make the file, its folder and the tables if they are new.
+    `sqlite:///path` is a file and `sqlite://` in memory; the file and its folder are made. `postgresql+psycopg://…` is
+    a database; the ledger of the sync `name` has a schema of its own in it, which is made.
 
     Waits up to `busy_timeout` seconds whenever another process is writing. Raises `LedgerError` before anything is
-    written if the file is not a ledger of this version, and `ConfigError` if the URL names no database we know.
+    written if what is there is not a ledger of this version, and `ConfigError` if the URL names no database we know, or
+    if the ledger is new and not to be made.
     """
+    address = read_url(url)
+    if address.get_backend_name() == "sqlite":
+        database = sqlite.open_database(address, busy_timeout=busy_timeout, make=make)
+    else:
+        database = postgres.open_database(address, name=name, busy_timeout=busy_timeout)
     try:
-        place = sa.make_url(url)
-    except sa.exc.ArgumentError as error:
-        raise ConfigError(f"`ledger:` is no URL: {url!r}", hint="write sqlite:///path/to/ledger.db") from error
-    if place.get_backend_name() != "sqlite":
-        raise ConfigError(
-            f"no ledger can be kept in {place.get_backend_name()!r}", hint="write sqlite:///path/to/ledger.db"
-        )
-    connection = sqlite.connect(place, busy_timeout)
-    store = SqlStore(connection, sqlite.place_of(place))
-    try:
-        try:
-            if _is_new(connection, sqlite.place_of(place)):
-                sqlite.prepare(connection)
-                with store.transaction():
-                    METADATA.create_all(connection)
-            else:
-                sqlite.prepare(connection)
-        except sa.exc.DBAPIError as error:
-            raise sqlite.explain(error.orig, sqlite.place_of(place)) from error
+        return _open(database, make=make)
+    except sa.exc.DBAPIError as error:
+        database.close()
+        raise database.explain(error.orig) from error
     except BaseException:
-        store.close()
+        database.close()
         raise
+
+
+def _open(database: Database, *, make: bool) -> SqlStore:
+    store = SqlStore(database)
+    new = _is_new(database)
+    if new and not make:
+        raise missing(database.place)
+    database.prepare()
+    if new:
+        with store.transaction():
+            if _is_new(database):  # nobody else made it since
+                database.found()
+                METADATA.create_all(database.connection)
     return store
 
 
-def _is_new(connection: sa.Connection, place: str) -> bool:
+def _is_new(database: Database) -> bool:
     """Whether the database is empty. Raises `LedgerError` if it is neither that nor a ledger of this version."""
+    connection, place, schema = database.connection, database.place, database.schema
     inspector = sa.inspect(connection)
-    names = set(inspector.get_table_names())
+    names = set(inspector.get_table_names(schema))
     if not names:
         return True
-    found = {name: {column["name"] for column in inspector.get_columns(name)} for name in names & set(METADATA.tables)}
+    known = names & set(METADATA.tables)
+    columns = inspector.get_multi_columns(schema, filter_names=sorted(known)).items()
+    found = {name: {column["name"] for column in each} for (_, name), each in columns}
     if "schema_version" not in found.get(INSTANCE.name, ()):
-        raise LedgerError(f"{place} is a database, but not a ledger of Antiphon", hint=_FOREIGN)
+        raise LedgerError(f"{place} is a database, but not a ledger of Antiphon", hint=database.foreign)
     version = connection.execute(sa.select(sa.func.max(METADATA.tables[INSTANCE.name].c.schema_version))).scalar()
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise LedgerError(

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from antiphon.errors import LedgerBusy, LedgerError
+from antiphon.ledger.database import Database, missing
 
 BEGIN = "BEGIN IMMEDIATE"  # takes the lock for writing at once: a transaction that began will not be refused later
 _KIBIBYTES_OF_CACHE = 64 * 1024
 
 
-def connect(url: sa.URL, busy_timeout: float) -> sa.Connection:
-    """A connection in autocommit mode that waits up to `busy_timeout` seconds for others; nothing is written yet.
+def open_database(url: sa.URL, *, busy_timeout: float, make: bool) -> Database:
+    """A database that waits up to `busy_timeout` seconds for others; nothing is written yet.
 
-    Raises `LedgerError` if the folder cannot be made or the file not be opened.
+    Raises `LedgerError` if the folder cannot be made or the file not be opened, and `ConfigError` if the file is not
+    there and not to be made.
     """
+    place = url.database or ":memory:"
+    connection = _connect(url, place, busy_timeout, make=make)
+    return Database(
+        connection,
+        place,
+        begin=BEGIN,
+        explain=partial(explain, place=place),
+        prepare=partial(_prepare, connection),
+        found=lambda: None,
+        foreign="name another file at `ledger:`; this one is left as it is",
+    )
+
+
+def _connect(url: sa.URL, place: str, busy_timeout: float, *, make: bool) -> sa.Connection:
     if url.database and url.database != ":memory:":
+        if not make and not Path(url.database).exists():
+            raise missing(place)
         folder = Path(url.database).parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -35,10 +54,10 @@ def connect(url: sa.URL, busy_timeout: float) -> sa.Connection:
     try:
         return engine.connect()
     except sa.exc.DBAPIError as error:
-        raise explain(error.orig, place_of(url)) from error
+        raise explain(error.orig, place) from error
 
 
-def prepare(connection: sa.Connection) -> None:
+def _prepare(connection: sa.Connection) -> None:
     """Choose durability over speed, readers that never wait, and no remains of deleted values in the file."""
     for pragma in (
         "journal_mode = WAL",
@@ -47,11 +66,6 @@ def prepare(connection: sa.Connection) -> None:
         f"cache_size = -{_KIBIBYTES_OF_CACHE}",
     ):
         connection.exec_driver_sql(f"PRAGMA {pragma}").close()
-
-
-def place_of(url: sa.URL) -> str:
-    """The ledger's file, for messages."""
-    return url.database or ":memory:"
 
 
 def explain(error: BaseException | None, place: str) -> LedgerError:

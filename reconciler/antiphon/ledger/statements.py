@@ -1,15 +1,19 @@
-"""The SQL of the ledger's tables: SQLAlchemy describes them, and writes each statement once.
+"""The SQL of the ledger's tables: SQLAlchemy describes them, and writes each statement once for each kind of database.
 
-Nothing here is special to SQLite but the name of `insert`, which PostgreSQL's dialect offers in the same words.
+The two differ in how they look for many keys at once. SQLite searches its index for each term of an OR, and reads the
+whole table for `(a, b) IN (VALUES …)`; PostgreSQL plans each term anew, and joins an array at once.
+Both use a partial index only for a term that repeats the index's own condition.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects import postgresql, sqlite
 
 from antiphon.ledger.columns import Codec
 from antiphon.ledger.store import Key
@@ -19,20 +23,23 @@ R = TypeVar("R")
 
 PAGE = 5000
 """How many rows are written, or read by a scan, at a time."""
+_SIZES = (1, 10, 100)  # how many entries one OR looks for: few texts, so that each is prepared once
 
 
 class Statements(Generic[R]):
-    """The SQL of one table, each statement compiled once."""
+    """The SQL of one table, each statement compiled once. Parameters are positional."""
 
     def __init__(self, table: Table[R], dialect: sa.Dialect) -> None:
         self.name = table.name
-        self.codec = Codec(table)
+        self._on_postgresql = dialect.name == "postgresql"
+        self.codec = Codec(table, null_character=not self._on_postgresql)
         self.key_of = _picker([list(self.codec.columns).index(name) for name in table.key])
         self._dialect = dialect
         self._looks: dict[tuple[tuple[str, ...], Key, int], str] = {}
         self._counts: dict[tuple[tuple[str, ...], Key], str] = {}
         self._target = target = METADATA.tables[table.name]
         self._columns = target.c
+        insert = postgresql.insert if self._on_postgresql else sqlite.insert
         upsert = insert(target).values({name: sa.bindparam(name) for name in self.codec.columns})
         replaced = {name: upsert.excluded[name] for name in self.codec.columns if name not in table.key}
         self.put = self._text(upsert.on_conflict_do_update(index_elements=table.key, set_=replaced))
@@ -43,24 +50,52 @@ class Statements(Generic[R]):
         self.first_page = f"{self._text(page)} LIMIT {PAGE}"
         self.next_page = f"{self._text(page.where(later))} LIMIT {PAGE}"
 
+    def lookups(self, names: tuple[str, ...], entries: Iterable[Key]) -> Iterator[tuple[str, Key]]:
+        """Queries for the rows with one of these encoded entries, and what to bind. No row is found by two of them."""
+        for shape, wanted in _by_shape(entries).items():
+            many = self._on_postgresql and ... in shape and len(wanted) > 1
+            step = PAGE if many else _SIZES[-1]
+            for start in range(0, len(wanted), step):
+                chunk = wanted[start : start + step]
+                if many:
+                    yield self._look_up(names, shape), tuple(list(values) for values in zip(*chunk, strict=True))
+                else:
+                    size = next(size for size in _SIZES if size >= len(chunk))
+                    chunk += chunk[-1:] * (size - len(chunk))
+                    yield self.look(names, shape, size), tuple(chain.from_iterable(chunk))
+
+    def _look_up(self, names: tuple[str, ...], shape: Key) -> str:
+        text = self._looks.get((names, shape, 0))
+        if text is None:
+            free = [name for name, fixed in zip(names, shape, strict=True) if fixed is ...]
+            fixed_names = tuple(name for name in names if name not in free)
+            fixed = self._equal(fixed_names, tuple(value for value in shape if value is not ...))
+            arrays = (sa.bindparam(None, type_=postgresql.ARRAY(self._columns[name].type)) for name in free)
+            wanted = sa.func.unnest(*arrays).table_valued(*free).render_derived()
+            among = sa.tuple_(*(self._columns[name] for name in free)).in_(
+                sa.select(*(wanted.c[name] for name in free))
+            )
+            text = self._text(sa.select(*self._columns).where(fixed, among))
+            self._looks[(names, shape, 0)] = text
+        return text
+
     def look(self, names: tuple[str, ...], shape: Key, size: int) -> str:
         """The query for `size` entries of one shape."""
         text = self._looks.get((names, shape, size))
         if text is None:
-            # SQLite searches its index for each term of an OR, and reads the whole table for `(a, b) IN (VALUES …)`.
-            # It uses a partial index only for a term that repeats the index's own condition.
             terms = [self._equal(names, shape) for _ in range(size)]
             text = self._text(sa.select(*self._columns).where(sa.or_(*terms)))
             self._looks[(names, shape, size)] = text
         return text
 
-    def count(self, names: tuple[str, ...], shape: Key) -> str:
-        """The query for the number of rows with one entry."""
+    def count(self, names: tuple[str, ...], entry: Key) -> tuple[str, Key]:
+        """The query for the number of rows with one encoded entry, and what to bind."""
+        shape = _shape(entry)
         text = self._counts.get((names, shape))
         if text is None:
             counted = sa.select(sa.func.count()).select_from(self._target)
             text = self._counts[(names, shape)] = self._text(counted.where(self._equal(names, shape)))
-        return text
+        return text, _bound(entry)
 
     def _equal(self, names: tuple[str, ...], shape: Key | None = None) -> sa.ColumnElement[bool]:
         terms: list[sa.ColumnElement[bool]] = []
@@ -72,10 +107,26 @@ class Statements(Generic[R]):
                 terms.append(column.is_(None))
             else:
                 terms.append(_is(column, truth=fixed))
-        return sa.and_(*terms)
+        return sa.and_(sa.true(), *terms)
 
     def _text(self, statement: sa.ClauseElement) -> str:
         return str(statement.compile(dialect=self._dialect))
+
+
+def _by_shape(entries: Iterable[Key]) -> dict[Key, list[Key]]:
+    """What to bind, by what stands in the SQL itself: null and booleans, because an index may be made for them."""
+    found: dict[Key, list[Key]] = {}
+    for entry in entries:
+        found.setdefault(_shape(entry), []).append(_bound(entry))
+    return found
+
+
+def _shape(entry: Key) -> Key:
+    return tuple(value if value is None or value is True or value is False else ... for value in entry)
+
+
+def _bound(entry: Key) -> Key:
+    return tuple(value for value in entry if not (value is None or value is True or value is False))
 
 
 def _picker(places: list[int]) -> Any:  # a function of a row

@@ -240,13 +240,14 @@ def _duplicate(p: Planning, entity: Entity, key: ObsKey, lid: str, rule: int) ->
     theirs = next(((side, entity.name, rid) for side, rid in p.ws.members(lid).items() if side != key[0]), None)
     mine = p.ws.members(lid).get(key[0])
     to_be_made_here = mine is None or p.ws.observation((key[0], entity.name, mine)) is None
-    if partner is not None and partner.state is LinkState.JOINING and theirs is not None and to_be_made_here:
-        if op is None or op.state is OpState.PLANNED:
-            if op is not None:
-                p.ws.drop_op(op, "the record appeared by itself")
-            p.ws.drop_member(partner, key[0])
-            _join(p, entity, (key, theirs) if key[0] < theirs[0] else (theirs, key), rule_name(entity, rule))
-            return
+    unsent = op is None or op.state is OpState.PLANNED
+    joining = partner is not None and partner.state is LinkState.JOINING
+    if partner is not None and joining and theirs is not None and to_be_made_here and unsent:
+        if op is not None:
+            p.ws.drop_op(op, "the record appeared by itself")
+        p.ws.drop_member(partner, key[0])
+        _join(p, entity, (key, theirs) if key[0] < theirs[0] else (theirs, key), rule_name(entity, rule))
+        return
     link = link_for(p, entity, key)
     held = ", ".join(f"{side} {rid}" for side, rid in sorted(p.ws.members(lid).items()))
     park(

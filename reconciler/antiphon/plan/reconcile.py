@@ -46,7 +46,7 @@ from antiphon.plan.fields import merge_fields, side_changed
 from antiphon.plan.newcomers import plan_create
 from antiphon.settle import MAX_ATTEMPTS, REMNANT, bury, close_conflicts, observed, park
 
-_UNREADABLE = (RecordState.ERROR, RecordState.HIDDEN)
+_UNREADABLE = (RecordState.ERROR, RecordState.HIDDEN, RecordState.MERGED)  # merged, into what is not known
 _DELETED = frozenset({ConflictKind.DELETE, ConflictKind.DELETE_UPDATE})
 _REFUSED = frozenset({ConflictKind.REJECTED, ConflictKind.NOT_VISIBLE, ConflictKind.UNMAPPED, ConflictKind.FORBIDDEN})
 

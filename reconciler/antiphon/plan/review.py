@@ -1,9 +1,9 @@
-"""What makes an operation the one that a person reviewed: the record, what is written, what is expected; no time, no id."""
+"""What makes an operation the one that a person reviewed: the record, what is written, what is expected."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from antiphon.equivalence import canonical_json, from_json, is_empty
 from antiphon.identity import short_id
@@ -54,7 +54,7 @@ def marked(op: Reviewable, name: str, value: Value) -> dict[str, str]:
 
 
 def digest(lid: str, name: str, value: Value) -> str:
-    """Tells a value from others of the same field of the same record; whether it came from a tap, a ledger or a file."""
+    """Tells a value from others of the same field and record; whether it came from a tap, a ledger or a file."""
     if isinstance(value, dict) and value.keys() == {_MARK}:
         return str(value[_MARK])
     plain = None if is_empty(value) else from_json(canonical_json(value))

@@ -1,4 +1,4 @@
-"""Catalogs and STATE as a tap takes them: only what the sync reads is selected, and a bookmark is turned back by the overlap."""
+"""Catalogs and STATE as a tap takes them: what the sync reads is selected, bookmarks are turned back by the overlap."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Wanted:
 
 
 def select(catalog: Mapping[str, Any], wanted: Iterable[Wanted], where: str) -> dict[str, Any]:
-    """The catalog with the wanted streams and columns selected. Raises `ConfigError` for a stream the tap does not have."""
+    """The catalog with what is wanted selected. Raises `ConfigError` for a stream that the tap does not have."""
     entries = {
         name: entry
         for entry in catalog.get("streams", ())
@@ -76,10 +76,10 @@ def _selected(entry: dict[str, Any], want: Wanted) -> dict[str, Any]:
 def turned_back(
     state: Mapping[str, Any] | None, overlaps: Mapping[str, Instant], fresh: Iterable[str]
 ) -> dict[str, Any]:
-    """The STATE to hand to the tap: each stream's bookmark turned back by its overlap, none for the streams to read in full.
+    """The STATE to hand to the tap: bookmarks turned back by their overlap, none for the `fresh` streams.
 
-    Understands the bookmark that the SDK and most taps write, `{"bookmarks": {stream: {"replication_key_value": …}}}`, with
-    times and numbers of seconds left as they are where they are not times. Any other STATE is handed on as it is.
+    Understands the bookmark of the SDK and most taps, `{"bookmarks": {stream: {"replication_key_value": …}}}`; one that is
+    no time stays as it is, and so does any other STATE.
     """
     if not state:
         return {}

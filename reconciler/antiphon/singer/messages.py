@@ -65,7 +65,7 @@ def parse(line: bytes, where: str) -> Iterator[Message]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PluginFailed(
             f"{where}: this is no Singer message ({error}): {_excerpt(line)}",
-            hint="a tap prints nothing but messages on standard output, each a whole line of JSON in UTF-8, without NaN or Infinity",
+            hint="a tap prints nothing but messages, each a whole line of JSON in UTF-8, without NaN or Infinity",
         ) from error
     if not isinstance(shown, dict) or not isinstance(shown.get("type"), str):
         raise PluginFailed(

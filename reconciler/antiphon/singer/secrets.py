@@ -36,6 +36,8 @@ def _secrets(value: Any, *, telling: bool) -> Iterator[str]:
                 yield from _secrets(inner, telling=telling)
         case str():
             yield from _in_text(value, telling=telling)
+        case _:
+            return
 
 
 def _in_text(text: str, *, telling: bool) -> Iterator[str]:

@@ -155,7 +155,8 @@ class Collector:
                 )
                 self._ledger.put([reading.cursor])
                 entity = reading.stream.entity
-                found.append(Counts(entity, len(reading.shown), self._changed.get(entity, 0), len(missing), reading.unreadable))
+                seen, changed = len(reading.shown), self._changed.get(entity, 0)
+                found.append(Counts(entity, seen, changed, len(missing), reading.unreadable))
         return found
 
     def _declare(self, schema: Schema) -> None:

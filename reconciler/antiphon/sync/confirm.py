@@ -60,10 +60,12 @@ def read_receipts(
     path: Path,
     at: Moment,
     complain: Callable[[str], None] = lambda _words: None,
+    hide: Callable[[str], str] = str,
 ) -> int:
     """Settle the receipts that were not read yet; a line still being written is left for later. Returns how many.
 
-    A line that is no receipt says nothing of any operation: `complain` is told, and what it stood for stays unconfirmed.
+    A line that is no receipt says nothing of any operation: `complain` is told, and it is passed over.
+    `hide` takes the secrets out of what a target says of an error.
     """
     known = ledger.get(RECEIPT_FILE, str(path)) or ReceiptFile(str(path), side, 0)
     if not path.exists():
@@ -78,7 +80,7 @@ def read_receipts(
             whole = [line for line in lines if line.endswith(b"\n")]
             if not whole:
                 return total
-            parsed = [found for line in whole if line.strip() and (found := _parsed(line, path, complain))]
+            parsed = [found for line in whole if line.strip() and (found := _parsed(line, path, complain, hide))]
             known = replace(known, offset=known.offset + sum(len(line) for line in whole))
             settle_receipts(ledger, mapping, parsed, at, known)
             total += len(parsed)
@@ -86,9 +88,10 @@ def read_receipts(
                 return total
 
 
-def _parsed(line: bytes, path: Path, complain: Callable[[str], None]) -> ReceiptLine | None:
+def _parsed(line: bytes, path: Path, complain: Callable[[str], None], hide: Callable[[str], str]) -> ReceiptLine | None:
     try:
-        return parse_receipt(line, str(path))
+        found = parse_receipt(line, str(path))
+        return replace(found, message=hide(found.message))
     except PluginFailed as error:
         complain(error.message)
         return None

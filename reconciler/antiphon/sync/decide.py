@@ -13,16 +13,27 @@ from antiphon.ledger import Ledger
 from antiphon.ledger.tables import CONFLICT, MEMBER
 from antiphon.model import Conflict, ConflictKind, ConflictState, Side
 
-_BY_SIDE = frozenset({ConflictKind.FIELD, ConflictKind.JOIN, ConflictKind.DIVERGED, ConflictKind.DELETE, ConflictKind.DELETE_UPDATE})
+_BY_SIDE = frozenset(
+    {ConflictKind.FIELD, ConflictKind.JOIN, ConflictKind.DIVERGED, ConflictKind.DELETE, ConflictKind.DELETE_UPDATE}
+)
 _BY_VALUE = frozenset({ConflictKind.FIELD, ConflictKind.JOIN, ConflictKind.DIVERGED})
 _BY_RETRY = frozenset({ConflictKind.REJECTED, ConflictKind.NOT_VISIBLE})
 
 
-def resolve(ledger: Ledger, sides: tuple[Side, Side], cid: str, *, take: Side | None, value: str | None, retry: bool) -> str:
+def resolve(
+    ledger: Ledger, sides: tuple[Side, Side], cid: str, *, take: Side | None, value: str | None, retry: bool
+) -> str:
     """Decide a conflict by one of the three answers. Returns what will happen, in a sentence."""
-    answers = [name for name, given in (("--take", take is not None), ("--value", value is not None), ("--retry", retry)) if given]
+    answers = [
+        name
+        for name, given in (("--take", take is not None), ("--value", value is not None), ("--retry", retry))
+        if given
+    ]
     if len(answers) != 1:
-        raise ConfigError("give exactly one of --take SIDE, --value VALUE, --retry", hint=f"`antiphon conflicts show {cid}` says which fit")
+        raise ConfigError(
+            "give exactly one of --take SIDE, --value VALUE, --retry",
+            hint=f"`antiphon conflicts show {cid}` says which fit",
+        )
     conflict = _open_conflict(ledger, cid)
     if take is not None and take not in sides:
         raise ConfigError(f"--take {take}: there is no such side", hint=f"the sides are {' and '.join(sides)}")
@@ -32,7 +43,9 @@ def resolve(ledger: Ledger, sides: tuple[Side, Side], cid: str, *, take: Side | 
             f"{answers[0]} is no answer to a conflict of the kind {conflict.kind.value}",
             hint=f"`antiphon conflicts show {conflict.cid}` says what to change",
         )
-    decision: dict[str, Any] = {"retry": True} if retry else ({"take": take} if take is not None else {"value": _value(value or "")})
+    decision: dict[str, Any] = (
+        {"retry": True} if retry else ({"take": take} if take is not None else {"value": _value(value or "")})
+    )
     with ledger.transaction():
         ledger.put([replace(conflict, decision=decision, state=ConflictState.RESOLVED)])
         held = [m for m in ledger.store.find(MEMBER, "lid", [(conflict.lid,)]) if m.held]

@@ -122,15 +122,17 @@ def _schema(entity: Entity, side: Side, op: Op, record: Mapping[str, Any]) -> di
 
 
 def _declared(schema: Mapping[str, Any], value: Value) -> dict[str, Any]:
-    """The column as its tap declared it. A UUID is called one: taps say text, and a target would alter the column."""
-    if (
-        isinstance(value, str)
-        and _UUID.fullmatch(value)
-        and "string" in schema.get("type", ())
-        and not schema.get("format")
-    ):
-        return {**schema, "format": "uuid"}
-    return dict(schema)
+    """The column as its tap declared it. A UUID is called one: taps say text, and a target would alter the column.
+
+    Text that only ever showed UUIDs was taken for a column of them; another value shows that it is none.
+    """
+    declared = dict(schema)
+    if isinstance(value, str) and "string" in schema.get("type", ()):
+        if not schema.get("format") and _UUID.fullmatch(value):
+            declared["format"] = "uuid"
+        elif schema.get("format") == "uuid" and value and not _UUID.fullmatch(value.lower()):
+            del declared["format"]
+    return declared
 
 
 def _record(entity: Entity, side: Side, op: Op, standing: Mapping[str, Value], now: Instant) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from antiphon.errors import GuardTripped, PluginFailed
 from antiphon.ledger import Ledger
 from antiphon.model import Instant, Side
-from antiphon.singer.plugins import Ended, TapRun, ending
+from antiphon.singer.listening import Ended, TapRun, ending
 from antiphon.sync.collect import Collector, Counts, Stream, complete
 from antiphon.sync.report import Reporter
 

@@ -1,6 +1,6 @@
-"""Writing one side: the outbox level by level into its target, and the bisecting of a foreign target that dies on a row.
+"""Writing one side: the outbox level by level into its target, bisecting where a foreign target dies on a row.
 
-`deliver_side` is a generator: it yields the lines for one run of the target and is sent the `Outcome`. Whoever drives it
+`deliver_side` is a generator: it yields the lines for one run of the target, and is sent the `Outcome`. Its driver
 runs the targets of both sides at once, while the ledger is touched by one thread only.
 """
 
@@ -17,8 +17,9 @@ from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Instant, Op, OpState, Side
 from antiphon.protocol import parse_bookmark
 from antiphon.settle import Moment
+from antiphon.singer.listening import ending
 from antiphon.singer.messages import encode
-from antiphon.singer.plugins import Outcome, ending
+from antiphon.singer.plugins import Outcome
 from antiphon.sync.confirm import acknowledge, end_line, read_receipts, refuse
 from antiphon.sync.deliver import Skipped, intend, messages, ready
 
@@ -30,7 +31,7 @@ Delivery: TypeAlias = Generator[list[bytes], Outcome, "Written"]
 
 @dataclass(slots=True)
 class Written:
-    """What became of one side's operations. `outage`: how the target failed, if it did not work at all; `words`: its last."""
+    """What became of one side's operations. `outage`: how the target failed as a whole; `words`: its last."""
 
     side: Side
     sent: int = 0
@@ -59,15 +60,25 @@ def deliver_side(
     clock: Callable[[], Instant],
     run_id: str,
     receipts: Path | None,
+    hide: Callable[[str], str] = str,
 ) -> Delivery:
-    """Write everything of one side that may go out."""
+    """Write everything of one side that may go out. `hide` takes secrets out of what a receipt says."""
     written = Written(side)
     suspects = _Suspects()
     levels, written.skipped = ready(ledger, mapping, side, clock(), replay=receipts is not None)
     for level in levels:
         for start in range(0, len(level), OPS_PER_RUN):
             yield from _run(
-                ledger, mapping, side, level[start : start + OPS_PER_RUN], clock, run_id, receipts, written, suspects
+                ledger,
+                mapping,
+                side,
+                level[start : start + OPS_PER_RUN],
+                clock,
+                run_id,
+                receipts,
+                hide,
+                written,
+                suspects,
             )
             if written.outage:
                 return written
@@ -87,6 +98,7 @@ def _run(
     clock: Callable[[], Instant],
     run_id: str,
     receipts: Path | None,
+    hide: Callable[[str], str],
     written: Written,
     suspects: _Suspects,
     *,
@@ -101,7 +113,7 @@ def _run(
     outcome = yield [encode(message) for message in messages(ledger, mapping, side, intended, at)]
     now = Moment(clock(), run_id, mapping.version)
     if receipts is not None:
-        read_receipts(ledger, mapping, side, receipts, now, written.remarks.append)
+        read_receipts(ledger, mapping, side, receipts, now, written.remarks.append, hide)
     acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now, first=intended[0].seq or 0)
     left = [
         found
@@ -117,7 +129,7 @@ def _run(
     if outcome.hung or receipts is not None:
         _outage(written, outcome)
     elif len(left) == 1 and outcome.code < 0 and not again:  # killed: a row that is to blame will show it once more
-        yield from _run(ledger, mapping, side, left, clock, run_id, receipts, written, suspects, again=True)
+        yield from _run(ledger, mapping, side, left, clock, run_id, receipts, hide, written, suspects, again=True)
     elif len(left) == 1:
         suspects.found.append((left[0], outcome.words or f"it {ending(outcome.code)}"))
     elif out_of_patience:
@@ -125,7 +137,7 @@ def _run(
     elif left:
         middle = len(left) // 2
         for half in (left[:middle], left[middle:]):
-            yield from _run(ledger, mapping, side, half, clock, run_id, receipts, written, suspects)
+            yield from _run(ledger, mapping, side, half, clock, run_id, receipts, hide, written, suspects)
             if written.outage:
                 return
 

@@ -25,7 +25,7 @@ _SAY_EVERY = 10_000_000
 
 
 def take_in(runner: Runner, side: Side, lines: Iterable[bytes], say_state: Callable[[Mapping[str, Any]], None]) -> None:
-    """Collect a tap's messages from standard input. `say_state` is given STATE values that are committed, the last one always."""
+    """Collect a tap's messages from standard input. `say_state` gets committed STATE values, the last one always."""
     streams = side_streams(runner.config, side)
     collector = Collector(runner.ledger, side, streams, runner.clock)
     said: Mapping[str, Any] | None = None
@@ -83,7 +83,15 @@ def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Ite
     for each in config.side_names:
         path = runner.receipts_path(each)
         if path is not None:
-            read_receipts(ledger, mapping, each, path, Moment(runner.clock(), runner.run_id, mapping.version), complain)
+            read_receipts(
+                ledger,
+                mapping,
+                each,
+                path,
+                Moment(runner.clock(), runner.run_id, mapping.version),
+                complain,
+                runner.hiding(each),
+            )
     runner.check(mapping)
     index(ledger, mapping)
     held = unread(ledger, mapping) | {

@@ -74,7 +74,14 @@ def unread(ledger: Ledger, mapping: SyncMapping) -> dict[Side, str]:
     return held
 
 
-def propose(ledger: Ledger, mapping: SyncMapping, at: Moment, *, held: Mapping[Side, str] | None = None, reviewed: frozenset[str] | None = None) -> Plan:
+def propose(
+    ledger: Ledger,
+    mapping: SyncMapping,
+    at: Moment,
+    *,
+    held: Mapping[Side, str] | None = None,
+    reviewed: frozenset[str] | None = None,
+) -> Plan:
     """The plan that follows from the ledger now. Nothing is stored."""
     instance = ledger.instance
     return make_plan(

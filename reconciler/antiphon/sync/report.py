@@ -18,7 +18,7 @@ _PREFIX = {"warning": "! ", "debug": "  "}
 class Reporter:
     """Says what happens, on standard error. `human` chooses the form; `quiet` leaves only warnings."""
 
-    human: bool = field(default_factory=lambda: sys.stderr.isatty())
+    human: bool = field(default_factory=sys.stderr.isatty)
     quiet: bool = False
     verbose: bool = False
     stream: TextIO = field(default_factory=lambda: sys.stderr)

@@ -23,7 +23,8 @@ from antiphon.model import ConflictState, Cursor, Instant, OpState, Run, Side
 from antiphon.plan import Plan
 from antiphon.settle import Moment
 from antiphon.singer.catalog import Wanted, columns_of, has_bookmark, select, turned_back
-from antiphon.singer.plugins import PATIENCE, Outcome, Workshop
+from antiphon.singer.listening import PATIENCE
+from antiphon.singer.plugins import Outcome, Workshop
 from antiphon.sync.collect import Counts, Stream
 from antiphon.sync.confirm import AHEAD, end_line, read_receipts, rotate
 from antiphon.sync.inbound import Source, read_sides, tell_read
@@ -106,7 +107,9 @@ class Runner:
             path = self.receipts_path(side)
             if path is not None:
                 end_line(path)
-                read_receipts(self.ledger, mapping, side, path, self._moment(mapping), self._no_receipt)
+                read_receipts(
+                    self.ledger, mapping, side, path, self._moment(mapping), self._no_receipt, self.hiding(side)
+                )
                 rotate(self.ledger, path)
 
     def read(self, *, full: bool = False) -> dict[Side, list[Counts]]:
@@ -275,6 +278,7 @@ class Runner:
                         clock=self.clock,
                         run_id=self.run_id,
                         receipts=self.receipts_path(side),
+                        hide=self.hiding(side),
                     )
                     go_on(side, delivery, None)
             while running:
@@ -320,15 +324,20 @@ class Runner:
         outages = {self._target(each.side): each for each in written if each.outage}
         if outages:
             told = " and ".join(f"{name} {each.outage}" for name, each in outages.items())
-            words = [words for each in outages.values() if (words := each.words)]
+            said = [each.words for each in outages.values() if each.words]
             way_on = (
                 PATIENCE
                 if any("said nothing" in each.outage for each in outages.values())
                 else "mend the target, then run again"
             )
             raise PluginFailed(
-                f"{told}; what was not acknowledged stays in the outbox", hint="\n".join([*words, way_on])
+                f"{told}; what was not acknowledged stays in the outbox", hint="\n".join([*said, way_on])
             )
+
+    def hiding(self, side: Side) -> Callable[[str], str]:
+        """What takes the secrets of the side's target out of its words."""
+        target = self.config.sides[side].target
+        return self.shop.secrets(_title(target, side), target).hide if target is not None else str
 
     def _target(self, side: Side) -> str:
         target = self.config.sides[side].target

@@ -8,7 +8,8 @@ from typing import Any
 
 from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER, OBS
-from antiphon.mapping import Entity, Mapping as SyncMapping
+from antiphon.mapping import Entity
+from antiphon.mapping import Mapping as SyncMapping
 from antiphon.merge import Surroundings
 from antiphon.model import MISSING, Base, ConflictState, Link, LinkState, Observation, Op, RecordState, Side
 from antiphon.plan import Plan
@@ -38,18 +39,31 @@ class Verified:
         lines += [f"  {line}" for line in self.differing[:_EXAMPLES]]
         if len(self.differing) > _EXAMPLES:
             lines.append(f"  and {len(self.differing) - _EXAMPLES} more (--json shows all)")
-        lines.append(f"{self.waiting} writes are waiting, {self.conflicts} conflicts wait for a person, {self.parked} links are parked")
+        lines.append(
+            f"{self.waiting} writes are waiting, {self.conflicts} conflicts wait for a person, "
+            f"{self.parked} links are parked"
+        )
         return "\n".join(lines)
 
     def facts(self) -> dict[str, Any]:
         """For programs."""
-        return {"agreed": self.agreed, "differing": self.differing, "waiting": self.waiting, "conflicts": self.conflicts, "parked": self.parked, "clean": self.clean}
+        return {
+            "agreed": self.agreed,
+            "differing": self.differing,
+            "waiting": self.waiting,
+            "conflicts": self.conflicts,
+            "parked": self.parked,
+            "clean": self.clean,
+        }
 
 
 def verify(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> Verified:
-    """Compare what both sides last showed. `plan` is what follows now: each of its operations is a difference that waits."""
+    """Compare what both sides last showed. `plan` is what follows now: its operations are differences that wait."""
     found = Verified(waiting=waiting_writes(ledger, mapping, plan))
-    contested = {(c.lid, c.field) for c in ledger.store.find(CONFLICT, "state", [(ConflictState.OPEN,), (ConflictState.RESOLVED,)])}
+    contested = {
+        (c.lid, c.field)
+        for c in ledger.store.find(CONFLICT, "state", [(ConflictState.OPEN,), (ConflictState.RESOLVED,)])
+    }
     found.conflicts = len(contested)
     planned = {op.lid for op in plan.operations}
     for entity in mapping.entities.values():
@@ -73,7 +87,13 @@ def _pages(ledger: Ledger, entity: Entity) -> Iterator[list[Link]]:
 
 
 def _compare(
-    ledger: Ledger, mapping: SyncMapping, entity: Entity, links: list[Link], planned: set[str], contested: set[tuple[str, str | None]], found: Verified
+    ledger: Ledger,
+    mapping: SyncMapping,
+    entity: Entity,
+    links: list[Link],
+    planned: set[str],
+    contested: set[tuple[str, str | None]],
+    found: Verified,
 ) -> None:
     lids = [(link.lid,) for link in links]
     members: dict[str, dict[Side, str]] = {}
@@ -86,7 +106,9 @@ def _compare(
     keys = [(side, entity.name, rid) for pair in members.values() for side, rid in pair.items()]
     seen = ledger.store.get(OBS, keys)
     facts = LedgerFacts(ledger.store, lids=[link.lid for link in links])
-    around = Surroundings(entity, lambda name, side, rid: facts.holder((side, name, rid)), lambda lid, side: facts.members(lid).get(side))
+    around = Surroundings(
+        entity, lambda name, side, rid: facts.holder((side, name, rid)), lambda lid, side: facts.members(lid).get(side)
+    )
     for link in links:
         if link.lid in planned:
             continue
@@ -97,8 +119,13 @@ def _compare(
 
 
 def _differences(
-    mapping: SyncMapping, entity: Entity, link: Link, pair: dict[Side, Observation | None], bases: dict[tuple[str, str], dict[Side, Base]],
-    contested: set[tuple[str, str | None]], around: Surroundings,
+    mapping: SyncMapping,
+    entity: Entity,
+    link: Link,
+    pair: dict[Side, Observation | None],
+    bases: dict[tuple[str, str], dict[Side, Base]],
+    contested: set[tuple[str, str | None]],
+    around: Surroundings,
 ) -> Iterator[str]:
     a, b = mapping.sides
     one, two = pair.get(a), pair.get(b)
@@ -108,11 +135,19 @@ def _differences(
         return
     for name, each in entity.fields.items():
         mine, theirs = one.fields.get(each.columns[a], MISSING), two.fields.get(each.columns[b], MISSING)
-        if mine is MISSING or theirs is MISSING or {(link.lid, name), (link.lid, each.group), (link.lid, None)} & contested:
+        if (
+            mine is MISSING
+            or theirs is MISSING
+            or {(link.lid, name), (link.lid, each.group), (link.lid, None)} & contested
+        ):
             continue
         if around.agree(each, mapping.sides, mine, theirs):
             continue
         base = bases.get((link.lid, name), {})
-        as_written = len(base) == len(mapping.sides) and around.equal(each, a, mine, base[a].value) and around.equal(each, b, theirs, base[b].value)
+        as_written = (
+            len(base) == len(mapping.sides)
+            and around.equal(each, a, mine, base[a].value)
+            and around.equal(each, b, theirs, base[b].value)
+        )
         if not as_written:
             yield f"{entity.name} {link.lid}: {name} differs ({a} {one.rid}, {b} {two.rid})"
