@@ -314,7 +314,5 @@ def _combined(sides: tuple[Side, Side], reading: Reading, verdict: Combined, aro
             there = reading.values[other]
             held = not isinstance(there, Missing) and around.agree(reading.field, (side, other), value, there)
             source = there if held else MISSING  # where both sides are written, none of it is agreed before both are
-            writes.append(
-                Write(reading.field.name, side, value, now, source, verdict.reason, now if lost else MISSING)
-            )
+            writes.append(Write(reading.field.name, side, value, now, source, verdict.reason, now if lost else MISSING))
     return writes

@@ -216,7 +216,7 @@ def observed(
     if since is None or read_at < since:
         return 0
     if op.kind is OpKind.DELETE:
-        return _observed_delete(ws, op, seen)
+        return _observed_delete(ws, op, seen, at)
     if seen is None or seen.state is not RecordState.LIVE:
         gone = seen is not None
         ws.put_op(
@@ -287,9 +287,11 @@ def _is_remnant(ws: Workspace, around: Surroundings, op: Op, seen: Observation) 
     return bool(others) and all(is_empty(value) for value in others)
 
 
-def _observed_delete(ws: Workspace, op: Op, seen: Observation | None) -> int:
+def _observed_delete(ws: Workspace, op: Op, seen: Observation | None, at: Moment) -> int:
     if seen is None or seen.state is not RecordState.LIVE:
         ws.put_op(replace(op, state=OpState.ACKED))
+        last = dict(op.expect)
+        ws.audits.append(Audit(op.lid, op.side, None, last, None, Cause.DELETED, op.op_id, op.run_id, at.now))
         return 0
     ws.put_op(replace(op, state=OpState.DROPPED, error="not visible"))
     return op.attempt + 1
@@ -428,9 +430,7 @@ def _record_clobbered(
         column = entity.fields[name].columns[op.side]
         if column in found:
             cause = Cause.CLOBBERED
-            ws.audits.append(
-                Audit(op.lid, op.side, name, found[column], value, cause, op.op_id, op.run_id, at.now)
-            )
+            ws.audits.append(Audit(op.lid, op.side, name, found[column], value, cause, op.op_id, op.run_id, at.now))
 
 
 def _activate(ws: Workspace, op: Op) -> None:

@@ -286,7 +286,7 @@ def _run(program: str, *arguments: str, account_of: Path) -> subprocess.Complete
         identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         # A file and not a pipe: the server inherits its end and would keep the pipe open for as long as it lives.
-        code = subprocess.run(  # noqa: S603 - our own binaries, no shell
+        code = subprocess.run(
             [str(executable), *arguments],
             cwd="/",
             env={**os.environ, "LC_ALL": "C"},

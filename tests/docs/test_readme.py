@@ -56,7 +56,8 @@ def test_the_session_is_what_the_commands_print(project: Project) -> None:
 
 def play(project: Project, session: str) -> str:
     """The session with the output that it has now."""
-    played, ids = [], []
+    played: list[str] = []
+    ids: list[str] = []
     for line in session.splitlines():
         statement = re.match(r"(\w+)=# (.*)", line)
         if statement:

@@ -148,7 +148,7 @@ def test_a_refusal_shows_the_write_and_the_words_of_the_target() -> None:
     world.read()
     planning.adopt(world.ledger, world.mapping, world.propose())
     (op,) = world.ledger.open_ops("warehouse")
-    confirm.refuse(world.ledger, world.mapping, op, "city is not one of ours", world.moment())
+    confirm.refuse(world.ledger, op, "city is not one of ours", world.moment())
     (conflict,) = waiting(world.ledger)
     text = conflict_text(world.ledger, world.mapping, conflict.cid, NOW)
     assert "    warehouse refused it: city is not one of ours.\n" in text

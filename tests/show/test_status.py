@@ -43,7 +43,7 @@ def test_the_state_of_a_sync() -> None:
         world.ledger.put([later, replace(gone, state=RecordState.ERROR, error="its key column id is empty")])
         world.ledger.put([Run("r1", "sync", started, ended, "done", {"operations": 1200}), Run("r2", "sync", ended)])
         world.ledger.update_instance(deletes_blocked="the streams of sync.yml changed")
-    confirm.refuse(world.ledger, world.mapping, refused, "tags: too long", world.moment())
+    confirm.refuse(world.ledger, refused, "tags: too long", world.moment())
     now = START + 10 * MINUTE
     assert (
         status_text(world.ledger, world.mapping, now)

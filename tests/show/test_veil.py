@@ -51,7 +51,7 @@ def life(
         sent = replace(op, state=OpState.INFLIGHT, sent_at=world.clock())
         with world.ledger.transaction():
             world.ledger.put([sent])
-        confirm.refuse(world.ledger, world.mapping, sent, f"bad row: {quoted}", world.moment())
+        confirm.refuse(world.ledger, sent, f"bad row: {quoted}", world.moment())
     plans.append(world.propose())
     del world.rows["crm"]["c1"]
     plans += [world.round(), world.round(), world.round()]

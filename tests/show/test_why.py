@@ -107,7 +107,7 @@ def test_a_parked_record_says_why() -> None:
     world.read()
     planning.adopt(world.ledger, world.mapping, world.propose())
     (op,) = world.ledger.open_ops("warehouse")
-    confirm.refuse(world.ledger, world.mapping, op, "no such city", world.moment())
+    confirm.refuse(world.ledger, op, "no such city", world.moment())
     text = why_text(world.ledger, world.mapping, "crm:c1", None, NOW)
     assert "It is parked and nothing is written to it: warehouse refused it: no such city.\n" in text
     assert "warehouse refused the update: no such city (run run-3)." in text

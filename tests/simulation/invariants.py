@@ -81,8 +81,7 @@ def _audit_rows(op: Op) -> Collection[int]:
     """How many audit rows an operation may have."""
     acknowledged_blindly = op.acked_at is not None and op.state in (OpState.SENT, OpState.DROPPED, OpState.ACKED)
     if op.kind is OpKind.DELETE:
-        told = op.state is OpState.ACKED
-        return {0, 1} if told else {0}
+        return {1} if op.state is OpState.ACKED else {0}
     if op.state is OpState.ACKED or acknowledged_blindly:
         return {len(op.patch)}
     in_doubt = op.state is OpState.DROPPED and op.sent_at is not None  # what was seen of it is accounted for

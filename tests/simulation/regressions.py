@@ -127,6 +127,16 @@ REGRESSIONS = [
         rounds=2,
     ),
     Regression(
+        "a foreign record was deleted, and its last values were written down nowhere",
+        700048,
+        None,
+        (
+            Act(0, "window crm", 6, "rekey", "warehouse", "company", "city", 10655),
+            Act(1, "write crm", 1, "same", "crm", "company", "city", 15358),
+        ),
+        rounds=2,
+    ),
+    Regression(
         "a set that both sides held after a combined write was no base, so that the next edit looked like none",
         200591,
         None,

@@ -78,8 +78,8 @@ def turned_back(
 ) -> dict[str, Any]:
     """The STATE to hand to the tap: bookmarks turned back by their overlap, none for the `fresh` streams.
 
-    Understands the bookmark of the SDK and most taps, `{"bookmarks": {stream: {"replication_key_value": …}}}`; one that is
-    no time stays as it is, and so does any other STATE.
+    Understands the bookmark of the SDK and most taps, `{"bookmarks": {stream: {"replication_key_value": …}}}`; one that
+    is no time stays as it is, and so does any other STATE.
     """
     if not state:
         return {}

@@ -144,7 +144,7 @@ def settle_receipts(
             ledger.put([file])
 
 
-def refuse(ledger: Ledger, mapping: SyncMapping, op: Op, message: str, at: Moment) -> None:
+def refuse(ledger: Ledger, op: Op, message: str, at: Moment) -> None:
     """A foreign target died on this one operation: park it with the target's last words."""
     _settle(ledger, [op], lambda ws, found: reject(ws, found, message, at))
 

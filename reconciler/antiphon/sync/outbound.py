@@ -85,7 +85,7 @@ def deliver_side(
     if suspects.last is not None and suspects.found and not written.sent:
         return _outage(written, suspects.last)
     for op, words in suspects.found:
-        refuse(ledger, mapping, op, words, Moment(clock(), run_id, mapping.version))
+        refuse(ledger, op, words, Moment(clock(), run_id, mapping.version))
         written.refused.append((op, words))
     return written
 

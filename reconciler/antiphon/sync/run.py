@@ -139,7 +139,7 @@ class Runner:
         return mapping, propose(self.ledger, mapping, self._moment(mapping), held=held, reviewed=reviewed)
 
     def carry_out(self, mapping: SyncMapping, plan: Plan, *, reviewed: bool = False) -> list[Written]:
-        """Store the plan and write both sides. Raises `GuardTripped` if a guard forbids it, `PluginFailed` if a target failed."""
+        """Store the plan and write both sides. Raises `GuardTripped` by a guard, `PluginFailed` if a target failed."""
         tripped = [guard for guard in plan.tripped if not (reviewed and guard.counting)]
         if tripped:
             raise GuardTripped("\n".join(guard.message for guard in tripped), hint=tripped[0].hint)
@@ -239,11 +239,11 @@ class Runner:
                 self.ledger.update_instance(scope_version=scope, deletes_blocked=blocked)
 
     def _shown(self, side: Side, entity: Entity) -> dict[str, Any]:
-        """The stream's columns: of its catalog and as it was read. A read keeps no replication key that is not mapped."""
+        """The stream's columns: of its catalog and as it was read, which keeps no unmapped replication key."""
         there = self.config.entities[entity.name].sides[side]
         if side in self.catalogs:
             return {**columns_of(self.catalogs[side], there.stream), **entity.sides[side].columns}
-        return {**dict.fromkeys(filter(None, [there.replication_key]), {}), **entity.sides[side].columns}
+        return {**({there.replication_key: {}} if there.replication_key else {}), **entity.sides[side].columns}
 
     @contextmanager
     def _at_once(self, number: int) -> Iterator[ThreadPoolExecutor]:
