@@ -3,7 +3,8 @@
 
 The system is one file: `{stream: {"key": […], "columns": {name: JSON schema}, "rows": [{…}]}}`. The switch file holds
 under "tap" a list of splices of the lines that it would print: `{"at": n, "skip": n, "print": [line], "then": "…"}`,
-where a line is text or a message, and `then` is "exit 1", "signal 9" or "hang 60". Under "discover" stand others.
+where a line is text or a message, and `then` is "exit 1", "signal 9" or "hang 60": quiet for so many seconds, or until
+the mark `.reached` beside the switch file is removed. Under "discover" stand other splices.
 """
 
 from __future__ import annotations
@@ -80,8 +81,7 @@ def _print(lines: list[str], splices: list[dict[str, Any]], config: dict[str, An
         said = [line if isinstance(line, str) else json.dumps(line) for line in splice.get("print", ())]
         _write(lines[:at] + said, end=splice.get("end", "\n"))
         if then:
-            Path(config["switches"]).with_suffix(".reached").touch()
-            _do(*then.split())
+            _do(then, Path(config["switches"]).with_suffix(".reached"))
         lines = lines[at + skip :]
     _write(lines)
 
@@ -92,14 +92,18 @@ def _write(lines: list[str], end: str = "\n") -> None:
     sys.stdout.buffer.flush()
 
 
-def _do(what: str, number: str) -> None:
+def _do(then: str, reached: Path) -> None:
+    what, number = then.split()
     match what:
         case "exit":
             sys.exit(int(number))
         case "signal":
             os.kill(os.getpid(), int(number))
         case "hang":
-            time.sleep(int(number))
+            reached.touch()
+            deadline = time.monotonic() + int(number)
+            while reached.exists() and time.monotonic() < deadline:
+                time.sleep(0.02)
         case _:
             raise ValueError(what)
 

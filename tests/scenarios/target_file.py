@@ -7,7 +7,7 @@ The switch file tells it under "target" how to misbehave:
 | switch                        | what it does                                                                 |
 |-------------------------------|------------------------------------------------------------------------------|
 | `exit`, `after`, `keep`       | ends with this code after so many rows; what it did until then is kept or not |
-| `hang`                        | goes quiet for so many seconds after `after` rows                            |
+| `hang`                        | after `after` rows goes quiet for so many seconds, or until `.reached` is gone |
 | `bad`: {column: value}        | ends with code 1 when it meets such a row, and nothing of its batch is kept   |
 | `silent`, `lose`              | prints no STATE; prints STATE, but writes nothing                            |
 | `remark`: [line]              | prints what is no STATE                                                      |
@@ -185,9 +185,11 @@ def misbehave(system: System) -> None:
     faults = system.faults
     if faults.get("keep"):
         system.keep()
-    system.switches.with_suffix(".reached").touch()
     if "hang" in faults:
-        time.sleep(faults["hang"])
+        reached, deadline = system.switches.with_suffix(".reached"), time.monotonic() + faults["hang"]
+        reached.touch()
+        while reached.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
     sys.exit(faults.get("exit", 1))
 
 

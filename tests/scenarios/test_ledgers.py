@@ -157,7 +157,7 @@ def test_a_ledger_that_another_program_holds_is_waited_for_and_then_named(projec
 
 
 def test_a_second_run_names_the_first_and_writes_nothing(project: Project) -> None:
-    project.switch("crm", tap=[{"at": 5, "then": "hang 4"}])
+    project.switch("crm", tap=[{"at": 5, "then": "hang 60"}])
     first = project.start("sync")
     project.waits_for("crm")
     before = project.both()
@@ -169,7 +169,9 @@ def test_a_second_run_names_the_first_and_writes_nothing(project: Project) -> No
     )
     assert project.both() == before
     assert project.run("status", alone=False).code == 0
+    project.switch("crm")
     waiting = project.start("sync", "--wait", "30")
+    project.lets_go_on("crm")
     ended = project.ended(first, alone=False)
     assert (ended.code, ended.written) == (0, 3), ended.err
     last = project.ended(waiting)
@@ -177,13 +179,13 @@ def test_a_second_run_names_the_first_and_writes_nothing(project: Project) -> No
     project.heals(rounds=0)
 
 
-def hanging(story: str, seconds: int) -> tuple[str, dict[str, Any]]:
+def hanging(story: str) -> tuple[str, dict[str, Any]]:
     """The side whose plugin goes quiet, and how."""
     stories: dict[str, tuple[str, dict[str, Any]]] = {
-        "while it asks": ("crm", {"discover": [{"at": 0, "then": f"hang {seconds}"}]}),
-        "while it reads": ("crm", {"tap": [{"at": 5, "then": f"hang {seconds}"}]}),
-        "before the first write": ("warehouse", {"target": {"after": 0, "hang": seconds, "exit": 1}}),
-        "after the first write": ("warehouse", {"target": {"after": 1, "hang": seconds, "exit": 1, "keep": True}}),
+        "while it asks": ("crm", {"discover": [{"at": 0, "then": "hang 60"}]}),
+        "while it reads": ("crm", {"tap": [{"at": 5, "then": "hang 60"}]}),
+        "before the first write": ("warehouse", {"target": {"after": 0, "hang": 60, "exit": 1}}),
+        "after the first write": ("warehouse", {"target": {"after": 1, "hang": 60, "exit": 1, "keep": True}}),
     }
     return stories[story]
 
@@ -195,7 +197,7 @@ MOMENTS = ("while it asks", "while it reads", "before the first write", "after t
 def test_a_run_that_is_killed_loses_nothing_and_keeps_others_off_until_its_plugins_ended(
     project: Project, moment: str
 ) -> None:
-    side, switches = hanging(moment, 3)
+    side, switches = hanging(moment)
     project.switch(side, **switches)
     first = project.start("sync")
     project.waits_for(side)
@@ -206,6 +208,7 @@ def test_a_run_that_is_killed_loses_nothing_and_keeps_others_off_until_its_plugi
     assert run.code == 1
     assert all(word in run.complaint for word in ("is gone", "plugins that it started", "run again")), run.complaint
     project.switch(side)
+    project.lets_go_on(side)
     project.syncs("--wait", "30")
     project.heals(rounds=0)
 
@@ -215,7 +218,7 @@ def test_a_run_that_is_killed_loses_nothing_and_keeps_others_off_until_its_plugi
 def test_a_run_that_is_stopped_ends_at_once_and_leaves_nothing_behind(
     project: Project, moment: str, sign: signal.Signals
 ) -> None:
-    side, switches = hanging(moment, 60)
+    side, switches = hanging(moment)
     project.switch(side, **switches)
     run = project.start("sync")
     project.waits_for(side)

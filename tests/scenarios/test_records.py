@@ -90,13 +90,14 @@ def test_nothing_is_lost_when_a_tap(project: Project, story: str) -> None:
     project.heals(rounds=0)
 
 
-def test_a_column_that_vanishes_half_way_stops_the_run_and_empties_nothing(project: Project) -> None:
+def test_a_column_that_vanishes_half_way_is_unknown_and_not_empty(project: Project) -> None:
     before = project.both()
     shown = [{name: row[name] for name in ("id", "email", "name")} for row in project.rows("crm")[4:]]
     rows = [{"type": "RECORD", "stream": STREAM, "record": row} for row in shown]
     project.switch("crm", tap=[{"at": 5, "skip": 5, "print": [schema(project, "id", "email", "name"), *rows]}])
-    project.fails("sync", code=64, says=("sync.yml:18", "fields.city.crm", "no column 'city'"))
-    assert project.both() == before
+    project.syncs()
+    assert [row["city"] for row in project.rows("warehouse")[:8]] == ["Turin", *["Rome"] * 7]
+    assert project.rows("crm")[2:] == before[0][2:]
     project.heals()
 
 
@@ -129,3 +130,16 @@ def test_a_line_of_ten_megabytes_is_read_and_written_like_any_other(project: Pro
     assert project.people("warehouse")["nina@example.com"] == ("Nina", "x" * 10_000_000)
     project.change("crm", "c9", city="Pisa")
     project.heals()
+
+
+@pytest.mark.xfail(strict=True, reason="`collect` looks for missing records among the live ones only")
+def test_a_record_that_could_not_be_read_and_was_then_deleted_is_deleted_on_the_other_side_too(
+    project: Project,
+) -> None:
+    project.switch("crm", tap=[{"at": 3, "skip": 1, "print": [RECORD % "5"]}])
+    project.syncs()
+    project.switch("crm")
+    project.remove("crm", "c3")
+    project.syncs()
+    project.syncs()
+    assert "edsger@example.com" not in project.people("warehouse")

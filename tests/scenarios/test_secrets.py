@@ -107,7 +107,7 @@ def test_a_receipt_that_quotes_the_password(project: Project) -> None:
 
 def test_a_run_that_is_killed_leaves_its_private_files_for_the_next_one_to_remove(project: Project) -> None:
     configure(project, "a setting")
-    project.switch("crm", tap=[{"at": 4, "then": "hang 2"}])
+    project.switch("crm", tap=[{"at": 4, "then": "hang 60"}])
     first = project.start("sync", env=ENVIRON)
     project.waits_for("crm")
     first.kill()
@@ -118,6 +118,7 @@ def test_a_run_that_is_killed_leaves_its_private_files_for_the_next_one_to_remov
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in folder.iterdir())
     assert all(name.startswith(f".antiphon/{folder.name}/") for name in told(project))
     project.switch("crm")
+    project.lets_go_on("crm")
     run = project.run("sync", "--wait", "30", env=ENVIRON)
     assert run.code == 0, run.err
     assert told(project) == []

@@ -183,4 +183,5 @@ def test_a_deletion_is_carried_out_once_two_complete_reads_agree(project: Projec
     assert "donald@example.com" in project.people("warehouse")
     project.syncs()
     assert "donald@example.com" not in project.people("warehouse")
+    project.syncs()
     project.is_quiet()

@@ -55,7 +55,7 @@ def working(
     with (
         _alone(config, command, wait) as lock,
         _ledger(config) as ledger,
-        workshop(_home(config), report.plugin, fds=(lock,), patience=patience) as shop,
+        workshop(_home(config), config.name, report.plugin, fds=(lock,), patience=patience) as shop,
     ):
         ledger.acquire(advisory.name_of_runner(command, os.getpid()))
         yield Runner(config, ledger, shop, report, frozenset(accept_empty))

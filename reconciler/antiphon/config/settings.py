@@ -97,7 +97,7 @@ class SyncConfig:
 
     name: str
     path: Path
-    ledger: str
+    ledger: str = field(repr=False)
     sides: Mapping[Side, SideConfig]
     entities: Mapping[str, EntityConfig]
     guards: Guards = field(default_factory=Guards)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -229,13 +230,14 @@ class Workshop:
 
 @contextmanager
 def workshop(
-    parent: Path, log: Callable[[str, str], None], *, fds: tuple[int, ...] = (), patience: float = 900.0
+    parent: Path, sync: str, log: Callable[[str, str], None], *, fds: tuple[int, ...] = (), patience: float = 900.0
 ) -> Iterator[Workshop]:
-    """A workshop whose folder only this user can read. Folders that killed runs left behind are removed."""
+    """A workshop whose folder only this user can read. Folders that killed runs of the same `sync` left are removed."""
     parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob("run-*"):
+    prefix = f"run-{re.sub('[^a-zA-Z0-9]+', '-', sync)}."
+    for left in parent.glob(f"{prefix}*"):
         shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     shop = Workshop(folder, log, fds, patience)
     try:
         yield shop

@@ -96,7 +96,9 @@ class Runner:
             return None
         if target.receipts_path is not None:
             return target.receipts_path
-        return self.config.path.parent / ".antiphon" / f"receipts-{side}.jsonl" if self.receipts.get(side) else None
+        return (
+            self.shop.folder.parent / f"receipts-{self.config.name}-{side}.jsonl" if self.receipts.get(side) else None
+        )
 
     # ---- the four steps
 
