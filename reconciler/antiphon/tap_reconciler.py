@@ -65,12 +65,20 @@ def _read_state(path: Path | None) -> Any:  # any JSON value: what is no bookmar
         return None
     try:
         text = path.read_text(encoding="utf-8").strip()
-        return json.loads(text) if text else None
-    except (OSError, json.JSONDecodeError) as error:
+        return _last_value(text) if text else None
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"the STATE in {path} cannot be read: {error}",
             hint="an empty file, or none, means: nothing was acknowledged",
         ) from error
+
+
+def _last_value(text: str) -> Any:  # any JSON value
+    """The one JSON value of the text; of several lines, as a target prints them, the last."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return json.loads(text.splitlines()[-1])
 
 
 def main() -> None:
