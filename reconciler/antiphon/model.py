@@ -58,7 +58,7 @@ class LinkState(enum.StrEnum):
     @property
     def closed(self) -> bool:
         """Its ids are free for another link."""
-        return self in (LinkState.TOMBSTONE, LinkState.DETACHED, LinkState.ERASED)
+        return self in (LinkState.TOMBSTONE, LinkState.ERASED)
 
 
 class OpKind(enum.StrEnum):

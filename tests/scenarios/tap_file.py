@@ -67,7 +67,7 @@ def read(tables: dict[str, Any], catalog: dict[str, Any], state: dict[str, Any])
         since = bookmarks.get(entry["stream"], {}).get("replication_key_value", "")
         rows = sorted((row for row in table["rows"] if row[by] >= since), key=lambda r: r[by]) if by else table["rows"]
         for row in rows:
-            record = {name: row[name] for name in properties if name in row}
+            record = {name: row.get(name) for name in properties}
             yield {"type": "RECORD", "stream": entry["stream"], "record": record}
         if by and rows:
             bookmarks[entry["stream"]] = {"replication_key": by, "replication_key_value": rows[-1][by]}

@@ -132,7 +132,6 @@ def test_a_line_of_ten_megabytes_is_read_and_written_like_any_other(project: Pro
     project.heals()
 
 
-@pytest.mark.xfail(strict=True, reason="`collect` looks for missing records among the live ones only")
 def test_a_record_that_could_not_be_read_and_was_then_deleted_is_deleted_on_the_other_side_too(
     project: Project,
 ) -> None:

@@ -54,7 +54,7 @@ _REFUSED = frozenset({ConflictKind.REJECTED, ConflictKind.NOT_VISIBLE, ConflictK
 def reconcile(p: Planning, link: Link) -> None:
     """Plan everything that follows for one link."""
     entity = p.mapping.entities[link.entity]
-    if link.state.closed or _in_doubt(p, entity, link):
+    if link.state.closed or link.state is LinkState.DETACHED or _in_doubt(p, entity, link):
         return
     followed = _follow_merges(p, entity, p.ws.link(link.lid) or link)
     if followed is None:

@@ -24,6 +24,9 @@ from antiphon.singer.messages import Ignored, Message, Record, Schema, State
 CHUNK = 2000
 """Records per transaction."""
 
+PRESENT = (RecordState.LIVE, RecordState.ERROR)
+"""A record in one of these states is there, readable or not, and is missed when a full read lacks it."""
+
 PROOF = 2
 """A linked record is gone when this many complete reads in a row lacked it."""
 
@@ -87,7 +90,9 @@ class Collector:
         self._readings: dict[str, _Reading] = {}
         for stream in streams:
             cursor = ledger.get(CURSOR, side, stream.entity) or Cursor(side, stream.entity)
-            known = ledger.store.count(OBS, "live", (side, stream.entity, RecordState.LIVE)) if stream.full else 0
+            known = (
+                sum(ledger.store.count(OBS, "live", (side, stream.entity, s)) for s in PRESENT) if stream.full else 0
+            )
             self._readings[stream.stream] = _Reading(stream, cursor, known, full=stream.full)
         with ledger.transaction():
             for reading in self._readings.values():
@@ -247,7 +252,7 @@ class Collector:
         changed: list[Observation] = []
         for row in buffer.values():
             old = before.get(row.key)
-            if old is not None and old.state is RecordState.LIVE:
+            if old is not None and old.state in PRESENT:
                 reading.reappeared.add(row.rid)
             same = old is not None and (old.hash, old.state, old.merged_into, old.birth, old.error) == (
                 row.hash,
@@ -268,7 +273,9 @@ class Collector:
         if len(reading.reappeared) >= reading.known:
             return []
         live = (
-            row for row in self._ledger.store.find(OBS, "live", [(self._side, reading.stream.entity, RecordState.LIVE)])
+            row
+            for state in PRESENT
+            for row in self._ledger.store.find(OBS, "live", [(self._side, reading.stream.entity, state)])
         )
         return [row.rid for row in live if row.rid not in reading.shown]
 
@@ -315,7 +322,7 @@ def complete(
             ledger.put(
                 replace(row, state=RecordState.GONE, read_at=cursor.read_started, touched=True)
                 for row in rows
-                if row.state is RecordState.LIVE
+                if row.state in PRESENT
             )
             ledger.store.remove(ABSENCE, [(side, entity, rid) for rid in gone])
             ledger.put(replace(row, reads=row.reads + 1, pending=False) for row in pending if row.rid not in set(gone))
