@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,10 +34,11 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project() -> Iterator[Project]:
     """The demo's two servers, small, after their first sync."""
     with ExitStack() as stack:
-        project = build_project(tmp_path_factory.mktemp("readme"), stack, records=100)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-readme-"))
+        project = build_project(Path(folder), stack, records=100)
         for _ in range(2):
             done = project.antiphon("sync")
             assert done.returncode == 0, done.stderr

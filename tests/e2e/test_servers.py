@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,11 +74,12 @@ def locked(plugin: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[postgres.Cluster, postgres.Cluster]]:
+def clusters() -> Iterator[tuple[postgres.Cluster, postgres.Cluster]]:
     """Two servers, as two companies would run them."""
-    folder = tmp_path_factory.mktemp("clusters")
-    with postgres.running(folder / "crm") as crm, postgres.running(folder / "warehouse") as warehouse:
-        yield crm, warehouse
+    with tempfile.TemporaryDirectory(prefix="antiphon-servers-") as name:  # pytest closes its own to the server's account
+        folder = Path(name)
+        with postgres.running(folder / "crm") as crm, postgres.running(folder / "warehouse") as warehouse:
+            yield crm, warehouse
 
 
 def test_the_two_clusters_are_two(clusters: tuple[postgres.Cluster, postgres.Cluster]) -> None:
