@@ -76,7 +76,7 @@ def locked(plugin: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def clusters() -> Iterator[tuple[postgres.Cluster, postgres.Cluster]]:
     """Two servers, as two companies would run them."""
-    with tempfile.TemporaryDirectory(prefix="antiphon-servers-") as name:  # pytest closes its own to the server's account
+    with tempfile.TemporaryDirectory(prefix="antiphon-servers-") as name:  # pytest closes its own to the server
         folder = Path(name)
         with postgres.running(folder / "crm") as crm, postgres.running(folder / "warehouse") as warehouse:
             yield crm, warehouse
