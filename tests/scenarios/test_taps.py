@@ -19,6 +19,7 @@ RENAMED = {"type": "SCHEMA", "stream": STREAM, "key_properties": ["number"], "sc
 PARQUET = {"type": "BATCH", "stream": STREAM, "encoding": {"format": "parquet"}, "manifest": ["file:///people.parquet"]}
 LOST = {**PARQUET, "encoding": {"format": "jsonl"}, "manifest": ["file:///nowhere/people.jsonl"]}
 BUCKET = {**LOST, "manifest": ["s3://bucket/people.jsonl"]}
+STRANGE = '{"type": "RECORD", "stream": "people", "record": {"id": "x9"}, "sync": {"state": "asleep"}}'
 LZ4 = {**LOST, "encoding": {"format": "jsonl", "compression": "lz4"}, "manifest": [f"file://{__file__}"]}
 
 
@@ -80,6 +81,7 @@ FAILURES = [
     Fault("prints a BATCH of another machine", print=(BUCKET,), says=("BATCH", "s3://bucket", "local folder")),
     Fault("prints a BATCH of lz4", print=(LZ4,), says=("BATCH", "'lz4'", "gzip")),
     Fault("prints a byte that is no UTF-8", print=(RECORD % '"\udcff"',), says=(NO_MESSAGE, "line 6")),
+    Fault("prints an envelope of no known state", print=(STRANGE,), says=("people", "state 'asleep'", "live, gone")),
     Fault("prints NaN", print=(RECORD % "NaN",), says=(NO_MESSAGE, "line 6", "NaN")),
     Fault("prints Infinity", print=(RECORD % "-Infinity",), says=(NO_MESSAGE, "line 6", "Infinity")),
 ]

@@ -200,7 +200,7 @@ class Collector:
         rid = make_rid([record.get(column) for column in stream.key])
         fields = {column: record[column] for column in stream.columns if column in record}
         digest = row_hash(canonical_json(fields))
-        state = RecordState(sync.get("state", RecordState.LIVE))
+        state = self._state_of(message)
         if record.get(DELETED_AT) is not None:
             state = RecordState.GONE
         error = self._complaint(reading, rid, record, fields, digest) if state is RecordState.LIVE else None
@@ -229,6 +229,17 @@ class Collector:
         )
         self._buffered += 1
         self.taken += 1
+
+    def _state_of(self, message: Record) -> RecordState:
+        shown = message.sync.get("state", RecordState.LIVE)
+        try:
+            return RecordState(shown)
+        except ValueError:
+            known = ", ".join(RecordState)
+            raise PluginFailed(
+                f"{self._tap}: a RECORD of {message.stream} whose envelope says state {shown!r}",
+                hint=f"the states are {known}",
+            ) from None
 
     def _complaint(
         self, reading: _Reading, rid: Rid, record: Mapping[str, Value], fields: Mapping[str, Value], digest: str
