@@ -149,4 +149,17 @@ REGRESSIONS = [
         (Fault(2, "crash", "warehouse", 745),),
         rounds=5,
     ),
+    Regression(
+        "a record came back whose link had moved to its new key, and took the link over instead of getting one",
+        877,
+        None,
+        (
+            Act(0, "window warehouse", 9, "twin", "warehouse", "contact", "email", 4298),
+            Act(2, "planned", 1, "delete", "warehouse", "contact", "city", 10079),
+            Act(3, "planned", 9, "delete", "crm", "contact", "email", 14821),
+            Act(4, "read warehouse", 4, "rekey", "crm", "contact", "name", 6435),
+            Act(5, "write warehouse", 4, "restore", "crm", "contact", "tags", 1104),
+        ),
+        rounds=6,
+    ),
 ]

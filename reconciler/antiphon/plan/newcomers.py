@@ -81,6 +81,8 @@ def link_for(p: Planning, entity: Entity, key: ObsKey) -> Link:
     side, _, rid = key
     grave = p.ws.tombstone(key)
     lid = link_id(p.ledger_id, entity.name, side, rid, grave.lid if grave else "")
+    while p.ws.link(lid) is not None:  # the record's first link went on without it
+        lid = link_id(p.ledger_id, entity.name, side, rid, lid)
     link = Link(lid, entity.name, LinkState.JOINING, p.at.now, sync_key=lid)
     p.ws.put_link(link)
     p.ws.put_member(link, side, rid)
