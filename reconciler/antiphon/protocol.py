@@ -7,6 +7,7 @@ operation in the file named by a target's setting `receipts_path`, flushed befor
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,12 @@ from antiphon.model import Value
 
 ENVELOPE = "sync"
 OUTBOX = "outbox"
+
+DELETED_AT = "_sdc_deleted_at"
+"""The column by which Singer plugins tell a deletion."""
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A UUID as databases write it: taps call such a column text, targets must be told what it is."""
 
 RECEIPT_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

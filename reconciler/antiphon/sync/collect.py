@@ -6,7 +6,6 @@ exit: `ended` leaves absences pending, `complete` proves them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -19,6 +18,7 @@ from antiphon.ledger import Ledger
 from antiphon.ledger.tables import ABSENCE, CURSOR, MEMBER, OBS
 from antiphon.model import Absence, Cursor, Instant, Observation, RecordState, Rid, Side, Value
 from antiphon.plan.guards import Tripped, check_read
+from antiphon.protocol import DELETED_AT, UUID
 from antiphon.singer.messages import Ignored, Message, Record, Schema, State
 
 CHUNK = 2000
@@ -29,9 +29,6 @@ PRESENT = (RecordState.LIVE, RecordState.ERROR)
 
 PROOF = 2
 """A linked record is gone when this many complete reads in a row lacked it."""
-
-DELETED_AT = "_sdc_deleted_at"
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +206,7 @@ class Collector:
         reading.shown[rid] = digest
         for column, value in fields.items():
             if column not in reading.not_uuid and isinstance(value, str):
-                (reading.uuid if _UUID.fullmatch(value) else reading.not_uuid).add(column)
+                (reading.uuid if UUID.fullmatch(value) else reading.not_uuid).add(column)
         merged = sync.get("merged_into")
         reading.buffer[rid] = Observation(
             side=self._side,

@@ -7,7 +7,6 @@ SCHEMA empties the rest. Deletions are rows with `_sdc_deleted_at`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,12 +21,10 @@ from antiphon.model import Instant, Member, Op, OpKind, OpState, Side, Value
 from antiphon.plan import parents_first
 from antiphon.plan.context import key_rid
 from antiphon.plan.order import in_order
-from antiphon.protocol import ENVELOPE, Bookmark
+from antiphon.protocol import DELETED_AT, ENVELOPE, UUID, Bookmark
 from antiphon.represent import as_type, referenced
 
-DELETED_AT = "_sdc_deleted_at"
 STATE_EVERY = 1000
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ANY_TYPE = {"type": ["string", "number", "integer", "boolean", "array", "object", "null"]}
 
 
@@ -128,9 +125,9 @@ def _declared(schema: Mapping[str, Any], value: Value) -> dict[str, Any]:
     """
     declared = dict(schema)
     if isinstance(value, str) and "string" in schema.get("type", ()):
-        if not schema.get("format") and _UUID.fullmatch(value):
+        if not schema.get("format") and UUID.fullmatch(value):
             declared["format"] = "uuid"
-        elif schema.get("format") == "uuid" and value and not _UUID.fullmatch(value.lower()):
+        elif schema.get("format") == "uuid" and value and not UUID.fullmatch(value.lower()):
             del declared["format"]
     return declared
 
