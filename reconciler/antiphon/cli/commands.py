@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from antiphon.cli.output import bound, show
+from antiphon.cli.output import show
 from antiphon.cli.session import read_config, reading, working
 from antiphon.config.lint import lint as find_faults
 from antiphon.errors import AntiphonError, ConfigError
@@ -24,7 +24,7 @@ from antiphon.show.why import why_dict, why_text
 from antiphon.sync.decide import resolve as resolve_conflict
 from antiphon.sync.pipes import complete_side
 from antiphon.sync.report import Reporter
-from antiphon.sync.run import Runner, our_clock
+from antiphon.sync.run import Runner, bound, our_clock
 from antiphon.sync.verify import verify as verify_sides
 from antiphon.sync.verify import waiting_writes
 

@@ -17,7 +17,7 @@ from antiphon.sync.confirm import acknowledge, read_receipts
 from antiphon.sync.deliver import intend, messages, ready
 from antiphon.sync.inbound import tell_read
 from antiphon.sync.planning import adopt, index, propose, unread
-from antiphon.sync.run import Runner
+from antiphon.sync.run import Runner, stream_of
 
 _EMIT = 1000
 _SAY_EVERY = 10_000_000
@@ -49,11 +49,7 @@ def take_in(runner: Runner, side: Side, lines: Iterable[bytes], say_state: Calla
 def complete_side(runner: Runner, side: Side) -> str:
     """The tap that fed `target-reconciler` ended well: believe what its read did not show. A sentence about it."""
     check_side(runner.config, side)
-    entities = runner.config.entities
-    overlaps = {
-        name: e.sides[side].overlap if e.sides[side].replication is Replication.INCREMENTAL else 0
-        for name, e in entities.items()
-    }
+    overlaps = {stream.entity: stream.overlap for stream in side_streams(runner.config, side)}
     unended = [
         name for name in overlaps if (cursor := runner.ledger.get(CURSOR, side, name)) is None or not cursor.read_ended
     ]
@@ -119,22 +115,8 @@ def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Ite
 def side_streams(config: SyncConfig, side: Side) -> list[Stream]:
     """What a tap of this side is expected to send. Whether a read was full shows in the tap's own SCHEMA."""
     check_side(config, side)
-    found = []
-    for name, entity in config.entities.items():
-        there = entity.sides[side]
-        columns = {f.columns[side] for f in entity.fields.values()} | set(there.key) | set(there.required)
-        incremental = there.replication is Replication.INCREMENTAL
-        found.append(
-            Stream(
-                name,
-                there.stream,
-                there.key,
-                tuple(sorted(columns)),
-                full=not incremental,
-                overlap=there.overlap if incremental else 0,
-            )
-        )
-    return found
+    entities = config.entities.values()
+    return [stream_of(e, side, full=e.sides[side].replication is not Replication.INCREMENTAL) for e in entities]
 
 
 def check_side(config: SyncConfig, side: Side) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from antiphon.config import PluginConfig, Replication, StreamConfig, SyncConfig, bind, scope_version
+from antiphon.config import EntityConfig, PluginConfig, Replication, StreamConfig, SyncConfig, bind, scope_version
 from antiphon.config.lint import lint
 from antiphon.errors import ConfigError, GuardTripped, PluginFailed
 from antiphon.ledger import Ledger
@@ -44,6 +44,25 @@ SCOPE_CHANGED = (
 def our_clock() -> Instant:
     """Now, in microseconds since 1970."""
     return time.time_ns() // 1000
+
+
+def bound(config: SyncConfig, ledger: Ledger, receipts: Mapping[Side, bool] | None = None) -> SyncMapping:
+    """The mapping, with the columns as the ledger knows them."""
+    columns = {
+        (side, entity): cursor.schema
+        for side in config.side_names
+        for entity in config.entities
+        if (cursor := ledger.get(CURSOR, side, entity)) is not None and cursor.schema
+    }
+    return bind(config, columns, receipts)
+
+
+def stream_of(entity: EntityConfig, side: Side, *, full: bool) -> Stream:
+    """What a read of an entity's stream on one side is to show."""
+    there = entity.sides[side]
+    columns = {f.columns[side] for f in entity.fields.values()} | set(there.key) | set(there.required)
+    overlap = there.overlap if there.replication is Replication.INCREMENTAL else 0
+    return Stream(entity.name, there.stream, there.key, tuple(sorted(columns)), full=full, overlap=overlap)
 
 
 @dataclass(slots=True)
@@ -81,13 +100,7 @@ class Runner:
 
     def mapping(self) -> SyncMapping:
         """The mapping, with the columns as they were last read."""
-        columns = {}
-        for side in self.config.side_names:
-            for entity in self.config.entities:
-                cursor = self.ledger.get(CURSOR, side, entity)
-                if cursor is not None and cursor.schema:
-                    columns[side, entity] = cursor.schema
-        return bind(self.config, columns, self.receipts)
+        return bound(self.config, self.ledger, self.receipts)
 
     def receipts_path(self, side: Side) -> Path | None:
         """Where the side's target writes its receipts, if it does."""
@@ -174,18 +187,10 @@ class Runner:
                 or not has_bookmark(state, there.stream)
                 or self._full_read_due(side, name, there)
             )
-            columns = {f.columns[side] for f in entity.fields.values()} | set(there.key) | set(there.required)
-            streams.append(
-                Stream(
-                    name,
-                    there.stream,
-                    there.key,
-                    tuple(sorted(columns)),
-                    full=anew,
-                    overlap=there.overlap if incremental else 0,
-                )
-            )
-            wanted.append(Wanted(there.stream, there.key, frozenset(columns), incremental, there.replication_key))
+            stream = stream_of(entity, side, full=anew)
+            streams.append(stream)
+            columns = frozenset(stream.columns)
+            wanted.append(Wanted(there.stream, there.key, columns, incremental, there.replication_key))
             overlaps[there.stream] = there.overlap
             if anew:
                 fresh.append(there.stream)
