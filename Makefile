@@ -61,7 +61,7 @@ check-python:
 
 # Versions and hashes for every Python and platform at once. Known pins stay: make lock LOCK_ARGS=--upgrade
 COMPILE = .lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(LOCK_ARGS)
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(LOCK_ARGS)
 
 lock: | check-python ## write constraints.txt and the locks of the plugins
 	$(PYTHON) -m venv .lock
