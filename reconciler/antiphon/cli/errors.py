@@ -8,8 +8,10 @@ import click
 
 from antiphon.errors import AntiphonError
 
-WRONG_USAGE = 64
 FAILED = 1
+CHANGES_WAIT = 2
+CONFLICTS_WAIT = 4
+WRONG_USAGE = 64
 
 
 def exit_code_of(error: BaseException) -> int:
