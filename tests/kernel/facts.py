@@ -48,8 +48,9 @@ from antiphon.model import (
 )
 from antiphon.plan import Plan, make_plan
 from antiphon.protocol import ReceiptLine, Status
+from antiphon.receipts import delivered, receipt
 from antiphon.represent import referenced
-from antiphon.settle import Moment, delivered, receipt, reject
+from antiphon.settle import Moment, reject
 
 CRM, WAREHOUSE = SIDES = ("crm", "warehouse")
 SECOND: Instant = 1_000_000

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from antiphon.echoes import MAX_ATTEMPTS
 from antiphon.equivalence import make_rid
 from antiphon.ledger.tables import CONFLICT, LINK
 from antiphon.mapping import OnDelete, Owner, Uuid
 from antiphon.model import BaseStatus, Cause, ConflictKind, ConflictState, LinkState, Op, OpKind, OpState, RecordState
 from antiphon.protocol import Status
-from antiphon.settle import MAX_ATTEMPTS, rid_of
+from antiphon.receipts import rid_of
 from tests.kernel.facts import CRM, SECOND, WAREHOUSE, World, entity, field, opened, person, side, wrote
 
 ANN: dict[str, Any] = {"email": "ann@x", "name": "Ann"}

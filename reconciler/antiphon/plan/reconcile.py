@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from antiphon.echoes import MAX_ATTEMPTS, REMNANT, observed
 from antiphon.equivalence import from_json
 from antiphon.facts import ObsKey
 from antiphon.mapping import Entity, OnDelete
@@ -44,7 +45,7 @@ from antiphon.model import (
 from antiphon.plan.context import MERGE_CHAIN, Planning
 from antiphon.plan.fields import merge_fields, side_changed
 from antiphon.plan.newcomers import plan_create
-from antiphon.settle import MAX_ATTEMPTS, REMNANT, bury, close_conflicts, observed, park
+from antiphon.settle import bury, close_conflicts, park
 
 _UNREADABLE = (RecordState.ERROR, RecordState.HIDDEN, RecordState.MERGED)  # merged, into what is not known
 _DELETED = frozenset({ConflictKind.DELETE, ConflictKind.DELETE_UPDATE})

@@ -14,7 +14,8 @@ from antiphon.ledger.tables import OUTBOX, RECEIPT_FILE
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Op, OpState, Receipt, ReceiptFile, Side
 from antiphon.protocol import Bookmark, ReceiptLine, parse_receipt
-from antiphon.settle import Moment, delivered, receipt, reject
+from antiphon.receipts import delivered, receipt
+from antiphon.settle import Moment, reject
 
 _CHUNK = 1000
 

@@ -1,0 +1,140 @@
+"""What a later read shows of a write that no receipt told of: it arrived, it is not to be seen, or it was changed.
+
+| what we learn of an operation                 | the operation  | the base                                            |
+|-----------------------------------------------|----------------|-----------------------------------------------------|
+| SENT, then seen as sent                       | ACKED          | agreed: (source, value seen)                        |
+| SENT, then seen as it was before              | DROPPED        | the pair before; planned again, parked after three  |
+| SENT, then seen as something else             | ACKED          | (source, value sent): it was changed on that side   |
+| INFLIGHT when the runner died, seen as sent   | ACKED          | agreed: (source, value seen)                        |
+| INFLIGHT when the runner died, seen otherwise | DROPPED        | as it was; planned again                            |
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from antiphon.equivalence import is_empty
+from antiphon.facts import Workspace
+from antiphon.mapping import Mapping as SyncMapping
+from antiphon.merge import Surroundings
+from antiphon.model import (
+    MISSING,
+    Audit,
+    Base,
+    BaseStatus,
+    Cause,
+    Instant,
+    Missing,
+    Observation,
+    Op,
+    OpKind,
+    OpState,
+    RecordState,
+)
+from antiphon.settle import Moment, activate, record
+
+MAX_ATTEMPTS = 3
+"""So often a write may stay invisible before a person must look."""
+
+REMNANT = -1
+"""`observed` found a row that our own write brought back after its deletion."""
+
+
+def observed(
+    ws: Workspace,
+    around: Surroundings,
+    op: Op,
+    seen: Observation | None,
+    read_at: Instant,
+    at: Moment,
+    mapping: SyncMapping,
+) -> int:
+    """Settle a SENT or abandoned INFLIGHT operation of a foreign target by what the side shows since.
+
+    `read_at` is the start of the read that speaks (0: none yet). Returns how often the write stayed invisible: 0 when
+    it is settled or not yet decidable, else the number of attempts made.
+    """
+    sent = op.state is OpState.SENT
+    since = op.acked_at if sent else op.sent_at
+    if since is None or read_at < since:
+        return 0
+    if op.kind is OpKind.DELETE:
+        return _observed_delete(ws, op, seen, at)
+    if seen is None or seen.state is not RecordState.LIVE:
+        gone = seen is not None
+        ws.put_op(
+            replace(op, state=OpState.ACKED if gone and sent else OpState.DROPPED, error="" if gone else "never seen")
+        )
+        return 0 if gone else op.attempt + 1
+    if op.kind is OpKind.UPDATE and _is_remnant(ws, around, op, seen):
+        return REMNANT
+    fields = around.entity.fields
+    visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in op.patch if name in fields}
+    settled = all(visible.values())
+    if not sent:
+        error = "" if settled else "not seen after a crash"
+        ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error=error))
+        record(ws, op, {n: op.patch[n] for n in visible if visible[n] or _may_be_lost(around, op, n, seen)}, at)
+        if settled:
+            activate(ws, op)
+        return 0
+    ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "not visible"))
+    return 0 if settled else op.attempt + 1
+
+
+def _may_be_lost(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:
+    """An edit that this write was to overwrite is gone: perhaps by this write, and something came after it."""
+    field = around.entity.fields[name]
+    now = seen.fields.get(field.columns[op.side], MISSING)
+    return name in op.losers and not isinstance(now, Missing) and not around.equal(field, op.side, now, op.losers[name])
+
+
+def _settle_value(
+    ws: Workspace, around: Surroundings, op: Op, name: str, seen: Observation, mapping: SyncMapping
+) -> bool:
+    """Make of one written value what the side shows of it; false if the write is not to be seen there."""
+    field = around.entity.fields[name]
+    now = seen.fields.get(field.columns[op.side], MISSING)
+    if isinstance(now, Missing):
+        return True
+    if around.equal(field, op.side, now, op.patch[name]):
+        if name in op.source:
+            ws.put_base(Base(op.lid, op.side, name, now, mapping.version))
+            ws.put_base(Base(op.lid, mapping.other(op.side), name, op.source[name], mapping.version))
+        return True
+    if op.state is not OpState.SENT:
+        return False
+    doubtful = [b for b in ws.bases(op.lid).get(name, {}).values() if b.status is BaseStatus.PROVISIONAL]
+    if name in op.expect and around.equal(field, op.side, now, op.expect[name]):
+        for base in doubtful:
+            if isinstance(base.previous, Missing):
+                ws.drop_bases(op.lid, name)  # they never agreed before
+            else:
+                ws.put_base(Base(op.lid, base.side, name, base.previous, base.mapping_version))
+        return False
+    for base in doubtful:
+        ws.put_base(replace(base, previous=MISSING))
+    return True
+
+
+def _is_remnant(ws: Workspace, around: Surroundings, op: Op, seen: Observation) -> bool:
+    """Whether the row was deleted under our hands: an upsert of some columns then brings back a row of nothing else."""
+    others = [
+        seen.fields.get(around.entity.fields[name].columns[op.side])
+        for name, pair in ws.bases(op.lid).items()
+        if name not in op.patch
+        and name in around.entity.fields
+        and op.side in pair
+        and not is_empty(pair[op.side].value)
+    ]
+    return bool(others) and all(is_empty(value) for value in others)
+
+
+def _observed_delete(ws: Workspace, op: Op, seen: Observation | None, at: Moment) -> int:
+    if seen is None or seen.state is not RecordState.LIVE:
+        ws.put_op(replace(op, state=OpState.ACKED))
+        last = dict(op.expect)
+        ws.audits.append(Audit(op.lid, op.side, None, last, None, Cause.DELETED, op.op_id, op.run_id, at.now))
+        return 0
+    ws.put_op(replace(op, state=OpState.DROPPED, error="not visible"))
+    return op.attempt + 1
