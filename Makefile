@@ -9,7 +9,7 @@ READY := .venv/.ready
 PLUGINS := $(patsubst tests/plugins/%.txt,.plugins/%/.ready,$(wildcard tests/plugins/*.txt))
 
 .DELETE_ON_ERROR:
-.PHONY: help test simulate demo lint types format plugins lock clean check-python
+.PHONY: help test simulate demo lint types format plugins baseline lock clean check-python
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -62,6 +62,9 @@ check-python:
 # Versions and hashes for every Python and platform at once. Known pins stay: make lock LOCK_ARGS=--upgrade
 COMPILE = .lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(LOCK_ARGS)
+
+baseline: $(READY) ## write the ledger's first migration anew from its row classes
+	$(BIN)/python -m tests.ledger.baseline
 
 lock: | check-python ## write constraints.txt and the locks of the plugins
 	$(PYTHON) -m venv .lock

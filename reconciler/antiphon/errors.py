@@ -30,6 +30,10 @@ class LedgerError(AntiphonError):
     """The ledger cannot be used: it is locked, full, damaged or of another version."""
 
 
+class LedgerOutdated(LedgerError):
+    """An older Antiphon wrote the ledger: whoever has it alone migrates it."""
+
+
 class LedgerBusy(LedgerError):
     """Another run is at work on this ledger: wait for it, then run again."""
 

@@ -363,7 +363,6 @@ class Instance:
     id: str
     name: str
     created: Instant
-    schema_version: int
     mapping_version: str = ""
     scope_version: str = ""
     canon_version: int = 1

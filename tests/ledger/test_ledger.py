@@ -1,7 +1,5 @@
 """The ledger over every store: who may write, how rows are numbered, what the planner sees."""
 
-from dataclasses import replace
-
 import pytest
 
 from antiphon.errors import LedgerBusy, LedgerError
@@ -12,7 +10,6 @@ from antiphon.ledger.tables import (
     BASE,
     CONFLICT,
     CURSOR,
-    INSTANCE,
     LINK,
     MATCH_KEY,
     MEMBER,
@@ -56,14 +53,6 @@ def test_create_finds_what_it_created(store: Store) -> None:
 def test_create_refuses_the_ledger_of_another_sync(ledger: Ledger) -> None:
     with pytest.raises(LedgerError, match="belongs to the sync 'contacts', not to 'deals'"):
         ledger.create(ledger_id="0002", name="deals", now=2)
-
-
-def test_create_refuses_a_newer_schema(ledger: Ledger) -> None:
-    newer = replace(ledger.instance, schema_version=99)
-    put(ledger.store, INSTANCE, newer)
-    with pytest.raises(LedgerError, match=r"newer Antiphon .its schema is 99"):
-        ledger.create(ledger_id="0001", name="contacts", now=2)
-    assert ledger.instance == newer
 
 
 def test_who_acquires_later_fences_the_earlier_one_off(ledger: Ledger) -> None:

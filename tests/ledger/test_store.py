@@ -220,6 +220,6 @@ def test_much_at_once(store: Store) -> None:
 
 
 def test_the_largest_and_smallest_numbers_of_a_column(store: Store) -> None:
-    row = Instance("i", "n", 2**63 - 1, 1, epoch=-(2**63))
+    row = Instance("i", "n", 2**63 - 1, epoch=-(2**63))
     put(store, INSTANCE, row)
     assert list(store.scan(INSTANCE)) == [row]

@@ -35,7 +35,7 @@ def cut_off(project: Project) -> None:
 
 
 def of_the_future(project: Project) -> None:
-    project.query("UPDATE instance SET schema_version = 999")
+    project.query("UPDATE alembic_version SET version_num = '9999'")
 
 
 def of_another_sync(project: Project) -> None:
@@ -56,7 +56,7 @@ BROKEN: dict[Callable[[Project], None], tuple[str, ...]] = {
     damaged: ("is damaged", "restore the last backup"),
     damaged_within: ("is damaged", "restore the last backup"),
     cut_off: ("is damaged", "restore the last backup"),
-    of_the_future: ("newer Antiphon", "999", "upgrade"),
+    of_the_future: ("newer Antiphon", "9999", "upgrade"),
     of_another_sync: ("belongs to the sync 'companies', not to 'people'", "its own `ledger:`"),
     of_another_program: ("not a ledger of Antiphon", "name another file"),
     a_folder: ("cannot be opened", "in a folder"),

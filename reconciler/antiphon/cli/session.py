@@ -10,11 +10,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from antiphon.config import SyncConfig, load
-from antiphon.errors import ConfigError
+from antiphon.errors import ConfigError, LedgerOutdated
 from antiphon.ledger import Ledger, advisory
 from antiphon.ledger.lease import hold
 from antiphon.ledger.postgres import schema_of
-from antiphon.ledger.sql import open_store
+from antiphon.ledger.sql import SqlStore, open_store
 from antiphon.model import Side
 from antiphon.singer.plugins import workshop
 from antiphon.sync.report import Reporter
@@ -30,8 +30,14 @@ def read_config(path: Path) -> SyncConfig:
 
 @contextmanager
 def reading(config: SyncConfig) -> Iterator[Ledger]:
-    """The ledger, to look at."""
-    with _ledger(config, make=False) as ledger:
+    """The ledger, to look at. An older one is migrated first, which needs the ledger alone for a moment."""
+    try:
+        store = open_store(config.ledger, name=config.name, make=False)
+    except LedgerOutdated:
+        with _alone(config, "migration of the ledger", 0.0), _ledger(config, make=False):
+            pass
+        store = open_store(config.ledger, name=config.name, make=False)
+    with _opened(store, config) as ledger:
         yield ledger
 
 
@@ -87,9 +93,21 @@ def _alone(config: SyncConfig, command: str, wait: float) -> Iterator[int]:
             yield lock
 
 
+def backups_folder(config: SyncConfig) -> Path:
+    """Where backups go that nobody asked for."""
+    return _home(config) / "backups"
+
+
 @contextmanager
 def _ledger(config: SyncConfig, *, make: bool = True) -> Iterator[Ledger]:
-    store = open_store(config.ledger, name=config.name, make=make)
+    """The ledger, for whoever has it alone."""
+    store = open_store(config.ledger, name=config.name, make=make, backups=backups_folder(config))
+    with _opened(store, config) as ledger:
+        yield ledger
+
+
+@contextmanager
+def _opened(store: SqlStore, config: SyncConfig) -> Iterator[Ledger]:
     try:
         ledger = Ledger(store)
         ledger.create(ledger_id=uuid4().hex, name=config.name, now=our_clock())

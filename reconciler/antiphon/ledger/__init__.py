@@ -12,7 +12,7 @@ from antiphon.errors import LedgerBusy, LedgerError
 from antiphon.facts import ObsKey, Workspace
 from antiphon.ledger.facts import LedgerFacts, find_touched
 from antiphon.ledger.store import Store
-from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, MEMBER, OBS, OUTBOX, SCHEMA_VERSION, TABLE_OF, Table
+from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, MEMBER, OBS, OUTBOX, TABLE_OF, Table
 from antiphon.model import Audit, Instance, Instant, LinkState, Member, Op, OpState, Row, Side
 
 __all__ = ["Ledger", "LedgerFacts", "Store"]
@@ -30,18 +30,12 @@ class Ledger:
     # ---- the instance
 
     def create(self, *, ledger_id: str, name: str, now: Instant) -> Instance:
-        """Begin a ledger, or find the one that is there. Raises `LedgerError` if it is of another version or sync."""
+        """Begin a ledger, or find the one that is there. Raises `LedgerError` if it is of another sync."""
         found = next(iter(self.store.scan(INSTANCE)), None)
         if found is None:
-            found = Instance(ledger_id, name, now, SCHEMA_VERSION)
+            found = Instance(ledger_id, name, now)
             with self.store.transaction():
                 self.store.put(INSTANCE, [found])
-        if found.schema_version > SCHEMA_VERSION:
-            raise LedgerError(
-                f"the ledger was written by a newer Antiphon (its schema is {found.schema_version}, "
-                f"this one knows {SCHEMA_VERSION})",
-                hint="upgrade this installation, or restore a ledger of this version",
-            )
         if found.name != name:
             raise LedgerError(
                 f"the ledger belongs to the sync {found.name!r}, not to {name!r}",

@@ -58,7 +58,7 @@ class Codec(Generic[R]):
         if not null_character:
             for name, column in self.columns.items():
                 if column.type is _TEXT and column.encode is None:
-                    self.columns[name] = replace(column, encode=_without_null_character, decode=_with_null_character)
+                    self.columns[name] = replace(column, encode=without_null_character, decode=with_null_character)
         self._values = attrgetter(*self.columns)
         self._encoders = _at(column.encode for column in self.columns.values())
         self._decoders = _at(column.decode for column in self.columns.values())
@@ -127,13 +127,15 @@ def _plain(name: str, kind: Any) -> Column:
     raise TypeError(f"no column can hold {kind}, the type of {name}")
 
 
-def _without_null_character(text: str | None) -> str | None:
+def without_null_character(text: str | None) -> str | None:
+    """The text as PostgreSQL can hold it."""
     if text and ("\x00" in text or "\x01" in text):
         return text.replace("\x01", "\x01\x02").replace("\x00", "\x01\x01")
     return text
 
 
-def _with_null_character(text: str | None) -> str | None:
+def with_null_character(text: str | None) -> str | None:
+    """The text that `without_null_character` was given."""
     return text.replace("\x01\x01", "\x00").replace("\x01\x02", "\x01") if text and "\x01" in text else text
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPICursor
 
-from antiphon.errors import LedgerError
+from antiphon.errors import LedgerError, LedgerOutdated
 from antiphon.ledger import postgres, sqlite
+from antiphon.ledger.backup import save
 from antiphon.ledger.database import Database, missing, read_url
-from antiphon.ledger.statements import METADATA, PAGE, Statements
+from antiphon.ledger.statements import PAGE, Statements
 from antiphon.ledger.store import Key
-from antiphon.ledger.tables import INSTANCE, SCHEMA_VERSION, TABLES, Table
+from antiphon.ledger.tables import REVISION, TABLES, Table
+from antiphon.ledger.versions import found, migrate, revision_of
 
 R = TypeVar("R")
 
@@ -149,23 +152,22 @@ class SqlStore:
         return cursor
 
 
-def open_store(url: str, *, name: str = "", make: bool = True, busy_timeout: float = 10.0) -> SqlStore:
+def open_store(
+    url: str, *, name: str = "", make: bool = True, busy_timeout: float = 10.0, backups: Path | None = None
+) -> SqlStore:
     """Open a ledger by its SQLAlchemy URL, and make it, if it is new.
 
     `sqlite:///path` is a file and `sqlite://` in memory; the file and its folder are made. `postgresql+psycopg://…` is
     a database; the ledger of the sync `name` has a schema of its own in it, which is made.
 
-    Waits up to `busy_timeout` seconds whenever another process is writing. Raises `LedgerError` before anything is
-    written if what is there is not a ledger of this version, and `ConfigError` if the URL names no database we know, or
-    if the ledger is new and not to be made.
+    An older ledger is saved to the folder `backups` and migrated; for a caller that has no such folder, because it does
+    not hold the lease, `LedgerOutdated` is raised. Waits up to `busy_timeout` seconds whenever another process is
+    writing. Raises `LedgerError` before anything is written if what is there is not a ledger, or a newer one, and
+    `ConfigError` if the URL names no database we know, or if the ledger is new and not to be made.
     """
-    address = read_url(url)
-    if address.get_backend_name() == "sqlite":
-        database = sqlite.open_database(address, busy_timeout=busy_timeout, make=make)
-    else:
-        database = postgres.open_database(address, name=name, busy_timeout=busy_timeout)
+    database = open_database(url, name=name, make=make, busy_timeout=busy_timeout)
     try:
-        return _open(database, make=make)
+        return _open(database, make=make, backups=backups)
     except sa.exc.DBAPIError as error:
         database.close()
         raise database.explain(error.orig) from error
@@ -174,43 +176,34 @@ def open_store(url: str, *, name: str = "", make: bool = True, busy_timeout: flo
         raise
 
 
-def _open(database: Database, *, make: bool) -> SqlStore:
+def open_database(url: str, *, name: str = "", make: bool = True, busy_timeout: float = 10.0) -> Database:
+    """The database that a ledger's URL names, whatever is in it. Raises as `open_store`."""
+    address = read_url(url)
+    if address.get_backend_name() == "sqlite":
+        return sqlite.open_database(address, busy_timeout=busy_timeout, make=make)
+    return postgres.open_database(address, name=name, busy_timeout=busy_timeout)
+
+
+def _open(database: Database, *, make: bool, backups: Path | None) -> SqlStore:
     store = SqlStore(database)
-    new = _is_new(database)
-    if new and not make:
+    revision = revision_of(database)
+    if revision is None and not make:
         raise missing(database.place)
-    database.prepare()
-    if new:
-        with store.transaction():
-            if _is_new(database):  # nobody else made it since
-                database.found()
-                METADATA.create_all(database.connection)
-    return store
-
-
-def _is_new(database: Database) -> bool:
-    """Whether the database is empty. Raises `LedgerError` if it is neither that nor a ledger of this version."""
-    connection, place, schema = database.connection, database.place, database.schema
-    inspector = sa.inspect(connection)
-    names = set(inspector.get_table_names(schema))
-    if not names:
-        return True
-    known = names & set(METADATA.tables)
-    columns = inspector.get_multi_columns(schema, filter_names=sorted(known)).items()
-    found = {name: {column["name"] for column in each} for (_, name), each in columns}
-    if "schema_version" not in found.get(INSTANCE.name, ()):
-        raise LedgerError(f"{place} is a database, but not a ledger of Antiphon", hint=database.foreign)
-    version = connection.execute(sa.select(sa.func.max(METADATA.tables[INSTANCE.name].c.schema_version))).scalar()
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise LedgerError(
-            f"the ledger {place} was written by a newer Antiphon (its schema is {version}, "
-            f"this one knows {SCHEMA_VERSION})",
-            hint="upgrade this installation, or restore a ledger of this version",
+    if revision not in (None, REVISION) and backups is None:
+        raise LedgerOutdated(
+            f"the ledger {database.place} was written by an older Antiphon (its schema is {revision}, this one's is "
+            f"{REVISION})",
+            hint="run `antiphon sync` or `antiphon plan`, which migrate it",
         )
-    for name, table in METADATA.tables.items():
-        if found.get(name) != set(table.c.keys()):
-            raise LedgerError(
-                f"the ledger {place} is of another version: its table {name!r} is not as this Antiphon knows it",
-                hint="use the installation that made it, or restore a ledger of this version",
-            )
-    return False
+    database.prepare()
+    if revision is None:
+        with store.transaction():
+            if revision_of(database) is None:  # nobody else made it since
+                database.found()
+                found(database.connection)
+    elif revision != REVISION and backups is not None:
+        save(database, backups / f"before-migration-from-{revision}.db", revision)
+        with store.transaction():
+            migrate(database.connection, REVISION)
+            revision_of(database)
+    return store

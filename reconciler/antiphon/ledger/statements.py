@@ -136,6 +136,9 @@ def _picker(places: list[int]) -> Any:  # a function of a row
     return lambda row: (row[place],)
 
 
+_TRUE = {"sqlite": "1", "postgresql": "true"}  # as SQLAlchemy writes it in each database's queries
+
+
 def _is(column: sa.ColumnElement[Any], *, truth: bool) -> sa.ColumnElement[bool]:
     return column == (sa.true() if truth else sa.false())
 
@@ -154,14 +157,17 @@ def _define(metadata: sa.MetaData, table: Table[Any]) -> None:
     for name, columns in table.indexes.items():
         flags = [c for c in columns if isinstance(described.c[c].type, sa.Boolean)]
         rest = [described.c[c] for c in columns if c not in flags]
-        where = sa.and_(*(_is(described.c[c], truth=True) for c in flags)) if flags else None
+        where = {
+            dialect: sa.text(" AND ".join(f"{c} = {true}" for c in flags)) if flags else None
+            for dialect, true in _TRUE.items()
+        }
         if flags or columns != table.key[: len(columns)]:
             sa.Index(
                 f"{table.name}_{name}",
                 *(rest or [described.c[c] for c in table.key]),
                 unique=name in table.unique,
-                sqlite_where=where,
-                postgresql_where=where,
+                sqlite_where=where["sqlite"],
+                postgresql_where=where["postgresql"],
             )
 
 

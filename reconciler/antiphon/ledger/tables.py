@@ -11,7 +11,8 @@ from antiphon import model
 
 R = TypeVar("R")
 
-SCHEMA_VERSION = 1
+REVISION = "0001"
+"""The migration that makes the tables as they stand here (`ledger/migrations`); revisions count up in four digits."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""One module for each revision. What was released is never edited."""
