@@ -11,8 +11,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from antiphon.equivalence import is_empty
 from antiphon.facts import Workspace
 from antiphon.mapping import Mapping as SyncMapping
@@ -30,6 +28,7 @@ from antiphon.model import (
     OpKind,
     OpState,
     RecordState,
+    replace,
 )
 from antiphon.settle import Moment, activate, record
 

@@ -73,13 +73,7 @@ def from_json(text: str | bytes) -> Any:
 
 def make_rid(values: list[Value]) -> Rid:
     """A record's id from its key values, in the order of the key columns. 7 and 7.0 are one id, "7" is another."""
-    return canonical_json([_plain_number(v) for v in values])
-
-
-def _plain_number(value: Value) -> Value:
-    if isinstance(value, float | Decimal) and value == int(value):
-        return int(value)
-    return value
+    return canonical_json([int(v) if isinstance(v, float | Decimal) and v == int(v) else v for v in values])
 
 
 def is_empty(value: Value | Missing) -> bool:
@@ -153,6 +147,8 @@ def is_number(text: str) -> bool:
 
 
 def _typed_text(kind: Kind, value: str, timezone: str) -> Canonical:
+    if kind is Kind.TEXT:
+        return ("text", value)
     text = value.strip()
     if kind is Kind.NUMBER:
         return ("number", _number(text)) if is_number(text) else ("text", value)

@@ -7,7 +7,7 @@ that a link made for one record is seen when the next record refers to it, and c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from antiphon.model import (
@@ -26,6 +26,7 @@ from antiphon.model import (
     Row,
     Side,
     Tombstone,
+    replace,
 )
 
 ObsKey = tuple[Side, str, Rid]

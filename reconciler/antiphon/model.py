@@ -8,16 +8,39 @@ since 1970 on our own clock. A field's value is a JSON value, with numbers that 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from functools import cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 Value: TypeAlias = bool | int | float | Decimal | str | list[Any] | dict[str, Any] | None
 Instant: TypeAlias = int
 Side: TypeAlias = str
 Rid: TypeAlias = str
 """A record's id on its side: the canonical JSON array of its key values, so that composite keys are ordinary."""
+
+
+if TYPE_CHECKING:  # a type checker knows the fields of `dataclasses.replace` only
+    from dataclasses import replace as replace  # noqa: PLC0414 - so it is exported
+else:
+
+    def replace(row: Any, /, **changes: Any) -> Any:
+        """A new row with some fields changed: `dataclasses.replace` in a third of its time, which a round feels."""
+        kind = type(row)
+        values_of, places = _fields(kind)
+        values = list(values_of(row))
+        for name, value in changes.items():
+            values[places[name]] = value
+        return kind(*values)
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[Callable[[Any], tuple[Any, ...]], dict[str, int]]:
+    """A row class's values in the order of its fields, and the place of each field."""
+    names = kind.__match_args__
+    return attrgetter(*names), {name: place for place, name in enumerate(names)}
 
 
 class Missing(enum.Enum):

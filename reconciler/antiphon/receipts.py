@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from antiphon.equivalence import canonical_json, make_rid
 from antiphon.facts import Workspace
@@ -36,6 +35,7 @@ from antiphon.model import (
     Rid,
     Side,
     Value,
+    replace,
 )
 from antiphon.protocol import ReceiptLine, Status
 from antiphon.settle import Moment, activate, bury, park, record, reject, touch_members

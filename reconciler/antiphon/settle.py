@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from antiphon.equivalence import is_empty
 from antiphon.facts import Workspace
@@ -24,6 +24,7 @@ from antiphon.model import (
     Side,
     Tombstone,
     Value,
+    replace,
 )
 
 

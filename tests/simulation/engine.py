@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from io import SEEK_END, SEEK_SET, BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from antiphon.errors import AntiphonError, GuardTripped
-from antiphon.ledger import Ledger, Store
+from antiphon.ledger import Ledger
 from antiphon.ledger.memory import MemoryStore
-from antiphon.ledger.sql import open_store
-from antiphon.ledger.tables import CURSOR, MEMBER, OUTBOX
+from antiphon.ledger.sql import SqlStore, open_store
+from antiphon.ledger.tables import CURSOR, MEMBER, OUTBOX, TABLES, Table
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Op, OpState, Rid, Side
 from antiphon.plan import Plan
@@ -31,7 +31,9 @@ from antiphon.sync.planning import adopt, index, propose
 from tests.simulation.shape import FOREIGN, OVERLAP, SIDES
 from tests.simulation.taps import Reading, read
 from tests.simulation.targets import Crash, Target, View, Writing
-from tests.simulation.world import World
+from tests.simulation.world import System, World
+
+R = TypeVar("R")
 
 
 class Steps:
@@ -49,11 +51,18 @@ class Steps:
 
 
 class WatchedStore(MemoryStore):
-    """The store in memory, with a step before and after each commit."""
+    """The store in memory, with a step before and after each commit. It knows which links got or lost a member."""
 
     def __init__(self, steps: Steps) -> None:
         super().__init__()
         self.steps = steps
+        self.changed: set[str] = set()
+
+    def put(self, table: Table[R], rows: Sequence[R]) -> None:
+        """As `Store.put`."""
+        if table is MEMBER:
+            self.changed.update(row.lid for row in rows)  # type: ignore[attr-defined]  # rows of this table are members
+        super().put(table, rows)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -68,18 +77,39 @@ class WatchedStore(MemoryStore):
         copy = WatchedStore(self.steps)
         copy._rows = {name: dict(rows) for name, rows in self._rows.items()}
         copy._indexes = {
-            name: {value: set(keys) for value, keys in entries.items()} for name, entries in self._indexes.items()
+            name: {index: {value: set(keys) for value, keys in entries.items()} for index, entries in indexes.items()}
+            for name, indexes in self._indexes.items()
         }
+        copy.changed = {member.lid for member in self.scan(MEMBER)}
         return copy
+
+
+_emptied: list[SqlStore] = []
+"""Databases in memory that a schedule is done with: to make one costs as much as a schedule."""
 
 
 class WatchedSqlStore:
     """The same over a database in memory."""
 
     def __init__(self, steps: Steps) -> None:
-        self.inner, self.steps = open_store("sqlite://"), steps
+        self.inner = _emptied.pop() if _emptied else open_store("sqlite://")
+        self.steps = steps
+        self.changed: set[str] = set()
         self.get, self.find, self.count, self.scan = self.inner.get, self.inner.find, self.inner.count, self.inner.scan
-        self.put, self.remove, self.close = self.inner.put, self.inner.remove, self.inner.close
+        self.remove = self.inner.remove
+
+    def put(self, table: Table[R], rows: Sequence[R]) -> None:
+        """As `Store.put`."""
+        if table is MEMBER:
+            self.changed.update(row.lid for row in rows)  # type: ignore[attr-defined]  # rows of this table are members
+        self.inner.put(table, rows)
+
+    def close(self) -> None:
+        """Empty it for the next schedule."""
+        with self.inner.transaction():
+            for table in TABLES:
+                self.inner.remove(table, [table.key_of(row) for row in self.inner.scan(table)])
+        _emptied.append(self.inner)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -88,6 +118,9 @@ class WatchedSqlStore:
             yield
             self.steps("commit")
         self.steps("committed")
+
+
+Watched: TypeAlias = WatchedStore | WatchedSqlStore
 
 
 @dataclass
@@ -142,10 +175,26 @@ class ReceiptFile:
         """As `Path.mkdir`: it is there."""
 
 
+class LiveReceipts(ReceiptFile):
+    """The file as it stands when it is looked at."""
+
+    def __init__(self, system: System) -> None:
+        super().__init__(system.side, b"")
+        self.system = system
+
+    def stat(self) -> ReceiptFile:
+        """As `Path.stat`."""
+        return ReceiptFile(self.side, bytes(self.system.receipts))
+
+    def open(self, mode: str) -> BytesIO:
+        """As `Path.open`."""
+        return self.stat().open(mode)
+
+
 class Engine:
     """One sync over the two systems. `round` is what the runner does once."""
 
-    def __init__(self, world: World, store: Store, steps: Steps) -> None:
+    def __init__(self, world: World, store: Watched, steps: Steps) -> None:
         self.world, self.store, self.steps = world, store, steps
         self.number = 0
         self.last_state: dict[Side, Mapping[str, Any]] = {}
@@ -154,7 +203,7 @@ class Engine:
         self.lids: dict[tuple[Side, str, Rid], set[str]] = {}
         self.outcomes: list[str] = []
         self.delivering = False
-        self.checks: list[Callable[[Engine, Ledger, SyncMapping], None]] = []
+        self.checks: list[Check] = []
         self.trace: Callable[[Plan], None] | None = None
         Ledger(store).create(ledger_id="ledger", name="simulation", now=world.clock())
 
@@ -202,9 +251,10 @@ class Engine:
         read_sides(ledger, sources, world.clock, accept_empty=accepted, progress=_unheard)
         world.tick()
         index(ledger, mapping)
-        plan = propose(ledger, mapping, Moment(world.clock(), run_id, mapping.version))
+        at = Moment(world.clock(), run_id, mapping.version)
+        plan = propose(ledger, mapping, at)
         for check in self.checks:
-            check(self, ledger, mapping)
+            check(self, ledger, mapping, plan, at)
         if self.trace is not None:
             self.trace(plan)
         if plan.tripped and not faults.confirmed:
@@ -266,7 +316,7 @@ class Engine:
         return self.world.shape.kinds[side] != FOREIGN
 
     def _deliver(self, ledger: Ledger, mapping: SyncMapping, run_id: str, faults: Faults) -> str:
-        outages = []
+        world, outages = self.world, []
         running: list[tuple[Side, Delivery, list[bytes]]] = []
 
         def go_on(side: Side, delivery: Delivery, outcome: Outcome | None) -> None:
@@ -279,31 +329,17 @@ class Engine:
             running.append((side, delivery, lines))
 
         for side in SIDES:
-            path = cast("Path", self._live_receipts(side)) if self._has_receipts(side) else None
-            delivery = deliver_side(ledger, mapping, side, clock=self.world.clock, run_id=run_id, receipts=path)
+            path = cast("Path", LiveReceipts(world.systems[side])) if self._has_receipts(side) else None
+            delivery = deliver_side(ledger, mapping, side, clock=world.clock, run_id=run_id, receipts=path)
             go_on(side, delivery, None)
         while running:
             side, delivery, lines = running.pop(0)
             writing = faults.writing.setdefault(side, Writing())
-            outcome = Target(self.world.systems[side], writing, self.steps, self._view(ledger, mapping)).run(lines)
+            outcome = Target(world.systems[side], writing, self.steps, self._view(ledger, mapping)).run(lines)
             if outcome.state is not None:
                 self.last_state[side] = outcome.state
             go_on(side, delivery, outcome)
         return " ".join(outages)
-
-    def _live_receipts(self, side: Side) -> ReceiptFile:
-        system = self.world.systems[side]
-
-        class Live(ReceiptFile):
-            """The file as it stands when it is looked at."""
-
-            def stat(self) -> ReceiptFile:
-                return ReceiptFile(side, bytes(system.receipts))
-
-            def open(self, mode: str) -> BytesIO:
-                return self.stat().open(mode)
-
-        return Live(side, b"")
 
     def _view(self, ledger: Ledger, mapping: SyncMapping) -> View:
         def members(lid: str) -> dict[Side, Rid]:
@@ -320,18 +356,26 @@ class Engine:
 
     def note_links(self) -> None:
         """Remember which records ever stood for the same thing."""
+        if not self.store.changed:
+            return
+        members = self.store.find(MEMBER, "lid", [(lid,) for lid in self.store.changed])
+        self.store.changed.clear()
         pairs: dict[str, dict[Side, Rid]] = {}
-        for member in self.store.scan(MEMBER):
+        for member in members:
             self.lids.setdefault((member.side, member.entity, member.rid), set()).add(member.lid)
             if member.held:
                 pairs.setdefault(member.lid, {})[member.side] = member.rid
-        for member in self.store.scan(MEMBER):
+        for member in members:
             if member.held:
                 peers = {rid for side, rid in pairs[member.lid].items() if side != member.side}
                 self.partners.setdefault((member.side, member.entity, member.rid), set()).update(peers)
 
 
-def _unheard(_what: str) -> None:
+Check: TypeAlias = Callable[[Engine, Ledger, SyncMapping, Plan, Moment], None]
+"""Looks at a ledger and the plan that was just made of it."""
+
+
+def _unheard(_what: object) -> None:
     pass
 
 

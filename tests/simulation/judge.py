@@ -43,12 +43,15 @@ class Judge:
             for lid in lids:
                 self.ever[lid].add(node)
         self._parent: dict[Node, Node] = {}
+        self._losers: dict[Node, list[Rid]] = defaultdict(list)
+        self._peers: dict[Node, list[Row]] = {}
         for (side, entity, rid), peers in engine.partners.items():
             for peer in peers:
                 self._join((side, entity, rid), (_other(side), entity, peer))
         for side, system in world.systems.items():
             for row in system.every_row():
                 if row.merged_into is not None:
+                    self._losers[side, row.entity, row.merged_into].append(row.rid)
                     self._join((side, row.entity, row.rid), (side, row.entity, row.merged_into))
 
     def same(self, field: Field, one_side: Side, one: Value, two_side: Side, two: Value) -> bool:
@@ -75,10 +78,13 @@ class Judge:
 
     def family(self, side: Side, row: Row) -> set[Rid]:
         """The record's ids: its own and those that were merged into it."""
-        found = {row.rid}
-        table = self.world.systems[side].tables[row.entity]
-        for _ in range(3):
-            found |= {r.rid for r in table.values() if r.merged_into in found}
+        found: set[Rid] = set()
+        ahead = [row.rid]
+        while ahead:
+            rid = ahead.pop()
+            if rid not in found:
+                found.add(rid)
+                ahead += self._losers.get((side, row.entity, rid), ())
         return found
 
     def lids(self, side: Side, row: Row) -> set[str]:
@@ -88,11 +94,18 @@ class Judge:
 
     def peers(self, side: Side, row: Row) -> list[Row]:
         """Every record that was ever linked with it."""
+        node = (side, row.entity, row.rid)
+        if node not in self._peers:
+            self._peers[node] = self._find_peers(side, row)
+        return self._peers[node]
+
+    def _find_peers(self, side: Side, row: Row) -> list[Row]:
         known = self.engine.partners
         there = self.world.systems[_other(side)].tables[row.entity]
-        rids = {peer for rid in self.family(side, row) for peer in known.get((side, row.entity, rid), ())}
+        family = self.family(side, row)
+        rids = {peer for rid in family for peer in known.get((side, row.entity, rid), ())}
         table = self.world.systems[side].tables[row.entity]
-        rids |= {table[rid].source for rid in self.family(side, row)} & there.keys()
+        rids |= {table[rid].source for rid in family} & there.keys()
         ahead = list(rids)
         while ahead:
             seen = there.get(ahead.pop())

@@ -55,11 +55,10 @@ class Row:
     indexed: list[tuple[Instant, Instant]] = field(default_factory=list)  # (stamp, visible to searches since)
     pending: list[tuple[Instant, Instant, dict[str, Value]]] = field(default_factory=list)  # (visible, stamp, values)
     history: dict[str, list[Event]] = field(default_factory=dict)
+    rid: Rid = field(init=False)
 
-    @property
-    def rid(self) -> Rid:
-        """Its id."""
-        return make_rid(list(self.key.values()))
+    def __post_init__(self) -> None:
+        self.rid = make_rid(list(self.key.values()))
 
 
 class World:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TypeVar
 
 from antiphon.errors import LedgerBusy, LedgerError
@@ -13,7 +12,7 @@ from antiphon.facts import ObsKey, Workspace
 from antiphon.ledger.facts import LedgerFacts, find_touched
 from antiphon.ledger.store import Store
 from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, MEMBER, OBS, OUTBOX, TABLE_OF, Table
-from antiphon.model import Audit, Instance, Instant, LinkState, Member, Op, OpState, Row, Side
+from antiphon.model import Audit, Instance, Instant, LinkState, Member, Op, OpState, Row, Side, replace
 
 __all__ = ["Ledger", "LedgerFacts", "Store"]
 

@@ -18,8 +18,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._rows: dict[str, dict[Key, Any]] = {table.name: {} for table in TABLES}
-        self._indexes: dict[tuple[str, str], dict[Key, set[Key]]] = {
-            (t.name, index): {} for t in TABLES for index in t.indexes
+        self._indexes: dict[str, dict[str, dict[Key, set[Key]]]] = {
+            table.name: {index: {} for index in table.indexes} for table in TABLES
         }
         self._journal: list[tuple[Table[Any], Key, Any]] | None = None
 
@@ -46,18 +46,18 @@ class MemoryStore:
 
     def find(self, table: Table[R], index: str, values: Iterable[Key]) -> list[R]:
         """As `Store.find`."""
-        entries, rows = self._indexes[(table.name, index)], self._rows[table.name]
+        entries, rows = self._indexes[table.name][index], self._rows[table.name]
         keys = {key for value in values for key in entries.get(value, ())}
         return [rows[key] for key in sorted(keys)]
 
     def count(self, table: Table[R], index: str, value: Key) -> int:
         """As `Store.count`."""
-        return len(self._indexes[(table.name, index)].get(value, ()))
+        return len(self._indexes[table.name][index].get(value, ()))
 
     def scan(self, table: Table[R]) -> Iterator[R]:
         """As `Store.scan`."""
         rows = self._rows[table.name]
-        yield from [rows[key] for key in sorted(rows)]
+        return iter([rows[key] for key in sorted(rows)])
 
     def put(self, table: Table[R], rows: Sequence[R]) -> None:
         """As `Store.put`."""
@@ -79,23 +79,28 @@ class MemoryStore:
         self._set(table, key, row)
 
     def _set(self, table: Table[Any], key: Key, row: Any) -> None:
+        rows, indexes = self._rows[table.name], self._indexes[table.name]
         for index in table.unique if row is not None else ():
             entry = table.entry_of(index, row)
-            if False not in entry and self._indexes[(table.name, index)].get(entry, set()) - {key}:
+            if False not in entry and indexes[index].get(entry, set()) - {key}:
                 raise LedgerError(
                     f"the ledger refused rows of {table.name!r} that contradict each other",
                     hint="nothing of it was written; please report this, it is a fault of Antiphon",
                 )
-        rows = self._rows[table.name]
-        before = rows.pop(key, None)
-        for index in table.indexes:
-            entries = self._indexes[(table.name, index)]
-            if before is not None:
-                value = table.entry_of(index, before)
-                entries[value].discard(key)
-                if not entries[value]:
-                    del entries[value]
-            if row is not None:
-                entries.setdefault(table.entry_of(index, row), set()).add(key)
+        before = rows.get(key)
+        for index, entry_of in table.entries.items():
+            old = entry_of(before) if before is not None else None
+            new = entry_of(row) if row is not None else None
+            if old == new:
+                continue
+            entries = indexes[index]
+            if old is not None:
+                entries[old].discard(key)
+                if not entries[old]:
+                    del entries[old]
+            if new is not None:
+                entries.setdefault(new, set()).add(key)
         if row is not None:
             rows[key] = row
+        else:
+            rows.pop(key, None)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from antiphon import model
 
 R = TypeVar("R")
+Pick: TypeAlias = Callable[[Any], tuple[Any, ...]]
+"""Some of a row's values, in order."""
 
 REVISION = "0001"
 """The migration that makes the tables as they stand here (`ledger/migrations`); revisions count up in four digits."""
@@ -28,18 +31,24 @@ class Table(Generic[R]):
     indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unique: tuple[str, ...] = ()
 
-    def key_of(self, row: R) -> tuple[Any, ...]:
-        """The row's primary key."""
-        return self._values(self.key, row)
+    @cached_property
+    def key_of(self) -> Pick:
+        """A row's primary key."""
+        return _pick(self.key)
+
+    @cached_property
+    def entries(self) -> Mapping[str, Pick]:
+        """Per index, a row's values in it."""
+        return {index: _pick(columns) for index, columns in self.indexes.items()}
 
     def entry_of(self, index: str, row: R) -> tuple[Any, ...]:
         """The row's values in an index."""
-        return self._values(self.indexes[index], row)
+        return self.entries[index](row)
 
-    @staticmethod
-    def _values(columns: tuple[str, ...], row: Any) -> tuple[Any, ...]:  # any row of this table
-        found = attrgetter(*columns)(row)
-        return found if len(columns) > 1 else (found,)
+
+def _pick(columns: tuple[str, ...]) -> Pick:
+    values = attrgetter(*columns)
+    return values if len(columns) > 1 else lambda row: (values(row),)
 
 
 OBS = Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from antiphon.equivalence import canonical_json, make_rid
 from antiphon.facts import ObsKey, Workspace
@@ -23,6 +23,7 @@ from antiphon.model import (
     Rid,
     Side,
     Value,
+    replace,
 )
 from antiphon.plan.review import fingerprint
 from antiphon.settle import Moment, close_conflicts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any, assert_never
 
@@ -25,6 +25,7 @@ from antiphon.model import (
     OpState,
     Side,
     Value,
+    replace,
 )
 from antiphon.plan.context import Planning
 from antiphon.represent import referenced

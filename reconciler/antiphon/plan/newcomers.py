@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import assert_never
 
 from antiphon.equivalence import EMPTY, Unmapped, Unresolved, from_json, kind_of
@@ -11,7 +10,20 @@ from antiphon.facts import ObsKey
 from antiphon.identity import link_id
 from antiphon.mapping import Assigned, CopyFrom, Derived, Entity, Kind, Uuid
 from antiphon.match import LOOSE, Ambiguous, Duplicate, Fresh, Join, Rekey, identify, is_loose
-from antiphon.model import Audit, Cause, ConflictKind, Link, LinkState, OpKind, OpState, RecordState, Rid, Side, Value
+from antiphon.model import (
+    Audit,
+    Cause,
+    ConflictKind,
+    Link,
+    LinkState,
+    OpKind,
+    OpState,
+    RecordState,
+    Rid,
+    Side,
+    Value,
+    replace,
+)
 from antiphon.plan.context import Planning, key_rid
 from antiphon.represent import as_type, referenced, represent
 from antiphon.settle import close_conflicts, park

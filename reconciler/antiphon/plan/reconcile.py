@@ -18,8 +18,6 @@ M merged into another id · – not there
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from antiphon.echoes import MAX_ATTEMPTS, REMNANT, observed
 from antiphon.equivalence import from_json
 from antiphon.facts import ObsKey
@@ -41,6 +39,7 @@ from antiphon.model import (
     Rid,
     Side,
     Value,
+    replace,
 )
 from antiphon.plan.context import MERGE_CHAIN, Planning
 from antiphon.plan.fields import merge_fields, side_changed

@@ -7,8 +7,9 @@ exit: `ended` leaves absences pending, `complete` proves them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from antiphon.equivalence import canonical_json, is_empty, make_rid
@@ -16,7 +17,7 @@ from antiphon.errors import PluginFailed
 from antiphon.identity import row_hash
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import ABSENCE, CURSOR, MEMBER, OBS
-from antiphon.model import Absence, Cursor, Instant, Observation, RecordState, Rid, Side, Value
+from antiphon.model import Absence, Cursor, Instant, Observation, RecordState, Rid, Side, Value, replace
 from antiphon.plan.guards import Tripped, check_read
 from antiphon.protocol import DELETED_AT, UUID
 from antiphon.singer.messages import Ignored, Message, Record, Schema, State
@@ -91,10 +92,10 @@ class Collector:
                 sum(ledger.store.count(OBS, "live", (side, stream.entity, s)) for s in PRESENT) if stream.full else 0
             )
             self._readings[stream.stream] = _Reading(stream, cursor, known, full=stream.full)
+        for reading in self._readings.values():
+            reading.cursor = replace(reading.cursor, read_started=self.started, read_ended=0)
         with ledger.transaction():
-            for reading in self._readings.values():
-                reading.cursor = replace(reading.cursor, read_started=self.started, read_ended=0)
-                ledger.put([reading.cursor])
+            ledger.put(reading.cursor for reading in self._readings.values())
 
     def feed(self, message: Message) -> None:
         """Take one message in. What it says is durable after the next `flush`."""
@@ -144,21 +145,19 @@ class Collector:
                     Absence(self._side, reading.stream.entity, rid, gone[rid].reads if rid in gone else 0, pending=True)
                     for rid in missing
                 )
-                cursor = replace(
+                reading.cursor = replace(
                     reading.cursor,
                     read_ended=self._clock(),
                     known=reading.known,
                     seen=len(reading.shown),
                     planned=False,
                     pending_full=reading.full,
+                    schema=_with_uuids(reading.cursor.schema or {}, reading.uuid, reading.not_uuid),
                 )
-                reading.cursor = replace(
-                    cursor, schema=_with_uuids(cursor.schema or {}, reading.uuid, reading.not_uuid)
-                )
-                self._ledger.put([reading.cursor])
                 entity = reading.stream.entity
                 seen, changed = len(reading.shown), self._changed.get(entity, 0)
                 found.append(Counts(entity, seen, changed, len(missing), reading.unreadable))
+            self._ledger.put(reading.cursor for reading in self._readings.values())
         return found
 
     def _declare(self, schema: Schema) -> None:
@@ -371,9 +370,13 @@ def _accepted(shape: Mapping[str, Any]) -> frozenset[type]:
     if declared is None:
         variants = [_accepted(v) for key in ("anyOf", "oneOf") for v in shape.get(key, ())]
         return frozenset().union(*variants) if variants and all(variants) else frozenset()
-    names = declared if isinstance(declared, list) else [declared]
-    found: frozenset[type] = frozenset().union(*(_JSON_TYPES.get(name, frozenset()) for name in names))
+    found = _types_of(tuple(declared) if isinstance(declared, list) else (declared,))
     return found | {str} if shape.get("format") == "singer.decimal" else found
+
+
+@cache
+def _types_of(names: tuple[str, ...]) -> frozenset[type]:
+    return frozenset().union(*(_JSON_TYPES.get(name, frozenset()) for name in names))
 
 
 def _with_uuids(columns: Mapping[str, Any], uuid: set[str], not_uuid: set[str]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from antiphon.equivalence import canonical_json
@@ -12,7 +11,7 @@ from antiphon.errors import ConfigError, PluginFailed
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import OUTBOX, RECEIPT_FILE
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import Op, OpState, Receipt, ReceiptFile, Side
+from antiphon.model import Op, OpState, Receipt, ReceiptFile, Side, replace
 from antiphon.protocol import Bookmark, ReceiptLine, parse_receipt
 from antiphon.receipts import delivered, receipt
 from antiphon.settle import Moment, reject

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ from antiphon.equivalence import from_json
 from antiphon.errors import ConfigError
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import CONFLICT, MEMBER
-from antiphon.model import Conflict, ConflictKind, ConflictState, Side
+from antiphon.model import Conflict, ConflictKind, ConflictState, Side, replace
 
 _BY_SIDE = frozenset(
     {ConflictKind.FIELD, ConflictKind.JOIN, ConflictKind.DIVERGED, ConflictKind.DELETE, ConflictKind.DELETE_UPDATE}

@@ -8,7 +8,7 @@ SCHEMA empties the rest. Deletions are rows with `_sdc_deleted_at`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from antiphon.ledger import Ledger
 from antiphon.ledger.tables import LINK, MEMBER, OBS
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import Instant, Member, Op, OpKind, OpState, Side, Value
+from antiphon.model import Instant, Member, Op, OpKind, OpState, Side, Value, replace
 from antiphon.plan import parents_first
 from antiphon.plan.context import key_rid
 from antiphon.plan.order import in_order

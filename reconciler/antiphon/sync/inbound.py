@@ -32,10 +32,14 @@ def read_sides(
     clock: Callable[[], Instant],
     *,
     accept_empty: frozenset[Side],
-    progress: Callable[[str], None],
+    progress: Callable[[Callable[[], str]], None],
 ) -> dict[Side, list[Counts]]:
     """Collect every source to its end. Raises `PluginFailed` if a tap failed; what it showed before is kept."""
     collectors = {s.side: Collector(ledger, s.side, s.streams, clock, tap=s.tap.name) for s in sources}
+
+    def taken() -> str:
+        return ", ".join(f"{side} {c.taken:,}" for side, c in sorted(collectors.items())) + " records read"
+
     counts: dict[Side, list[Counts]] = {}
     failed: list[str] = []
     words = ""
@@ -55,7 +59,7 @@ def read_sides(
             elif found is not None:
                 for message in found:
                     collector.feed(message)
-                progress(", ".join(f"{side} {c.taken:,}" for side, c in sorted(collectors.items())) + " records read")
+                progress(taken)
     if failed:
         raise PluginFailed(
             f"{' and '.join(failed)}; nothing was planned or written", hint=words or "mend the tap, then run again"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from antiphon.equivalence import canonical_json
 from antiphon.identity import short_id
@@ -11,7 +10,7 @@ from antiphon.ledger import Ledger
 from antiphon.ledger.tables import CURSOR, MATCH_KEY, OBS
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.match import match_keys
-from antiphon.model import MatchKey, Observation, RecordState, Side
+from antiphon.model import MatchKey, Observation, RecordState, Side, replace
 from antiphon.plan import Plan, make_plan
 from antiphon.settle import Moment
 
@@ -100,8 +99,6 @@ def adopt(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> None:
     """Store a plan: from here on its operations are in the outbox."""
     with ledger.transaction():
         ledger.apply(plan.rows, dropped_bases=plan.dropped_bases, touch=plan.touch, untouch=plan.untouch)
-        for side in mapping.sides:
-            for entity in mapping.entities:
-                cursor = ledger.get(CURSOR, side, entity)
-                if cursor is not None and cursor.read_ended and not cursor.planned:
-                    ledger.put([replace(cursor, planned=True)])
+        streams = [(side, entity) for side in mapping.sides for entity in mapping.entities]
+        cursors = ledger.store.get(CURSOR, streams).values()
+        ledger.put(replace(cursor, planned=True) for cursor in cursors if cursor.read_ended and not cursor.planned)

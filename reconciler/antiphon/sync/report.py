@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TextIO
@@ -35,13 +36,16 @@ class Reporter:
         """Something that a user must know."""
         self._write("warning", event, message, facts)
 
-    def progress(self, text: str) -> None:
-        """Long work goes on: a line on a terminal that the next one replaces, at most five times a second."""
+    def progress(self, text: Callable[[], str]) -> None:
+        """Long work goes on: a line on a terminal that the next one replaces, at most five times a second.
+
+        `text` makes the line; it is called only if the line is shown.
+        """
         if not self.human or self.quiet or not self.stream.isatty() or time.monotonic() - self._drawn < _REDRAW:
             return
         self._drawn = time.monotonic()
         self._open = True
-        print(f"\r\x1b[K{text}", end="", file=self.stream, flush=True)
+        print(f"\r\x1b[K{text()}", end="", file=self.stream, flush=True)
 
     def plugin(self, name: str, line: str) -> None:
         """A line that a plugin wrote to its standard error."""
