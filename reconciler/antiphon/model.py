@@ -282,7 +282,11 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """One value that was replaced, and why. `seq` orders the rows; the ledger gives it."""
+    """One value that was replaced, and why. The ledger gives the row its place, and its link in the chain.
+
+    `seq` orders the rows. `old_digest` and `new_digest` are keyed hashes of the values; `chain` is one of the row and
+    of the row before it (`ledger.chain`). The hashes stay when the values are erased.
+    """
 
     lid: str
     side: Side
@@ -294,6 +298,9 @@ class Audit:
     run_id: str
     at: Instant
     seq: int = 0
+    old_digest: str = ""
+    new_digest: str = ""
+    chain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +388,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """The ledger itself: one sync. `epoch` fences runners off; `seq` numbers what was emitted."""
+    """The ledger itself: one sync. `epoch` fences runners off; `seq` numbers what was emitted.
+
+    `secret` is the key of the ledger's hashes; `audit_seq` and `audit_head` are the last audit row's place and chain.
+    """
 
     id: str
     name: str
@@ -393,8 +403,22 @@ class Instance:
     holder: str = ""
     seq: int = 0
     audit_seq: int = 0
+    audit_head: str = ""
+    secret: str = ""
     deletes_blocked: str = ""  # why no delete may be planned; empty: they may
     blocked_at: Instant = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A keyed hash of a record's id, or of a value it was matched by, after its values were erased everywhere.
+
+    What bears the hash is not taken in again.
+    """
+
+    digest: str
+    lid: str
+    at: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,6 +454,7 @@ Row: TypeAlias = (
     | Tombstone
     | Run
     | Instance
+    | Erasure
     | Fingerprint
     | ReceiptFile
 )

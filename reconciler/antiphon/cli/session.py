@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from uuid import uuid4
 
 from antiphon.config import SyncConfig, load
@@ -110,7 +111,7 @@ def _ledger(config: SyncConfig, *, make: bool = True) -> Iterator[Ledger]:
 def _opened(store: SqlStore, config: SyncConfig) -> Iterator[Ledger]:
     try:
         ledger = Ledger(store)
-        ledger.create(ledger_id=uuid4().hex, name=config.name, now=our_clock())
+        ledger.create(ledger_id=uuid4().hex, name=config.name, now=our_clock(), secret=token_hex(32))
         yield ledger
     finally:
         store.close()

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from antiphon.errors import LedgerBusy, LedgerError
 from antiphon.facts import ObsKey, Workspace
+from antiphon.ledger.chain import chained
 from antiphon.ledger.facts import LedgerFacts, find_touched
 from antiphon.ledger.store import Store
 from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, MEMBER, OBS, OUTBOX, TABLE_OF, Table
@@ -28,11 +29,14 @@ class Ledger:
 
     # ---- the instance
 
-    def create(self, *, ledger_id: str, name: str, now: Instant) -> Instance:
-        """Begin a ledger, or find the one that is there. Raises `LedgerError` if it is of another sync."""
+    def create(self, *, ledger_id: str, name: str, now: Instant, secret: str = "") -> Instance:
+        """Begin a ledger, or find the one that is there. `secret` is the key of its hashes: up to 64 bytes as hex.
+
+        Raises `LedgerError` if it is of another sync.
+        """
         found = next(iter(self.store.scan(INSTANCE)), None)
         if found is None:
-            found = Instance(ledger_id, name, now)
+            found = Instance(ledger_id, name, now, secret=secret)
             with self.store.transaction():
                 self.store.put(INSTANCE, [found])
         if found.name != name:
@@ -93,17 +97,16 @@ class Ledger:
     # ---- writing
 
     def put(self, rows: Iterable[Row]) -> None:
-        """Store rows of any tables, inside a transaction. Audit rows are numbered; ids are freed before taken."""
+        """Store rows of any tables, inside a transaction. Audit rows are chained; ids are freed before taken."""
         by_table: dict[str, list[Row]] = {}
         for row in rows:
             by_table.setdefault(TABLE_OF[type(row)].name, []).append(row)
         audits = by_table.pop(AUDIT.name, [])
         if audits:
-            first = self.instance.audit_seq
-            numbered: list[Audit] = [
-                replace(row, seq=first + n) for n, row in enumerate(audits, 1) if isinstance(row, Audit)
-            ]
-            self.update_instance(audit_seq=first + len(numbered))
+            instance = self.instance
+            fresh = [row for row in audits if isinstance(row, Audit)]
+            numbered = chained(fresh, instance.secret, instance.audit_seq, instance.audit_head)
+            self.update_instance(audit_seq=numbered[-1].seq, audit_head=numbered[-1].chain)
             self.store.put(AUDIT, numbered)
         for group in by_table.values():
             table = TABLE_OF[type(group[0])]

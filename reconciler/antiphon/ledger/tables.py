@@ -84,6 +84,7 @@ MATCH_KEY = Table(
 TOMBSTONE = Table("tombstone", model.Tombstone, ("side", "entity", "rid"))
 RUN = Table("run", model.Run, ("run_id",))
 INSTANCE = Table("instance", model.Instance, ("id",))
+ERASURE = Table("erasure", model.Erasure, ("digest",))
 FINGERPRINT = Table("fingerprint", model.Fingerprint, ("side",))
 RECEIPT_FILE = Table("receipt_file", model.ReceiptFile, ("path",))
 
@@ -102,6 +103,7 @@ TABLES: tuple[Table[Any], ...] = (
     TOMBSTONE,
     RUN,
     INSTANCE,
+    ERASURE,
     FINGERPRINT,
     RECEIPT_FILE,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from antiphon.ledger import Ledger, LedgerFacts
+from antiphon.ledger.chain import Checked, check_chain
 from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER, OBS
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
@@ -20,8 +21,9 @@ _PAGE = 2000
 
 @dataclass(slots=True)
 class Verified:
-    """The result: linked records that agree, fields that differ, and what waits."""
+    """The result: linked records that agree, fields that differ, what waits, and whether the audit is whole."""
 
+    audit: Checked
     agreed: int = 0
     differing: list[str] = field(default_factory=list)
     waiting: int = 0
@@ -30,8 +32,8 @@ class Verified:
 
     @property
     def clean(self) -> bool:
-        """Nothing differs that no one knows of, and nothing waits to be written."""
-        return not self.differing and not self.waiting
+        """Nothing differs that no one knows of, nothing waits to be written, and the audit is as it was written."""
+        return not self.differing and not self.waiting and not self.audit.faults
 
     def text(self) -> str:
         """For people."""
@@ -43,6 +45,11 @@ class Verified:
             f"{self.waiting} writes are waiting, {self.conflicts} conflicts wait for a person, "
             f"{self.parked} links are parked"
         )
+        faults = self.audit.faults
+        lines.append(f"the audit's {self.audit.rows} rows are {'not ' if faults else ''}as they were written")
+        lines += [f"  {fault}" for fault in faults[:_EXAMPLES]]
+        if len(faults) > _EXAMPLES:
+            lines.append(f"  and {len(faults) - _EXAMPLES} more (--json shows all)")
         return "\n".join(lines)
 
     def facts(self) -> dict[str, Any]:
@@ -53,13 +60,14 @@ class Verified:
             "waiting": self.waiting,
             "conflicts": self.conflicts,
             "parked": self.parked,
+            "audit": {"rows": self.audit.rows, "head": self.audit.head, "faults": list(self.audit.faults)},
             "clean": self.clean,
         }
 
 
 def verify(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> Verified:
     """Compare what both sides last showed. `plan` is what follows now: its operations are differences that wait."""
-    found = Verified(waiting=waiting_writes(ledger, mapping, plan))
+    found = Verified(check_chain(ledger.store), waiting=waiting_writes(ledger, mapping, plan))
     contested = {
         (c.lid, c.field)
         for c in ledger.store.find(CONFLICT, "state", [(ConflictState.OPEN,), (ConflictState.RESOLVED,)])

@@ -32,6 +32,9 @@ def upgrade() -> None:
         sa.Column("run_id", TEXT, nullable=False),
         sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("old_digest", TEXT, nullable=False),
+        sa.Column("new_digest", TEXT, nullable=False),
+        sa.Column("chain", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index("audit_lid", "audit", ["lid"])
@@ -85,6 +88,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("side", "entity"),
     )
     op.create_table(
+        "erasure",
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("lid", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    op.create_table(
         "fingerprint",
         sa.Column("side", TEXT, nullable=False),
         sa.Column("account", TEXT, nullable=False),
@@ -103,6 +113,8 @@ def upgrade() -> None:
         sa.Column("holder", TEXT, nullable=False),
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("audit_seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("audit_head", TEXT, nullable=False),
+        sa.Column("secret", TEXT, nullable=False),
         sa.Column("deletes_blocked", TEXT, nullable=False),
         sa.Column("blocked_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("id"),
