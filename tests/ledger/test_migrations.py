@@ -103,7 +103,7 @@ def test_migrations_and_row_classes_make_the_same_tables(url: str, name: str, tm
     ):
         migrated.found()
         versions.migrate(migrated.connection, REVISION)
-        assert shape(migrated) == shape(derived._database)
+        assert shape(migrated) == shape(derived.database)
         assert versions.revision_of(migrated) == REVISION
 
 
@@ -129,7 +129,7 @@ def test_an_older_ledger_is_saved_and_migrated(url: str, name: str, newer: Path,
 def test_a_migration_that_fails_leaves_the_ledger_as_it_was(url: str, name: str, newer: Path, tmp_path: Path) -> None:
     with older(), closing(open_store(url, name=name)) as store:
         put(store, LINK, link("l1"))
-        before = shape(store._database)
+        before = shape(store.database)
     newer.write_text(FAILS_HALF_WAY, encoding="utf-8")
     for _ in range(2):
         with pytest.raises(ValueError, match="half-way"):

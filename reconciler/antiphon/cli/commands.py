@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from antiphon.cli.backups import backup, restore
 from antiphon.cli.conflicts import conflicts
 from antiphon.cli.demo import demo
 from antiphon.cli.lint import lint
@@ -35,6 +36,8 @@ for _command in (
     verify,
     collect,
     conflicts,
+    backup,
+    restore,
     demo,
 ):
     antiphon.add_command(_command)

@@ -57,7 +57,7 @@ def apply(options: Options, file: Path | None, accept_empty: tuple[str, ...], pa
     """
     config = read_config(options.config)
     reviewed = load_plan(_text_of(file), str(file)) if file is not None else None
-    with working(config, "apply", options.report, accept_empty=accept_empty, patience=patience) as runner:
+    with working(config, "apply", options.report, accept_empty=accept_empty, patience=patience, backup=True) as runner:
         if reviewed is not None and reviewed.ledger != runner.ledger.instance.id:
             raise ConfigError(
                 f"{file} was made from another ledger", hint="make the plan anew: `antiphon plan --out FILE`"
@@ -89,7 +89,9 @@ def sync(
 ) -> int:
     """Read both sides, settle what both changed, and write to each only what it lacks."""
     config = read_config(options.config)
-    with working(config, "sync", options.report, accept_empty=accept_empty, patience=patience, wait=wait) as runner:
+    with working(
+        config, "sync", options.report, accept_empty=accept_empty, patience=patience, wait=wait, backup=True
+    ) as runner:
         if accept_scope:
             runner.accept_scope()
         _read(runner, full=full)

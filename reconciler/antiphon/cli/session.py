@@ -11,8 +11,9 @@ from secrets import token_hex
 from uuid import uuid4
 
 from antiphon.config import SyncConfig, load
-from antiphon.errors import ConfigError, LedgerOutdated
+from antiphon.errors import ConfigError, LedgerError, LedgerOutdated
 from antiphon.ledger import Ledger, advisory
+from antiphon.ledger.backup import save_run
 from antiphon.ledger.lease import hold
 from antiphon.ledger.postgres import schema_of
 from antiphon.ledger.sql import SqlStore, open_store
@@ -35,7 +36,7 @@ def reading(config: SyncConfig) -> Iterator[Ledger]:
     try:
         store = open_store(config.ledger, name=config.name, make=False)
     except LedgerOutdated:
-        with _alone(config, "migration of the ledger", 0.0), _ledger(config, make=False):
+        with alone(config, "migration of the ledger"), _ledger(config, make=False):
             pass
         store = open_store(config.ledger, name=config.name, make=False)
     with _opened(store, config) as ledger:
@@ -51,8 +52,12 @@ def working(
     accept_empty: tuple[Side, ...] = (),
     wait: float = 0.0,
     patience: float = 900.0,
+    backup: bool = False,
 ) -> Iterator[Runner]:
-    """A runner that has the ledger to itself. Raises `LedgerBusy` if another run has it."""
+    """A runner that has the ledger to itself; `backup` keeps the ledger as it is before, if that is cheap.
+
+    Raises `LedgerBusy` if another run has it.
+    """
     unknown = [side for side in accept_empty if side not in config.sides]
     if unknown:
         raise ConfigError(
@@ -60,12 +65,23 @@ def working(
             hint=f"the sides are {' and '.join(config.side_names)}",
         )
     with (
-        _alone(config, command, wait) as lock,
+        alone(config, command, wait) as lock,
         _ledger(config) as ledger,
         workshop(_home(config), config.name, report.plugin, fds=(lock,), patience=patience) as shop,
     ):
         ledger.acquire(advisory.name_of_runner(command, os.getpid()))
-        yield Runner(config, ledger, shop, report, frozenset(accept_empty))
+        runner = Runner(config, ledger, shop, report, frozenset(accept_empty))
+        if backup:
+            _keep_backup(config, ledger, runner)
+        yield runner
+
+
+def _keep_backup(config: SyncConfig, ledger: Ledger, runner: Runner) -> None:
+    try:
+        if isinstance(ledger.store, SqlStore):
+            save_run(ledger.store.database, backups_folder(config), runner.run_id, our_clock())
+    except LedgerError as error:  # the run itself harms nothing
+        runner.report.warn("backup", f"{error.message}; the run goes on without one")
 
 
 def ledger_path(config: SyncConfig) -> Path:
@@ -82,7 +98,7 @@ def _home(config: SyncConfig) -> Path:
 
 
 @contextmanager
-def _alone(config: SyncConfig, command: str, wait: float) -> Iterator[int]:
+def alone(config: SyncConfig, command: str, wait: float = 0.0) -> Iterator[int]:
     """The lock of the ledger's file, and for a ledger on a server its lease as well; see `ledger.advisory`."""
     until = time.monotonic() + wait
     with hold(ledger_path(config), wait=wait, who=f"antiphon {command}") as lock:

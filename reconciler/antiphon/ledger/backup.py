@@ -21,6 +21,12 @@ from antiphon.ledger.columns import with_null_character, without_null_character
 from antiphon.ledger.database import Database
 from antiphon.ledger.tables import REVISION
 from antiphon.ledger.versions import found, migrate
+from antiphon.model import Instant
+
+KEPT = 3
+"""So many backups of runs are kept."""
+CHEAP = 32 * 1024 * 1024
+"""Up to this size, in bytes, a ledger's file is copied at the start of each run that may write: a tenth of a second."""
 
 _PAGE = 5000  # rows in memory at a time
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -52,6 +58,20 @@ def save(database: Database, file: Path, revision: str) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def save_run(database: Database, folder: Path, run_id: str, now: Instant) -> bool:
+    """Keep the ledger as it is before a run, if that is cheap; false if it is not. Raises as `save`.
+
+    A ledger on a server is left to the server's own backups.
+    """
+    place = Path(database.place)
+    if database.schema is not None or not place.is_file() or place.stat().st_size > CHEAP:
+        return False
+    save(database, folder / f"run-{now:016d}-{run_id}.db", REVISION)
+    for old in sorted(folder.glob("run-*.db"))[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return True
 
 
 def _copy_file(database: Database, part: Path) -> None:

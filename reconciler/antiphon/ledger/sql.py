@@ -31,7 +31,7 @@ class SqlStore:
     """`Store` over one connection in autocommit mode, for the thread that made it by `open_store`."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         dialect = database.connection.dialect
         self._driver = (
             database.connection.connection
@@ -49,7 +49,7 @@ class SqlStore:
             raise RuntimeError("transactions are not nested")
         self._writing = True
         try:
-            self._run(self._database.begin)
+            self._run(self.database.begin)
             yield
             self._run("COMMIT")
         except BaseException:
@@ -98,7 +98,7 @@ class SqlStore:
         for start in range(0, len(rows), PAGE):
             self._write(statements.put, [statements.codec.encode(row) for row in rows[start : start + PAGE]])
         self._written[table.name] += len(rows)
-        if self._database.analyses and self._written[table.name] > max(_FEW, 2 * self._counted[table.name]):
+        if self.database.analyses and self._written[table.name] > max(_FEW, 2 * self._counted[table.name]):
             self._run(f"ANALYZE {table.name}")
             self._counted[table.name] = self._written[table.name]
 
@@ -110,7 +110,7 @@ class SqlStore:
 
     def close(self) -> None:
         """As `Store.close`."""
-        self._database.close()
+        self.database.close()
 
     def _of(self, table: Table[R]) -> Statements[R]:
         return self._statements[table.name]
@@ -124,7 +124,7 @@ class SqlStore:
             return statements.codec.decode(row)
         except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
             raise LedgerError(
-                f"the ledger {self._database.place} holds a row of {statements.name!r} that cannot be read: {error}",
+                f"the ledger {self.database.place} holds a row of {statements.name!r} that cannot be read: {error}",
                 hint="restore the last backup; the file is left as it is",
             ) from error
 
@@ -134,21 +134,21 @@ class SqlStore:
         try:
             self._driver.cursor().executemany(text, parameters)
         except self._error as error:
-            raise self._database.explain(error) from error
+            raise self.database.explain(error) from error
 
     def _rows(self, text: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         cursor = self._run(text, parameters)
         try:
             return list(cursor.fetchall())
         except self._error as error:
-            raise self._database.explain(error) from error
+            raise self.database.explain(error) from error
 
     def _run(self, text: str, parameters: tuple[Any, ...] = ()) -> DBAPICursor:
         try:
             cursor = self._driver.cursor()
             cursor.execute(text, parameters)
         except self._error as error:
-            raise self._database.explain(error) from error
+            raise self.database.explain(error) from error
         return cursor
 
 

@@ -16,7 +16,7 @@ from antiphon.ledger.statements import METADATA
 from antiphon.ledger.tables import INSTANCE, REVISION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_VERSION = sa.Table(  # as Alembic makes it
+VERSION = sa.Table(  # as Alembic makes it
     "alembic_version",
     sa.MetaData(),
     sa.Column("version_num", sa.String(32), nullable=False),
@@ -34,8 +34,8 @@ def revision_of(database: Database) -> str | None:
     names = set(inspector.get_table_names(schema))
     if not names:
         return None
-    stamped = {INSTANCE.name, _VERSION.name} <= names
-    revision = connection.execute(sa.select(_VERSION.c.version_num)).scalar() if stamped else None
+    stamped = {INSTANCE.name, VERSION.name} <= names
+    revision = connection.execute(sa.select(VERSION.c.version_num)).scalar() if stamped else None
     if revision is None or not revision.isdecimal():
         raise LedgerError(f"{place} is a database, but not a ledger of Antiphon", hint=database.foreign)
     if revision > REVISION:
@@ -64,8 +64,8 @@ def _check(inspector: sa.Inspector, database: Database, names: set[str]) -> None
 def found(connection: sa.Connection) -> None:
     """Make the tables of a new ledger, inside a transaction."""
     METADATA.create_all(connection)
-    _VERSION.create(connection)
-    connection.execute(sa.insert(_VERSION).values(version_num=REVISION))
+    VERSION.create(connection)
+    connection.execute(sa.insert(VERSION).values(version_num=REVISION))
 
 
 def migrate(connection: sa.Connection, to: str) -> None:

@@ -16,6 +16,7 @@ from antiphon.config import EntityConfig, PluginConfig, Replication, StreamConfi
 from antiphon.config.lint import lint
 from antiphon.errors import ConfigError, GuardTripped, PluginFailed
 from antiphon.ledger import Ledger
+from antiphon.ledger.restore import RESTORED
 from antiphon.ledger.tables import CONFLICT, CURSOR, OUTBOX
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
@@ -202,7 +203,7 @@ class Runner:
         cursors = [
             self.ledger.get(CURSOR, side, entity) for side in self.config.side_names for entity in self.config.entities
         ]
-        if instance.deletes_blocked == AHEAD and all(
+        if instance.deletes_blocked in (AHEAD, RESTORED) and all(
             c is not None and c.full_at > instance.blocked_at for c in cursors
         ):
             with self.ledger.transaction():
