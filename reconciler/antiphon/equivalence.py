@@ -76,6 +76,18 @@ def make_rid(values: list[Value]) -> Rid:
     return canonical_json([int(v) if isinstance(v, float | Decimal) and v == int(v) else v for v in values])
 
 
+def typed_rids(text: str) -> list[Rid]:
+    """The ids that typed words may stand for: 42 is a number or a text, a JSON array is a composite key."""
+    if not text:
+        return []
+    found = [make_rid([text])]
+    try:
+        value = from_json(text)
+    except msgspec.DecodeError:
+        return found
+    return [*found, make_rid(value if isinstance(value, list) else [value])]
+
+
 def is_empty(value: Value | Missing) -> bool:
     """Null, the empty string and the empty list."""
     return value is None or value in ("", [])

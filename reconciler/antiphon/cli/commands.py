@@ -9,6 +9,7 @@ import click
 from antiphon.cli.backups import backup, restore
 from antiphon.cli.conflicts import conflicts
 from antiphon.cli.demo import demo
+from antiphon.cli.links import links
 from antiphon.cli.lint import lint
 from antiphon.cli.looking import status, why
 from antiphon.cli.options import COMMON
@@ -36,6 +37,7 @@ for _command in (
     verify,
     collect,
     conflicts,
+    links,
     backup,
     restore,
     demo,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from antiphon.cli.errors import CHANGES_WAIT, CONFLICTS_WAIT
+from antiphon.cli.files import read_text, write_text
 from antiphon.cli.options import Options, accept_empty, common, patience
 from antiphon.cli.output import show
 from antiphon.cli.session import read_config, working
@@ -38,7 +39,7 @@ def plan(options: Options, out: Path | None, accept_empty: tuple[str, ...], pati
         mapping, proposed = runner.propose()
         text, facts = plan_text(proposed, runner.ledger, mapping), plan_dict(proposed, runner.ledger, mapping)
         if out is not None:
-            _save(out, dump_plan(proposed, mapping, runner.ledger.instance.id, our_clock()))
+            write_text(str(out), dump_plan(proposed, mapping, runner.ledger.instance.id, our_clock()))
         waiting = waiting_writes(runner.ledger, mapping, proposed)
     show(options.as_json, text, facts)
     return CHANGES_WAIT if exit_code and waiting else 0
@@ -56,7 +57,9 @@ def apply(options: Options, file: Path | None, accept_empty: tuple[str, ...], pa
     What changed since the review is dropped and listed.
     """
     config = read_config(options.config)
-    reviewed = load_plan(_text_of(file), str(file)) if file is not None else None
+    reviewed = (
+        load_plan(read_text(str(file), "make one: `antiphon plan --out FILE`"), str(file)) if file is not None else None
+    )
     with working(config, "apply", options.report, accept_empty=accept_empty, patience=patience, backup=True) as runner:
         if reviewed is not None and reviewed.ledger != runner.ledger.instance.id:
             raise ConfigError(
@@ -158,21 +161,3 @@ def _write(
     waiting: Any = runner.waiting()
     refused = any(each.refused for each in written)
     return CONFLICTS_WAIT if strict and (waiting or refused) else 0
-
-
-def _save(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"the plan cannot be written to {file}: {error.strerror}", hint="name a file in a folder that is there"
-        ) from error
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"the plan {file} cannot be read: {error.strerror}", hint="make one: `antiphon plan --out FILE`"
-        ) from error

@@ -58,6 +58,7 @@ def settle_newcomers(p: Planning, entity: Entity, keys: Iterable[ObsKey]) -> Non
                     c for c in candidates if is_loose(p.ws, c) and c not in p.ws.untouch and p.ws.holder(c) is None
                 )
                 others = [f"{side} {rid}" for side, _, rid in candidates]
+                close_conflicts(p.ws, link.lid, kinds=LOOSE - {ConflictKind.AMBIGUOUS})
                 park(
                     p.ws,
                     link,
@@ -264,6 +265,7 @@ def _duplicate(p: Planning, entity: Entity, key: ObsKey, lid: str, rule: int) ->
         return
     link = link_for(p, entity, key)
     held = ", ".join(f"{side} {rid}" for side, rid in sorted(p.ws.members(lid).items()))
+    close_conflicts(p.ws, link.lid, kinds=LOOSE - {ConflictKind.DUPLICATE})
     park(
         p.ws,
         link,

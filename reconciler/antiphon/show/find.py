@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from antiphon.equivalence import from_json, make_rid
+from antiphon.equivalence import from_json, typed_rids
 from antiphon.errors import ConfigError
 from antiphon.facts import ObsKey
 from antiphon.ledger import Ledger
@@ -16,7 +16,7 @@ from antiphon.ledger.tables import LINK, MATCH_KEY, MEMBER, OBS, TOMBSTONE
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.match import match_keys
-from antiphon.model import Rid, Value
+from antiphon.model import Value
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,7 +57,7 @@ class _Search:
             first, _, rest = rest.partition(":")
         if first not in self.mapping.sides or not rest:
             return
-        ids = list(_ids(rest))
+        ids = typed_rids(rest)
         for entity in entities:
             self.tried.append(f"an id of {entity} on {first}")
             for rid in ids:
@@ -112,16 +112,6 @@ def find_record(ledger: Ledger, mapping: SyncMapping, typed: str) -> list[Hit]:
         f"no record is found for {typed!r}; tried: {tried}",
         hint="name a record by `side:id`, by `entity:side:id`, by a value it is matched by, or by its link's id",
     )
-
-
-def _ids(text: str) -> Iterator[Rid]:
-    """The ids that the words may stand for: 42 may be a number or a text."""
-    yield make_rid([text])
-    try:
-        value = from_json(text)
-    except msgspec.DecodeError:
-        return
-    yield make_rid(value if isinstance(value, list) else [value])
 
 
 def _values(text: str, count: int) -> Iterator[list[Value]]:

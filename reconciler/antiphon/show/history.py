@@ -20,6 +20,7 @@ from antiphon.model import (
     ConflictState,
     Instant,
     Link,
+    LinkState,
     Observation,
     Op,
     OpKind,
@@ -33,6 +34,7 @@ from antiphon.show.records import Records
 from antiphon.show.text import listed
 from antiphon.show.times import span
 from antiphon.show.values import change, in_words
+from antiphon.sync.links import BY_HAND
 
 _LONG = 40
 
@@ -139,7 +141,9 @@ class History:
             return
         ids = " and ".join(self.records.id(key) for key in self.keys.values())
         created = next((op.side for op in self.ops if op.kind is OpKind.CREATE), None)
-        if link.match_rule:
+        if link.match_rule == BY_HAND:
+            text = f"A person said that {ids} are the same."
+        elif link.match_rule:
             text = f"{ids} were linked: they have the same {link.match_rule}."
         elif created is not None:
             source = self.records.mapping.other(created)
@@ -149,7 +153,8 @@ class History:
         yield Event(link.created, "linked", text)
         if link.closed is not None:
             why = self.said(link.closed_reason)
-            yield Event(link.closed, "closed", f"The link was closed{f': {why}' if why else ''}.")
+            what = "A person took the link apart" if link.state is LinkState.DETACHED else "The link was closed"
+            yield Event(link.closed, "closed", f"{what}{f': {why}' if why else ''}.")
 
     def _changes(self, only: Field | None) -> Iterator[Event]:
         """When each side's last changes happened, by our own clock; those of one interval in one sentence."""
