@@ -11,7 +11,10 @@ from antiphon.errors import ConfigError
 from antiphon.sheet import Form, SheetRow, form_of, load
 
 FORMAT = click.option(
-    "--format", "form", type=click.Choice(list(Form)), help="The form of the rows.  [default: as the file's name says]"
+    "--format",
+    "form",
+    type=click.Choice([form.value for form in Form]),
+    help="The form of the rows.  [default: as the file's name says]",
 )
 
 

@@ -25,7 +25,7 @@ _FILTERS = (
         "--state",
         "states",
         multiple=True,
-        type=click.Choice(list(LinkState)),
+        type=click.Choice([state.value for state in LinkState]),
         help="Those in this state.  [default: all that are not closed]",
     ),
     click.option("--record", "records", multiple=True, metavar="RECORD", help="Those of this record."),
