@@ -8,6 +8,7 @@
 | 2026-11-20T10:00:00+01:00     | an instant, to the microsecond; without a zone, in the side's time zone      |
 | 2026-11-20                    | a date; also the midnight instant that stands for it                         |
 | text                          | itself, after the field's `normalize` steps                                  |
+| what `transform:` is for      | what it becomes on its way                                                   |
 | a reference                   | the link of the record it names                                              |
 | a picklist value              | its name in `values:`                                                        |
 | a `set`                       | its members, without order                                                   |
@@ -30,6 +31,7 @@ import phonenumbers
 
 from antiphon.mapping import Field, Kind, SetUnion
 from antiphon.model import Missing, Rid, Side, Value
+from antiphon.transforms import Untransformable, transformed
 
 Canonical: TypeAlias = tuple[Any, ...]
 EMPTY: Canonical = ("empty",)
@@ -56,9 +58,10 @@ class Unresolved:
 
 @dataclass(frozen=True, slots=True)
 class Unmapped:
-    """A picklist value without a partner in `values:`."""
+    """A value that has no meaning on the other side: `why` it has none."""
 
     value: str
+    why: str = "which `values:` does not name"
 
 
 def canonical_json(value: Any) -> str:  # a JSON value of any shape
@@ -99,6 +102,9 @@ def canon(
     """The canonical form of one side's value of `field`: equal exactly if the values mean the same."""
     if is_empty(value):
         return EMPTY
+    if field.transform:
+        arriving = sent(field, value, timezone) if field.direction and side == field.direction[0] else value
+        return arriving if isinstance(arriving, Unmapped) else _typed(field.kind, arriving, timezone)
     if field.references:
         rid = make_rid([value])
         lid = resolve(field.references, side, rid)
@@ -110,6 +116,12 @@ def canon(
             return min(unmapped, key=str)
         return ("set", *sorted(members, key=str)) if members else EMPTY
     return _scalar(field, side, value, timezone)
+
+
+def sent(field: Field, value: Value, timezone: str) -> Value | Unmapped:
+    """What the receiving side of a field with `transform:` is sent for a value of its source."""
+    made = transformed(field.transform, normalized(field, value), timezone)
+    return Unmapped(str(value), f"of which `{made.step}` makes nothing") if isinstance(made, Untransformable) else made
 
 
 def split(field: Field, value: Value) -> list[Value]:
@@ -156,6 +168,30 @@ def _number(value: float | Decimal | str) -> Decimal:
 def is_number(text: str) -> bool:
     """Whether a text writes a number as JSON and SQL do. Python also takes `1_0`, `NaN`, other alphabets' digits."""
     return _NUMBER.fullmatch(text) is not None
+
+
+def counted(value: Value) -> Decimal | None:
+    """A number, or a text that writes one, as a counter counts it; None if it is none that can be added exactly."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        return None
+    if isinstance(value, str):
+        value = value.strip()
+        if not is_number(value):
+            return None
+    number = _number(value)
+    return number if number.is_finite() and abs(number.adjusted()) < _LONGEST_COUNT else None
+
+
+def added(*numbers: Decimal) -> Decimal:
+    """Their exact sum."""
+    total = Decimal(0)
+    for number in numbers:
+        total = _EXACT.add(total, number)
+    return _number(total)
+
+
+_LONGEST_COUNT = 100
+"""Numbers of more digits than this would be long to add exactly: 1e999999 is short to write."""
 
 
 def _typed_text(kind: Kind, value: str, timezone: str) -> Canonical:

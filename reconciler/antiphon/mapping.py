@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from antiphon.model import OpKind, Side, Value
 
@@ -73,8 +74,29 @@ class OptOut:
     noes: tuple[Value, ...] = (False,)
 
 
-Policy: TypeAlias = Owner | Park | Latest | NonEmpty | SetUnion | Extreme | Ladder | OptOut
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What each side counted since they agreed is added up: base + (A − base) + (B − base)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Python:
+    """A user's function decides: `call` takes a `verdicts.Question` and gives a verdict. `code` tells its versions."""
+
+    name: str
+    call: Callable[[Any], object] = field(compare=False)
+    code: str = ""
+
+
+Policy: TypeAlias = Owner | Park | Latest | NonEmpty | SetUnion | Extreme | Ladder | OptOut | Counter | Python
 Initial: TypeAlias = Owner | Park | NonEmpty
+
+
+def word_of(policy: Policy) -> str:
+    """The policy's word in sync.yml."""
+    if isinstance(policy, Extreme):
+        return "max" if policy.greatest else "min"
+    return "set" if isinstance(policy, SetUnion) else type(policy).__name__.lower()
 
 
 class OnDelete(enum.StrEnum):
@@ -112,7 +134,11 @@ KeyRule: TypeAlias = Assigned | Uuid | CopyFrom | Derived
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One mapped field. `columns`: the column on each side. `references`: the entity its value names."""
+    """One mapped field. `columns`: the column on each side. `references`: the entity its value names.
+
+    A `direction` is (from, to). Then `transform` is what the value becomes on its way, and `keep_edits` says that edits
+    of the receiving side stay until the source changes again; else they are reverted.
+    """
 
     name: str
     columns: MappingOf[Side, str]
@@ -122,6 +148,8 @@ class Field:
     picklist: MappingOf[Side, MappingOf[str, str]] = field(default_factory=dict)
     separator: str = ""
     direction: tuple[Side, Side] | None = None
+    keep_edits: bool = False
+    transform: tuple[tuple[str, str], ...] = ()
     keep_empty: bool = False
     references: str | None = None
     group: str | None = None

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import TypeAlias
 
-from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, canon, is_empty, split
-from antiphon.mapping import Entity, Field, Park, SetUnion
+from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, added, canon, counted, is_empty, split
+from antiphon.mapping import Counter, Entity, Field, Park, SetUnion
 from antiphon.model import MISSING, ConflictKind, Instant, Missing, Side, Value
-from antiphon.policies import Combined, Contest, Undecided, Wins, decide
+from antiphon.policies import decide
 from antiphon.represent import MemberOf, represent
+from antiphon.verdicts import Combined, Contest, Undecided, Wins
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One value to write on `side`. `source` is what it came from there, `MISSING` if it was made of both values."""
+    """One value to write on `side`. `source` is what it came from there, `MISSING` if it was made of both values.
+
+    `adds`: of a counter, how much of the other side's counting it brings.
+    """
 
     field: str
     side: Side
@@ -45,6 +49,7 @@ class Write:
     source: Value | Missing
     reason: str
     loser: Value | Missing = MISSING
+    adds: Value | Missing = MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ def merge(
     obstacle = _obstacle(sides, readings, around)
     if obstacle is not None:
         return obstacle
-    differing = [r for r in readings if not _agreed(sides, r, around)]
+    differing = [r for r in readings if not _agreed(sides, r, around, decided=decision is not None)]
     adopt = {
         r.field.name: {side: _value(r, side) for side in sides}
         for r in readings
@@ -136,7 +141,8 @@ def merge(
     if verdict is None:
         return Adopt(adopt) if adopt else Still()
     if isinstance(verdict, Wins):
-        return Send(tuple(_writes(sides, verdict.side, differing, verdict.reason, around)), adopt)
+        counts = decision is None and around.entity.sides[_other(sides, verdict.side)].receipts
+        return Send(tuple(_writes(sides, verdict.side, differing, verdict.reason, around, counts=counts)), adopt)
     return Send(tuple(_combined(sides, differing[0], verdict, around)), adopt)
 
 
@@ -173,18 +179,23 @@ def _obstacle(sides: tuple[Side, Side], readings: list[Reading], around: Surroun
                 return Wait(f"{reading.field.name} names {form.entity} {form.rid} of {side}, which is not linked yet")
             if isinstance(form, Unmapped):
                 column = reading.field.columns[side]
-                return Hold(
-                    ConflictKind.UNMAPPED, f"{side} holds {form.value!r} in {column}, which `values:` does not name"
-                )
+                return Hold(ConflictKind.UNMAPPED, f"{side} holds {form.value!r} in {column}, {form.why}")
     return None
 
 
-def _agreed(sides: tuple[Side, Side], reading: Reading, around: Surroundings) -> bool:
-    """Nothing to settle here: the same on both sides, or nobody changed it, or one side cannot say."""
+def _agreed(sides: tuple[Side, Side], reading: Reading, around: Surroundings, *, decided: bool) -> bool:
+    """Nothing to settle here: the same on both sides, or nobody changed it, or one side cannot say.
+
+    Two counters that stand alike after both counted have still to be told of each other.
+    """
     if any(v is MISSING for v in reading.values.values()) and reading.base is None:
         return True
     if reading.base is not None and not any(has_changed(reading, side, around) for side in sides):
         return True
+    if isinstance(reading.field.policy, Counter) and reading.field.direction is None and not decided:
+        both = reading.base is not None and all(has_changed(reading, side, around) for side in sides)
+        if both and all(counted(_value(reading, side)) is not None for side in sides):
+            return False
     return around.agree(reading.field, sides, _value(reading, sides[0]), _value(reading, sides[1]))
 
 
@@ -196,7 +207,7 @@ def _verdict(
     around: Surroundings,
     decision: Decision | None,
 ) -> Wins | Combined | Hold | None:
-    """Who wins. None: nothing is written, since a one-way field's source has only an empty value to give."""
+    """Who wins. None: nothing is written, since a one-way field's source has nothing to give, or edits there stay."""
     a, b = sides
     lead = differing[0].field
     empty = {side: all(is_empty(_value(r, side)) for r in differing) for side in sides}
@@ -208,7 +219,9 @@ def _verdict(
     )
     if lead.direction is not None:
         source, target = lead.direction
-        return Wins(source, f"{lead.name} flows from {source} only") if full != target else None
+        if full == target or (lead.keep_edits and not joining and not changed[source]):
+            return None
+        return Wins(source, f"{lead.name} flows from {source} only")
     if decision is not None:
         if decision.take is not None:
             return Wins(decision.take, "decided by a person")
@@ -226,6 +239,7 @@ def _verdict(
         base=differing[0].base if single else None,
         changed_in=_intervals(sides, readings, around),
         forms=_forms(sides, differing[0], around) if single else {},
+        blind=frozenset(side for side in sides if not around.entity.sides[side].receipts),
     )
     verdict = decide(policy, lead, contest)
     if isinstance(verdict, Undecided):
@@ -268,11 +282,14 @@ def _writes(
     differing: list[Reading],
     reason: str,
     around: Surroundings,
+    *,
+    counts: bool,
 ) -> list[Write]:
-    loser_side = sides[1] if winner == sides[0] else sides[0]
+    loser_side = _other(sides, winner)
     writes = []
     for r in differing:
         value = _value(r, winner)
+        adds = _growth(r, winner, value) if counts else MISSING
         overwritten = r.values[loser_side]
         lost = r.base is None or has_changed(r, loser_side, around)
         writes.append(
@@ -283,14 +300,28 @@ def _writes(
                     r.field, winner, loser_side, value, around.entity.sides, around.resolve, around.member_of
                 ),
                 expect=overwritten if overwritten is not MISSING else (r.base or {}).get(loser_side, MISSING),
-                source=value,
+                source=value if isinstance(adds, Missing) else MISSING,
                 reason=reason,
+                adds=adds,
                 loser=overwritten
                 if lost and not (isinstance(overwritten, Missing) or (is_empty(overwritten) and r.base is None))
                 else MISSING,
             )
         )
     return writes
+
+
+def _other(sides: tuple[Side, Side], side: Side) -> Side:
+    return sides[1] if side == sides[0] else sides[0]
+
+
+def _growth(reading: Reading, side: Side, value: Value) -> Value | Missing:
+    """How much a counter's side counted since the sides agreed; `MISSING` where there is nothing to count from."""
+    if not isinstance(reading.field.policy, Counter) or reading.field.direction is not None or reading.base is None:
+        return MISSING
+    now, before = counted(value), counted(reading.base[side])
+    agreed = counted(reading.base[next(other for other in reading.base if other != side)])
+    return MISSING if now is None or before is None or agreed is None else added(now, -before)
 
 
 def _named(field: Field, value: Value) -> tuple[Value, ...]:
@@ -310,9 +341,13 @@ def _combined(sides: tuple[Side, Side], reading: Reading, verdict: Combined, aro
         now = reading.values[side]
         if isinstance(now, Missing) or not around.equal(reading.field, side, now, value):
             lost = has_changed(reading, side, around) and not isinstance(now, Missing)
-            other = sides[1] if side == sides[0] else sides[0]
-            there = reading.values[other]
-            held = not isinstance(there, Missing) and around.agree(reading.field, (side, other), value, there)
-            source = there if held else MISSING  # where both sides are written, none of it is agreed before both are
-            writes.append(Write(reading.field.name, side, value, now, source, verdict.reason, now if lost else MISSING))
+            there = reading.values[_other(sides, side)]
+            held = not isinstance(there, Missing) and around.agree(
+                reading.field, (side, _other(sides, side)), value, there
+            )
+            adds = verdict.adds.get(side, MISSING)
+            # where both sides are written, none of it is agreed before both are, unless what was added is known
+            source = there if held and isinstance(adds, Missing) else MISSING
+            loser = now if lost else MISSING
+            writes.append(Write(reading.field.name, side, value, now, source, verdict.reason, loser, adds))
     return writes

@@ -235,7 +235,8 @@ class Op:
     `patch` is what to write, in the target side's representation. `expect` is what we believe is there. `source` is
     what each value came from, in the other side's representation: it becomes that side's base. A field that is in
     `patch` but not in `source` leaves the base alone until both sides are seen to agree. `losers` are edits that
-    this write overwrites. `reasons` says, per field, why its value won.
+    this write overwrites. `adds` says, per counter, how much of the other side's counting it brings. `reasons` says,
+    per field, why its value won.
     """
 
     op_id: str
@@ -259,6 +260,7 @@ class Op:
     sent_at: Instant | None = None
     acked_at: Instant | None = None
     error: str = ""
+    adds: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

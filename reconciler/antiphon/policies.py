@@ -2,57 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field as attribute
-from typing import TypeAlias, assert_never
+from decimal import Decimal
+from typing import assert_never
 
-from antiphon.equivalence import EMPTY, Canonical, is_empty, normalized, split
-from antiphon.mapping import Extreme, Field, Ladder, Latest, NonEmpty, OptOut, Owner, Park, Policy, SetUnion
-from antiphon.model import Instant, Side, Value
-
-
-@dataclass(frozen=True, slots=True)
-class Contest:
-    """The sides hold different values. `base`: None where they never agreed. `changed_in`: as `Observation.dirty`.
-
-    `forms` are the values' canonical forms; there are none for a group.
-    """
-
-    sides: tuple[Side, Side]
-    values: Mapping[Side, Value]
-    base: Mapping[Side, Value] | None
-    changed_in: Mapping[Side, tuple[Instant, Instant]]
-    forms: Mapping[Side, Canonical] = attribute(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Wins:
-    """One side's value goes to the other."""
-
-    side: Side
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Combined:
-    """A value made of both goes to both: the members of a multi-select, by their names in the picklist."""
-
-    members: tuple[Value, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Undecided:
-    """A person must look."""
-
-    reason: str
-
+from antiphon.equivalence import EMPTY, Canonical, added, counted, is_empty, normalized, split
+from antiphon.hooks import ask
+from antiphon.mapping import (
+    Counter,
+    Extreme,
+    Field,
+    Ladder,
+    Latest,
+    NonEmpty,
+    OptOut,
+    Owner,
+    Park,
+    Policy,
+    Python,
+    SetUnion,
+)
+from antiphon.model import Side, Value
+from antiphon.verdicts import Combined, Contest, Undecided, Verdict, Wins
 
 _ORDERED = {"number", "date", "moment", "text"}
 _FALSE = {"false", "f", "no", "n", "0", "off"}
-
-Verdict: TypeAlias = Wins | Combined | Undecided
 
 
 def decide(policy: Policy, field: Field, contest: Contest) -> Verdict:
@@ -74,6 +47,10 @@ def decide(policy: Policy, field: Field, contest: Contest) -> Verdict:
             return _ladder(rungs, contest)
         case OptOut(noes):
             return _optout(noes, contest)
+        case Counter():
+            return _counter(contest)
+        case Python():
+            return ask(policy, field, contest)
         case _:
             assert_never(policy)
 
@@ -138,6 +115,33 @@ def _says(no: Value, form: Canonical) -> bool:
     if no is False:
         return form == ("bool", False) or str(form[-1]).casefold() in _FALSE
     return str(form[-1]).casefold() == str(no).casefold()
+
+
+def _counter(contest: Contest) -> Verdict:
+    """Base + (A − base) + (B − base), in exact decimals. Each side is brought what the other one counted."""
+    if contest.blind:
+        return Undecided(
+            "both sides counted, and the target of " + " and of ".join(sorted(contest.blind)) + " gives no receipts: "
+            "without them a count may be written over, or written twice"
+        )
+    if contest.base is None:
+        return Undecided("the sides never agreed on a number to count from")
+    now = {side: counted(contest.values[side]) for side in contest.sides}
+    before = {side: counted(contest.base[side]) for side in contest.sides}
+    grown: dict[Side, Decimal] = {}
+    for side in contest.sides:
+        here, there = now[side], before[side]
+        if here is None or there is None:
+            return Undecided(f"{side} holds no number now, or held none when the sides agreed")
+        grown[side] = added(here, -there)
+    a, b = contest.sides
+    total = added(now[a] or Decimal(0), grown[b])
+    told = f"{a} counted {grown[a]:+f}, {b} {grown[b]:+f}"
+    return Combined((_plain(total),), told, {a: _plain(grown[b]), b: _plain(grown[a])})
+
+
+def _plain(number: Decimal) -> Value:
+    return int(number) if number == number.to_integral_value() else number
 
 
 def _union(field: Field, contest: Contest) -> Verdict:

@@ -38,7 +38,7 @@ from antiphon.model import (
     replace,
 )
 from antiphon.protocol import ReceiptLine, Status
-from antiphon.settle import Moment, activate, bury, park, record, reject, touch_members
+from antiphon.settle import Moment, activate, agree, bury, count, park, record, reject, touch_members
 
 _SECOND = 1_000_000
 _LONGEST_WAIT = 3600 * _SECOND
@@ -57,6 +57,8 @@ def delivered(ws: Workspace, mapping: SyncMapping, op: Op, at: Moment) -> None:
         return
     other = mapping.other(op.side)
     for name, value in op.patch.items():
+        if name in op.adds:
+            count(ws, op, name, value, other)
         if name not in op.source:
             continue
         pair = ws.bases(op.lid).get(name, {})
@@ -155,9 +157,7 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
         name: told.get(column, op.patch[name]) for name, column in columns.items() if not told or column in told
     }
     for name, value in stored.items():
-        if name in op.source:
-            ws.put_base(Base(op.lid, op.side, name, value, mapping.version, version=line.version))
-            ws.put_base(Base(op.lid, other, name, op.source[name], mapping.version))
+        agree(ws, op, name, value, other, mapping.version, line.version)
     record(ws, op, stored, at)
     if line.status is Status.APPLIED:
         _record_clobbered(ws, entity, op, line.found, stored, at)

@@ -18,6 +18,7 @@ from antiphon.equivalence import (
     is_empty,
     is_number,
     kind_of,
+    sent,
     split,
 )
 from antiphon.mapping import EntitySide, Field, Kind, SetUnion
@@ -58,6 +59,9 @@ def represent(
             return None
         rid = member_of(meaning[1], target)
         return as_type(schema, from_json(rid)[0]) if rid is not None else reference(meaning[1])
+    if field.transform:
+        made = sent(field, value, sides[source].timezone)
+        return None if isinstance(made, Unmapped) else as_type(schema, made)
     if isinstance(field.policy, SetUnion):
         members = [_translate(field, source, target, member) for member in split(field, value)]
         if kind_of([schema]) is Kind.LIST or (not schema and isinstance(value, list)):

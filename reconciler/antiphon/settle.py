@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
-from antiphon.equivalence import is_empty
+from antiphon.equivalence import added, counted, is_empty
 from antiphon.facts import Workspace
 from antiphon.identity import short_id
 from antiphon.model import (
     Audit,
+    Base,
     Cause,
     Conflict,
     ConflictKind,
@@ -137,3 +139,38 @@ def touch_members(ws: Workspace, op: Op) -> None:
     """Have the planner look at the operation's link again."""
     for side, rid in ws.members(op.lid).items():
         ws.touch.add((side, op.entity, rid))
+
+
+def agree(ws: Workspace, op: Op, name: str, stored: Value, other: Side, at: str, version: str | None = None) -> None:
+    """The base of a field after a write that was stored so: (source, stored), or both moved on by what it added.
+
+    What was made of both values and is no counter leaves the base alone until both sides are seen to hold it. `at` is
+    the mapping's version.
+    """
+    if name in op.adds:
+        count(ws, op, name, stored, other)
+    elif name in op.source:
+        ws.put_base(Base(op.lid, op.side, name, stored, at, version=version))
+        ws.put_base(Base(op.lid, other, name, op.source[name], at))
+
+
+def count(ws: Workspace, op: Op, name: str, stored: Value, other: Side, *, back: bool = False) -> None:
+    """Move a counter's base on by what a write added, or `back`. By steps, since both sides may be written at once.
+
+    What the written side rounded off is not counted again.
+    """
+    step = counted(op.adds[name]) or Decimal(0)
+    meant, kept = counted(op.patch[name]), counted(stored)
+    lost = added(kept, -meant) if meant is not None and kept is not None else Decimal(0)
+    for side, way in ((op.side, added(step, lost)), (other, step)):
+        base = ws.bases(op.lid).get(name, {}).get(side)
+        if base is not None:
+            ws.put_base(replace(base, value=_moved(base.value, -way if back else way)))
+
+
+def _moved(value: Value, way: Decimal) -> Value:
+    """The same kind of value, so much further: a text stays a text."""
+    total = added(counted(value) or Decimal(0), way)
+    if isinstance(value, str):
+        return format(total, "f")
+    return int(total) if total == total.to_integral_value() else total

@@ -20,9 +20,50 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
             (
                 "sync.yml:37: entities.contact.fields.phone.polcy: found an unknown key 'polcy'; "
                 "allowed: crm, warehouse, policy, type, normalize, values, separator, direction, "
-                "empty, sensitive; did you mean 'policy'?"
+                "empty, transform, sensitive; did you mean 'policy'?"
             )
         ],
+    ),
+    "a transform of a field that flows both ways": (
+        [("normalize: [{e164: US}], policy: park", "transform: sha256")],
+        [
+            (
+                "sync.yml:37: entities.contact.fields.phone.transform: what it makes cannot be turned back, so that "
+                "the field can flow one way only; required: `direction: {from: crm, to: warehouse}` or the "
+                "other way round"
+            )
+        ],
+    ),
+    "a transform of a picklist": (
+        [("empty: keep}", "transform: sha256, values: {crm: {a: b}}}")],
+        [
+            (
+                "sync.yml:41: entities.contact.fields.opened.transform: found together with `values`; "
+                "allowed: one of the two"
+            )
+        ],
+    ),
+    "an unknown step": (
+        [("empty: keep}", "transform: md5}")],
+        [
+            (
+                "sync.yml:41: entities.contact.fields.opened.transform: found 'md5'; allowed: sha256, month, date, "
+                "{decimal: …}, {template: …}"
+            )
+        ],
+    ),
+    "a template without a place": (
+        [("empty: keep}", "transform: [month, {template: born}]}")],
+        [
+            (
+                "sync.yml:41: entities.contact.fields.opened.transform[1].template: found 'born'; "
+                "allowed: a text with {value} where the value is to stand"
+            )
+        ],
+    ),
+    "edits that nobody knows": (
+        [("to: warehouse}, empty: keep}", "to: warehouse, edits: keep}}")],
+        [("sync.yml:41: entities.contact.fields.opened.direction.edits: found 'keep'; allowed: revert, ignore")],
     ),
     "a column that is a number": (
         [("      city: city", "      city: 7")],

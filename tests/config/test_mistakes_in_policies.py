@@ -32,7 +32,8 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [
             (
                 "sync.yml:37: entities.contact.fields.phone.policy: found 'newest'; allowed: latest, "
-                "park, nonempty, set, max, min, optout, {owner: …}, {latest: …}, {ladder: …}, {optout: …}"
+                "park, nonempty, set, counter, max, min, optout, {owner: …}, {latest: …}, {ladder: …}, {optout: …}, "
+                "{python: …}"
             )
         ],
     ),
@@ -41,7 +42,7 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [
             (
                 "sync.yml:37: entities.contact.fields.phone.policy.ownr: found an unknown key "
-                "'ownr'; allowed: owner, latest, ladder, optout; did you mean 'owner'?"
+                "'ownr'; allowed: owner, latest, ladder, optout, python; did you mean 'owner'?"
             )
         ],
     ),
@@ -50,7 +51,8 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [
             (
                 "sync.yml:37: entities.contact.fields.phone.policy: found 'owner'; allowed: latest, "
-                "park, nonempty, set, max, min, optout, {owner: …}, {latest: …}, {ladder: …}, {optout: …}; "
+                "park, nonempty, set, counter, max, min, optout, {owner: …}, {latest: …}, {ladder: …}, {optout: …}, "
+                "{python: …}; "
                 "did you mean '{owner: …}'?"
             )
         ],
@@ -82,34 +84,43 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [
             (
                 "sync.yml:38: entities.contact.fields.score.policy: is empty; allowed: "
-                "{owner: …}, {latest: …}, {ladder: …}, {optout: …}"
+                "{owner: …}, {latest: …}, {ladder: …}, {optout: …}, {python: …}"
             )
         ],
     ),
-    "policy counter": (
-        [("policy: park}", "policy: counter}")],
-        [
-            (
-                "sync.yml:37: entities.contact.fields.phone.policy: found 'counter', which is not "
-                "available in this version"
-            )
-        ],
-    ),
-    "policy {python: my.module:settle}": (
+    "a function in a module that is not there": (
         [("policy: park}", "policy: {python: my.module:settle}}")],
         [
             (
-                "sync.yml:37: entities.contact.fields.phone.policy.python: found 'my.module:settle', "
-                "which is not available in this version"
+                "sync.yml:37: entities.contact.fields.phone.policy.python: found 'my.module:settle', and there is no "
+                "module 'my.module'; allowed: a module beside sync.yml, or one that is installed with Antiphon"
             )
         ],
     ),
-    "transform": (
-        [("empty: keep}", "transform: sha256}")],
+    "a function that its module lacks": (
+        [("policy: park}", "policy: {python: decimal:settle}}")],
         [
             (
-                "sync.yml:41: entities.contact.fields.opened.transform: found 'sha256', which is not "
-                "available in this version"
+                "sync.yml:37: entities.contact.fields.phone.policy.python: found 'decimal:settle', "
+                "and decimal has no function 'settle'"
+            )
+        ],
+    ),
+    "a function that takes something else": (
+        [("policy: park}", "policy: {python: operator:add}}")],
+        [
+            (
+                "sync.yml:37: entities.contact.fields.phone.policy.python: found 'operator:add', "
+                "and operator:add cannot be called with one argument, the question"
+            )
+        ],
+    ),
+    "a counter that is a reference": (
+        [("entity: company}", "entity: company, policy: counter}")],
+        [
+            (
+                "sync.yml:44: entities.contact.references.company.policy: found 'counter'; a reference names one "
+                "record; allowed: {owner: …}, latest, {latest: …}, park, nonempty"
             )
         ],
     ),

@@ -75,7 +75,5 @@ def test_what_is_to_come_is_refused_and_never_passed_over(tmp_path: Path) -> Non
         "sides.warehouse.tap.meltano",
         "sides.warehouse.target.meltano",
         "entities.contact.sides.warehouse.where",
-        "entities.contact.fields.balance.policy",
-        "entities.contact.fields.born.transform",
         "alerts",
     ]

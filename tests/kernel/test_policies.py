@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from antiphon.mapping import Extreme, Kind, Ladder, Latest, NonEmpty, OptOut, Owner, Park, Policy, SetUnion
 from antiphon.merge import Hold, Reading, Send, Surroundings, merge
 from antiphon.model import Instant, Side, Value
-from antiphon.policies import Combined, Contest, Undecided, Verdict, Wins, decide
+from antiphon.policies import decide
+from antiphon.verdicts import Combined, Contest, Undecided, Verdict, Wins
 from tests.kernel.facts import CRM, SIDES, WAREHOUSE, entity, field
 
 Span = tuple[Instant, Instant]

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from antiphon.equivalence import is_empty
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import AUDIT, BASE, CONFLICT, LINK, MEMBER, OUTBOX
+from antiphon.mapping import Counter as Counting
 from antiphon.mapping import Field, SetUnion
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Base, BaseStatus, Cause, ConflictState, LinkState, Missing, Op, OpKind, OpState, Side, Value
@@ -100,6 +101,8 @@ def convergence(judge: Judge) -> Iterator[str]:
             values = {side: row.values.get(field.columns[side]) for side, row in rows.items() if row is not None}
             if name in waiting or field.group in waiting or link.entity == "membership":
                 continue
+            if field.direction and (field.keep_edits or is_empty(values[field.direction[0]])):
+                continue  # what stands at the receiving end may stay there
             if not all(judge.refers_to_linked(field, side, value) for side, value in values.items()):
                 continue
             if not judge.same(field, SIDES[0], values[SIDES[0]], SIDES[1], values[SIDES[1]]):
@@ -151,7 +154,7 @@ def no_lost_update(judge: Judge) -> Iterator[str]:
 def no_invention(judge: Judge) -> Iterator[str]:
     """I12, I16: what the engine writes stood on the other side once; it writes null only where something was empty."""
     for side, row, field, events in _histories(judge):
-        if isinstance(field.policy, SetUnion):
+        if isinstance(field.policy, SetUnion | Counting):
             continue
         for event in events:
             if event.by != SYNC or isinstance(event.value, Missing) or row.entity == "membership":
@@ -190,7 +193,9 @@ def base_truth(judge: Judge) -> Iterator[str]:
     for (lid, name), pair in pairs.items():
         link = judge.links[lid]
         field = judge.mapping.entities[link.entity].fields.get(name)
-        if field is None or any(b.status is BaseStatus.PROVISIONAL for b in pair.values()) or len(pair) < len(SIDES):
+        if field is None or isinstance(field.policy, Counting):
+            continue  # a counter's base is what was counted, which need not have stood anywhere
+        if any(b.status is BaseStatus.PROVISIONAL for b in pair.values()) or len(pair) < len(SIDES):
             continue
         one, two = (pair[side].value for side in SIDES)
         if not judge.same(field, SIDES[0], one, SIDES[1], two) and not field.references:

@@ -19,11 +19,12 @@ class Regression:
     acts: tuple[Act, ...] = ()
     faults: tuple[Fault, ...] = ()
     rounds: int = 3
+    plain: bool = True
 
     @property
     def schedule(self) -> Schedule:
         """The schedule to run."""
-        drawn = draw(self.seed, self.profile)
+        drawn = draw(self.seed, self.profile, plain=self.plain)
         return replace(drawn, acts=self.acts, faults=self.faults, rounds=self.rounds)
 
 

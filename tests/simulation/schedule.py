@@ -51,10 +51,10 @@ class Verdict:
     dump: str = field(default="", repr=False)
 
 
-def draw(seed: int, profile: str | None = None) -> Schedule:
+def draw(seed: int, profile: str | None = None, *, plain: bool = False) -> Schedule:
     """The schedule of a seed."""
     rng = Random(seed)
-    shape = draw_shape(rng, profile)
+    shape = draw_shape(rng, profile, plain=plain)
     rounds = rng.randint(2, 7)
     acts = users.draw(rng, shape, rounds, rng.randint(2, 16))
     return Schedule(seed, shape, rounds, tuple(acts), faults.draw(rng, shape, rounds))

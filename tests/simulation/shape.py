@@ -9,9 +9,11 @@ from typing import Any, Final
 from antiphon.mapping import (
     Assigned,
     CopyFrom,
+    Counter,
     Derived,
     Entity,
     EntitySide,
+    Extreme,
     Field,
     Guards,
     Initial,
@@ -25,10 +27,12 @@ from antiphon.mapping import (
     Owner,
     Park,
     Policy,
+    Python,
     SetUnion,
     Uuid,
 )
 from antiphon.model import Side
+from antiphon.verdicts import Question, Undecided, Verdict, Wins
 
 CRM, WAREHOUSE = SIDES = ("crm", "warehouse")
 
@@ -56,6 +60,7 @@ MANY: Final = 12
 """Records enough for percentages to speak."""
 
 SHARE_OF_SQL: Final = 0.03
+SHARE_OF_OTHERS: Final = 0.35
 
 POLICIES: list[Policy] = [Park(), Owner(CRM), Owner(WAREHOUSE), Latest(Park()), Latest(Owner(CRM)), NonEmpty()]
 INITIAL: list[Initial] = [Park(), Owner(CRM), Owner(WAREHOUSE), NonEmpty()]
@@ -82,8 +87,8 @@ class Shape:
         return self.mapping.entities[entity].fields[field].columns[side]
 
 
-def draw(rng: Random, profile: str | None = None) -> Shape:
-    """A shape from a seed's own random numbers."""
+def draw(rng: Random, profile: str | None = None, *, plain: bool = False) -> Shape:
+    """A shape from a seed's own random numbers. A `plain` one has only the policies that settle by side or time."""
     profile = profile or rng.choice(sorted(PROFILES))
     kinds = dict(zip(SIDES, PROFILES[profile], strict=True))
     rules = {side: _key_rule(rng, kinds, side) for side in SIDES}
@@ -92,6 +97,7 @@ def draw(rng: Random, profile: str | None = None) -> Shape:
     entities = {name: _entity(rng, name, kinds, rules, names) for name in names}
     if with_deals:
         entities["membership"] = _membership(kinds, rules)
+    entities = entities if plain else enriched(rng, entities, kinds)
     guards = Guards() if rng.random() < 0.05 else NO_GUARDS
     return Shape(
         profile=profile,
@@ -104,6 +110,40 @@ def draw(rng: Random, profile: str | None = None) -> Shape:
         full_every=rng.randint(2, 4),
         sql=rng.random() < SHARE_OF_SQL,
     )
+
+
+def longest(question: Question) -> Verdict:
+    """A user's function: the longer text wins."""
+    a, b = question.sides
+    one, two = len(str(question.values[a] or "")), len(str(question.values[b] or ""))
+    return Undecided("of one length") if one == two else Wins(a if one > two else b, "longer")
+
+
+def enriched(rng: Random, entities: dict[str, Entity], kinds: dict[Side, str]) -> dict[str, Entity]:
+    """The same entities, where some fields have policies of another kind: counters, orders, functions, one way."""
+    return {
+        name: replace(entity, fields={n: _enrich(rng, f, entity, kinds) for n, f in entity.fields.items()})
+        for name, entity in entities.items()
+    }
+
+
+def _enrich(rng: Random, field: Field, entity: Entity, kinds: dict[Side, str]) -> Field:
+    matched = any(field.name in rule for rule in entity.match)
+    if rng.random() > SHARE_OF_OTHERS or field.group or matched or field.references:
+        return field
+    receipts = FOREIGN not in kinds.values()
+    match field.name:
+        case "score":
+            orders: list[Policy] = [Extreme(greatest=True), Extreme(greatest=False)]
+            return replace(field, policy=rng.choice([Counter(), Counter(), *orders] if receipts else orders))
+        case "city":
+            steps = rng.choice([(), (("template", "<{value}>"),)])
+            way = rng.choice([(CRM, WAREHOUSE), (WAREHOUSE, CRM)])
+            return replace(field, direction=way, keep_edits=rng.random() < 0.4, transform=steps)
+        case "name":
+            return replace(field, policy=Python("rules:longest", longest))
+        case _:
+            return field
 
 
 def other(side: Side) -> Side:

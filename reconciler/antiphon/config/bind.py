@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from antiphon.config.settings import EntityConfig, SideConfig, SyncConfig
 from antiphon.equivalence import canonical_json, kind_of
-from antiphon.mapping import Entity, EntitySide, Field
+from antiphon.mapping import Entity, EntitySide, Field, Kind
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Side
 
@@ -74,9 +74,15 @@ def _never_null(schema: Mapping[str, Any]) -> bool:
 
 def _typed(entity: EntityConfig, field: Field, shown: Mapping[Side, Mapping[str, Mapping[str, Any]]]) -> Field:
     kind = entity.types.get(field.name)
+    if kind is None and field.transform:
+        kind = _MADE[field.transform[-1][0]]
     if kind is None:
         kind = kind_of([shown[side].get(column, {}) for side, column in field.columns.items()])
     return dataclasses.replace(field, kind=kind)
+
+
+_MADE = {"sha256": Kind.TEXT, "month": Kind.TEXT, "template": Kind.TEXT, "date": Kind.DATE, "decimal": Kind.NUMBER}
+"""What the last step of a transform makes."""
 
 
 def version(config: SyncConfig) -> str:
@@ -136,7 +142,7 @@ def _without(value: dict[str, Any], *names: str) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """JSON of the configuration's values; a dataclass tells its name, since some hold nothing else."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        inner = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        inner = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.compare}
         return {"": type(value).__name__, **inner}
     if isinstance(value, enum.Enum):
         return value.value

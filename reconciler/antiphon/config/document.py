@@ -38,9 +38,10 @@ def did_you_mean(found: object, allowed: Iterable[str]) -> str:
 
 @dataclass(slots=True)
 class Problems:
-    """The mistakes of one file. They are told all at once, in the order of its lines."""
+    """The mistakes of one file in `folder`. They are told all at once, in the order of its lines."""
 
     file: str
+    folder: Path = Path()
     lines: dict[KeyPath, int] = field(default_factory=dict)
     _found: list[tuple[int, KeyPath, str]] = field(default_factory=list)
 
@@ -74,7 +75,7 @@ def read(path: Path) -> tuple[dict[str, Any], Problems]:
     Raises:
         ConfigError: there is no such file, it is no YAML, or there is nothing in it to go on with.
     """
-    problems = Problems(path.name)
+    problems = Problems(path.name, path.parent.resolve())
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

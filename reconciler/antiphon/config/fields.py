@@ -9,8 +9,25 @@ from typing import Any
 import phonenumbers
 
 from antiphon.config.document import KeyPath, Problems, did_you_mean
-from antiphon.mapping import Extreme, Field, Initial, Ladder, Latest, NonEmpty, OptOut, Owner, Park, Policy, SetUnion
+from antiphon.config.hook import HookError, find
+from antiphon.mapping import (
+    Counter,
+    Extreme,
+    Field,
+    Initial,
+    Ladder,
+    Latest,
+    NonEmpty,
+    OptOut,
+    Owner,
+    Park,
+    Policy,
+    Python,
+    SetUnion,
+    word_of,
+)
 from antiphon.model import Side
+from antiphon.transforms import PLACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +47,16 @@ class Place:
         return not self.problems.under(*self.path, *parts)
 
 
-_ALONE = (SetUnion, Extreme, Ladder, OptOut)
+_ALONE = (SetUnion, Extreme, Ladder, OptOut, Counter, Python)
 """Policies that weigh one value against one other, and say nothing of a whole group."""
 
 
-def read_policy(given: Any) -> Policy:
-    """A policy: a word, or a map of one key."""
+_MAKING = (SetUnion, Counter)
+"""Policies that make a new value, which no reference could be."""
+
+
+def read_policy(given: Any, place: Place) -> Policy:
+    """A policy: a word, or a map of one key. `place` is where it stands."""
     match given:
         case {"owner": str() as side}:
             return Owner(side)
@@ -51,6 +72,14 @@ def read_policy(given: Any) -> Policy:
             return Extreme(greatest=given == "max")
         case {"ladder": [*rungs]}:
             return Ladder(tuple(rungs))
+        case "counter":
+            return Counter()
+        case {"python": str() as name}:
+            try:
+                return find(name, place.problems.folder)
+            except HookError as error:
+                place.problems.add(place.at("python"), f"found {name!r}, and {error}")
+                return Park()
         case "optout":
             return OptOut()
         case {"optout": [*noes]}:
@@ -72,7 +101,9 @@ def read_initial(given: Any) -> Initial:
 
 def read_fields(entity: Mapping[str, Any], place: Place) -> dict[str, Field]:
     """The fields in the order of the file, then the references. What has a mistake in its shape is left out."""
-    default = read_policy(entity.get("policy")) if place.sound("policy") else Park()
+    default = (
+        read_policy(entity.get("policy"), replace(place, path=place.at("policy"))) if place.sound("policy") else Park()
+    )
     fields: dict[str, Field] = {}
     for section in ("fields", "references"):
         for name, given in _map(entity.get(section)).items():
@@ -92,10 +123,12 @@ def _map(given: Any) -> Mapping[str, Any]:
 def _field(name: str, given: Any, default: Policy, place: Place) -> Field:
     if isinstance(given, str):
         return Field(name, dict.fromkeys(place.sides, given), default)
-    policy = read_policy(given["policy"]) if "policy" in given else default
+    own = "policy" in given
+    policy = read_policy(given["policy"], replace(place, path=place.at("policy"))) if own else default
     references = given.get("entity")
-    if references and isinstance(policy, SetUnion):
-        found = "found 'set'" if "policy" in given else "has no policy of its own, and the entity's is 'set'"
+    if references and isinstance(policy, _MAKING):
+        word = word_of(policy)
+        found = f"found {word!r}" if own else f"has no policy of its own, and the entity's is {word!r}"
         place.problems.add(
             place.at("policy"),
             f"{found}; a reference names one record; allowed: {{owner: …}}, latest, {{latest: …}}, park, nonempty",
@@ -108,6 +141,8 @@ def _field(name: str, given: Any, default: Policy, place: Place) -> Field:
         picklist=_picklist(given.get("values", {}), place),
         separator=given.get("separator", ""),
         direction=_direction(given.get("direction"), place),
+        keep_edits=(given.get("direction") or {}).get("edits") == "ignore",
+        transform=_transform(given, policy, place),
         keep_empty=given.get("empty") == "keep",
         references=references,
         sensitive=given.get("sensitive") is True,
@@ -150,6 +185,32 @@ def _direction(given: Mapping[str, Side] | None, place: Place) -> tuple[Side, Si
         allowed = f"{{from: {first}, to: {second}}}, {{from: {second}, to: {first}}}"
         place.problems.add(place.at("direction"), f"found {given['from']} at both ends; allowed: {allowed}")
     return given["from"], given["to"]
+
+
+def _transform(given: Mapping[str, Any], policy: Policy, place: Place) -> tuple[tuple[str, str], ...]:
+    """`transform:`, one step or a list of them. What it makes has no way back."""
+    if "transform" not in given:
+        return ()
+    at = place.at("transform")
+    if "direction" not in given:
+        first, second = place.sides
+        place.problems.add(
+            at,
+            "what it makes cannot be turned back, so that the field can flow one way only; "
+            f"required: `direction: {{from: {first}, to: {second}}}` or the other way round",
+        )
+    if "values" in given or isinstance(policy, SetUnion):
+        other = "values" if "values" in given else "policy: set"
+        place.problems.add(at, f"found together with `{other}`; allowed: one of the two")
+    steps = given["transform"] if isinstance(given["transform"], list) else [given["transform"]]
+    found = []
+    for index, step in enumerate(steps):
+        name, argument = (step, "") if isinstance(step, str) else next(iter(step.items()))
+        if name == "template" and PLACE not in argument:
+            where = (*at, index, name) if isinstance(given["transform"], list) else (*at, name)
+            place.problems.add(where, f"found {argument!r}; allowed: a text with {PLACE} where the value is to stand")
+        found.append((name, str(argument)))
+    return tuple(found)
 
 
 def _check_columns(entity: Mapping[str, Any], fields: Mapping[str, Field], place: Place) -> None:
@@ -206,7 +267,7 @@ def _check_alike(
     mine = fields[name]
     pairs = {
         "policy": (mine.policy, lead.policy),
-        "direction": (mine.direction, lead.direction),
+        "direction": ((mine.direction, mine.keep_edits), (lead.direction, lead.keep_edits)),
         "empty": (mine.keep_empty, lead.keep_empty),
     }
     for option, (here, there) in pairs.items():

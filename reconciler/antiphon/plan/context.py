@@ -116,6 +116,7 @@ class Planning:
         reasons: Mapping[str, str],
         losers: Mapping[str, Value],
         references: dict[str, str],
+        adds: Mapping[str, Value] | None = None,
     ) -> bool:
         """Put an operation into the outbox; true if it is there. The same write planned before stays, another goes."""
         before = self.ws.ops(link.lid).get(side)
@@ -143,6 +144,7 @@ class Planning:
             run_id=self.at.run_id,
             attempt=invisible or (planned.attempt if planned else 0),
             not_before=planned.not_before if planned else 0,
+            adds=adds or {},
         )
         if planned is not None and _content(planned) == _content(op):
             return True

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 from antiphon.equivalence import canonical_json, from_json, is_empty
 from antiphon.identity import short_id
-from antiphon.mapping import Entity, Field
+from antiphon.mapping import Entity, Field, word_of
 from antiphon.merge import Adopt, Decision, Hold, Reading, Send, Still, Surroundings, Wait, Write, has_changed, merge
 from antiphon.model import (
     MISSING,
@@ -21,6 +21,7 @@ from antiphon.model import (
     Link,
     LinkState,
     Missing,
+    Op,
     OpKind,
     OpState,
     Side,
@@ -41,6 +42,7 @@ class _Draft:
     reasons: dict[str, str] = attribute(default_factory=dict)
     losers: dict[str, Value] = attribute(default_factory=dict)
     references: dict[str, str] = attribute(default_factory=dict)
+    adds: dict[str, Value] = attribute(default_factory=dict)
 
 
 def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
@@ -48,6 +50,9 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
     around = p.surroundings(entity)
     drafts: dict[Side, _Draft] = {side: _Draft() for side in p.mapping.sides}
     for name, fields in units(entity):
+        if _still_counting(p, link, fields):
+            p.wait(link, f"{name} counts, and what became of the last write is not known yet")
+            continue
         readings = [_reading(p, link, f) for f in fields]
         _count_changes(p, link, readings, around)
         outcome = merge(p.mapping.sides, readings, around, _decision(p, link, name, readings))
@@ -71,6 +76,16 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
             case _:
                 assert_never(outcome)
     _send(p, entity, link, drafts)
+
+
+def _still_counting(p: Planning, link: Link, fields: list[Field]) -> bool:
+    """A counter is not added to while nobody knows whether the last addition arrived."""
+    return any(f.name in op.adds for op in p.ws.ops(link.lid).values() if _may_have_counted(op) for f in fields)
+
+
+def _may_have_counted(op: Op) -> bool:
+    """It was sent, perhaps more than once, and the last answer was no answer: it is sent again as it is."""
+    return bool(op.adds) and op.sent_at is not None and op.state.open
 
 
 def units(entity: Entity) -> Iterator[tuple[str, list[Field]]]:
@@ -187,6 +202,8 @@ def _add(p: Planning, entity: Entity, link: Link, draft: _Draft, write: Write) -
         draft.expect[write.field] = write.expect
     if not isinstance(write.source, Missing):
         draft.source[write.field] = write.source
+    if not isinstance(write.adds, Missing):
+        draft.adds[write.field] = write.adds
     doubtful = p.ws.bases(link.lid).get(write.field, {}).get(write.side)
     if not isinstance(write.loser, Missing):
         draft.losers[write.field] = write.loser
@@ -208,6 +225,9 @@ def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]
         link = p.open(link, LinkState.ACTIVE)
     for side in p.mapping.sides:
         before = p.ws.ops(link.lid).get(side)
+        if before is not None and before.state is OpState.PLANNED and _may_have_counted(before):
+            p.wait(link, f"a write to {side} that counts is to be answered first")
+            continue
         if side not in wanted:
             if before is not None and before.state is OpState.PLANNED:
                 p.ws.drop_op(before, "no longer wanted")
@@ -232,6 +252,7 @@ def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]
             reasons=draft.reasons,
             losers=draft.losers,
             references=draft.references,
+            adds=draft.adds,
         )
 
 
@@ -246,7 +267,7 @@ def _open(p: Planning, link: Link, name: str, readings: list[Reading], kind: Con
     if mine and (mine[0].values, mine[0].kind) == (shown, kind) and mine[0].state is ConflictState.OPEN:
         return
     cid = mine[0].cid if mine else short_id(link.lid, name, p.at.run_id)
-    policy = type(readings[0].field.policy).__name__.lower()
+    policy = word_of(readings[0].field.policy)
     p.ws.put_conflict(
         Conflict(cid, link.lid, link.entity, name, kind, shown, base, evidence, policy, p.at.run_id, p.at.now)
     )

@@ -300,7 +300,7 @@ def _patch_of(
             continue
         form = around.canon(field, source, fields[column])
         if isinstance(form, Unmapped):
-            return f"{source} holds {form.value!r} in {column}, which `values:` does not name", {}, {}, ""
+            return f"{source} holds {form.value!r} in {column}, {form.why}", {}, {}, ""
         if isinstance(form, Unresolved):
             waiting = f"{name} names {form.entity} {form.rid} of {source}, which is not linked yet"
             continue

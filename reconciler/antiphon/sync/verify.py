@@ -152,10 +152,10 @@ def _differences(
         if around.agree(each, mapping.sides, mine, theirs):
             continue
         base = bases.get((link.lid, name), {})
-        as_written = (
-            len(base) == len(mapping.sides)
-            and around.equal(each, a, mine, base[a].value)
-            and around.equal(each, b, theirs, base[b].value)
+        shown = {a: mine, b: theirs}
+        bound = [each.direction[0]] if each.direction and each.keep_edits else list(mapping.sides)
+        as_written = len(base) == len(mapping.sides) and all(
+            around.equal(each, side, shown[side], base[side].value) for side in bound
         )
         if not as_written:
             yield f"{entity.name} {link.lid}: {name} differs ({a} {one.rid}, {b} {two.rid})"
