@@ -70,7 +70,7 @@ class Rounds:
     def note(self, done: Done) -> None:
         """Take a round's log in."""
         for line in done.log:
-            if line["event"] == "read":
+            if line["topic"] == "read":
                 began = datetime.fromisoformat(line["ts"]) - timedelta(seconds=line["seconds"])
                 self.reads[line["side"]].append(began)
 

@@ -83,7 +83,7 @@ class Done:
 
     def wrote(self) -> dict[str, int]:
         """How many rows the run wrote to each side, by its own word."""
-        return {line["side"]: line["sent"] for line in self.log if line["event"] == "wrote"}
+        return {line["side"]: line["sent"] for line in self.log if line["topic"] == "wrote"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ class World:
 
 def spoken(err: str) -> str:
     """Standard error without what the plugins said."""
-    return "\n".join(line for line in err.splitlines() if '"event": "plugin"' not in line)[-6000:]
+    return "\n".join(line for line in err.splitlines() if '"topic": "plugin"' not in line)[-6000:]
 
 
 def plugin(name: str) -> Path:

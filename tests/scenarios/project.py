@@ -76,7 +76,7 @@ class Run:
     @property
     def written(self) -> int:
         """How many writes were delivered."""
-        return sum(event["sent"] for event in self.events if event["event"] == "wrote")
+        return sum(event["sent"] for event in self.events if event["topic"] == "wrote")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,10 @@ def discover(tables: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
                 "tap_stream_id": name,
                 "key_properties": table["key"],
                 "schema": {"type": "object", "properties": table["columns"]},
+                "metadata": [
+                    {"breadcrumb": ["properties", name], "metadata": {"inclusion": "available"}}
+                    for name in table["columns"]
+                ],
             }
             for name, table in tables.items()
             if name not in config.get("hidden", ())

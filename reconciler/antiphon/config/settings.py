@@ -23,13 +23,24 @@ class Replication(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PluginConfig:
-    """A tap as it is started. `config` is the side's and its own together; it may hold secrets and is never shown."""
+    """A tap as it is started. `config` is the side's and its own together; it may hold secrets and is never shown.
+
+    `meltano` is its name in the Meltano project around sync.yml, which then knows the rest; `command` is empty until
+    it was asked. `folder` is where the program is started, by default where we are.
+    """
 
     command: tuple[str, ...]
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     config_file: Path | None = None
     catalog: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    meltano: str = ""
+    folder: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return self.meltano or Path(self.command[0]).name
 
 
 @dataclass(frozen=True, slots=True)

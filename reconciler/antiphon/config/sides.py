@@ -60,7 +60,9 @@ def _plugin(plugin: Any, path: KeyPath, shared: Mapping[str, Any], around: Surro
     if not isinstance(plugin, Mapping):
         return None
     if "command" not in plugin and "meltano" not in plugin:
-        around.problems.add(path, "lacks 'command': the program to run")
+        around.problems.add(path, "lacks 'command': the program to run, or 'meltano': the plugin of a Meltano project")
+    if "command" in plugin and "meltano" in plugin:
+        around.problems.add(path, "has both 'command' and 'meltano'; allowed: one of them")
     config = around.expand(plugin["config"], (*path, "config")) if isinstance(plugin.get("config"), dict) else {}
     env = around.expand(plugin["env"], (*path, "env")) if isinstance(plugin.get("env"), dict) else {}
     return PluginConfig(
@@ -69,6 +71,7 @@ def _plugin(plugin: Any, path: KeyPath, shared: Mapping[str, Any], around: Surro
         config_file=_file(plugin, "config_file", path, around, exists=True),
         catalog=_file(plugin, "catalog", path, around, exists=True),
         env=env,
+        meltano=str(plugin.get("meltano", "")),
     )
 
 
@@ -84,6 +87,7 @@ def _target(
         plugin.config_file,
         plugin.catalog,
         plugin.env,
+        plugin.meltano,
         receipts_path=_file(given, "receipts_path", at, around),
         deletes=given.get("deletes") is True,
     )

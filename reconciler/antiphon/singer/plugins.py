@@ -44,6 +44,10 @@ class Plugin(Protocol):
     def env(self) -> Mapping[str, str]:
         """What its environment has beside ours."""
 
+    @property
+    def folder(self) -> Path | None:
+        """Where it is started; None: where we are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -196,6 +200,7 @@ class Workshop:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **plugin.env},
+                cwd=plugin.folder,
                 pass_fds=self.fds,
                 start_new_session=True,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -27,14 +28,14 @@ class Reporter:
     _open: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def say(self, event: str, message: str, **facts: object) -> None:
+    def say(self, topic: str, message: str, **facts: object) -> None:
         """Something that a user wants to know."""
         if not self.quiet:
-            self._write("info", event, message, facts)
+            self._write("info", topic, message, facts)
 
-    def warn(self, event: str, message: str, **facts: object) -> None:
+    def warn(self, topic: str, message: str, **facts: object) -> None:
         """Something that a user must know."""
-        self._write("warning", event, message, facts)
+        self._write("warning", topic, message, facts)
 
     def progress(self, text: Callable[[], str]) -> None:
         """Long work goes on: a line on a terminal that the next one replaces, at most five times a second.
@@ -52,12 +53,21 @@ class Reporter:
         if self.verbose or not self.human:
             self._write("debug", "plugin", line, {"plugin": name})
 
-    def _write(self, level: str, event: str, message: str, facts: dict[str, object]) -> None:
+    @staticmethod
+    def _who() -> dict[str, object]:
+        """What Meltano asks of a line before it shows its message (the SDK's `schemas/logs.schema.json`).
+
+        A fact must not be called `event`: Meltano 4.4 stops the run over it.
+        """
+        thread = threading.current_thread().name
+        return {"logger_name": "antiphon", "app_name": "antiphon", "pid": os.getpid(), "thread_name": thread}
+
+    def _write(self, level: str, topic: str, message: str, facts: dict[str, object]) -> None:
         if self.human:
             line = _PREFIX.get(level, "") + message
         else:
-            now = datetime.now(UTC).isoformat()
-            line = json.dumps({"ts": now, "level": level, "event": event, "message": message, **facts}, default=str)
+            said = {"ts": datetime.now(UTC).isoformat(), "level": level, "topic": topic, "message": message}
+            line = json.dumps({**said, **facts, **self._who()}, default=str)
         with self._lock:  # plugins speak from threads of their own
             cleared = "\r\x1b[K" if self._open else ""
             self._open = False

@@ -32,6 +32,7 @@ from antiphon.sync.inbound import Source, read_sides, tell_read
 from antiphon.sync.outbound import Delivery, Written, deliver_side
 from antiphon.sync.planning import adopt, index, propose
 from antiphon.sync.report import Reporter
+from antiphon.sync.resolve import resolve
 
 FULL_READ = 24 * 3600 * 1_000_000
 """How often an incremental side without receipts is read in full, unless sync.yml says otherwise."""
@@ -83,11 +84,14 @@ class Runner:
     # ---- what is known of the plugins
 
     def ask_plugins(self) -> None:
-        """Ask taps for their catalogs and targets for their settings, all at once."""
+        """Ask taps for their catalogs and targets for their settings, all at once; before that, Meltano."""
+        self.config, self.catalogs = resolve(self.config)
         with self._at_once(4) as pool:
             asked: dict[tuple[str, Side], Future[dict[str, Any]]] = {}
             for name, side in self.config.sides.items():
-                if side.tap.catalog is None:
+                if name in self.catalogs:
+                    pass  # Meltano's, with its select rules
+                elif side.tap.catalog is None:
                     asked["tap", name] = pool.submit(self.shop.discover, side.tap, _title(side.tap, name))
                 else:
                     asked["tap", name] = pool.submit(_read_catalog, side.tap.catalog)
@@ -356,7 +360,7 @@ class Runner:
 
 
 def _title(plugin: PluginConfig, side: Side) -> str:
-    return f"{Path(plugin.command[0]).name} of {side}"
+    return f"{plugin.title} of {side}"
 
 
 def _has_setting(about: Mapping[str, Any], name: str) -> bool:
