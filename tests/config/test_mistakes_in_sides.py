@@ -29,11 +29,14 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     ),
     "a tap without a command": (
         [("{command: tap-sql, ", "{")],
-        ["sync.yml:9: sides.warehouse.tap: lacks 'command': the program to run"],
+        [
+            "sync.yml:9: sides.warehouse.tap: lacks 'command': the program to run, or 'meltano': the plugin of a "
+            "Meltano project"
+        ],
     ),
-    "meltano": (
-        [("command: target-sql", "meltano: target-sql")],
-        [("sync.yml:10: sides.warehouse.target.meltano: found 'target-sql', which is not available in this version")],
+    "a command and a plugin of Meltano": (
+        [("command: target-sql", "command: target-sql, meltano: target-sql")],
+        ["sync.yml:10: sides.warehouse.target: has both 'command' and 'meltano'; allowed: one of them"],
     ),
     "an empty command": (
         [("[target-hubspot]", "[]")],

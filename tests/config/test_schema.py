@@ -72,8 +72,6 @@ def test_what_is_to_come_is_refused_and_never_passed_over(tmp_path: Path) -> Non
     refused = [line.split(": ")[1] for line in error.value.message.splitlines()]
     assert all("not available in this version" in line for line in error.value.message.splitlines())
     assert refused == [
-        "sides.warehouse.tap.meltano",
-        "sides.warehouse.target.meltano",
         "entities.contact.sides.warehouse.where",
         "alerts",
     ]
