@@ -30,8 +30,10 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     "a tap without a command": (
         [("{command: tap-sql, ", "{")],
         [
-            "sync.yml:9: sides.warehouse.tap: lacks 'command': the program to run, or 'meltano': the plugin of a "
-            "Meltano project"
+            (
+                "sync.yml:9: sides.warehouse.tap: lacks 'command': the program to run, or 'meltano': the plugin of a "
+                "Meltano project"
+            )
         ],
     ),
     "a command and a plugin of Meltano": (

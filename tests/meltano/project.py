@@ -80,13 +80,17 @@ jobs:
 
 PROJECT_SYNC = (
     (
-        "config: {{path: {folder}/crm.json, switches: {folder}/crm-switches.json}}\n"
-        "    tap: {{command: bin/tap-file}}\n    target: {{command: bin/target-file, deletes: true}}",
+        (
+            "config: {{path: {folder}/crm.json, switches: {folder}/crm-switches.json}}\n"
+            "    tap: {{command: bin/tap-file}}\n    target: {{command: bin/target-file, deletes: true}}"
+        ),
         "tap: {meltano: tap-file--crm}\n    target: {meltano: target-file--crm, deletes: true}",
     ),
     (
-        "config: {{path: {folder}/warehouse.json, switches: {folder}/warehouse-switches.json}}\n"
-        "    tap: {{command: bin/tap-file}}\n    target: {{command: [bin/target-file], deletes: true}}",
+        (
+            "config: {{path: {folder}/warehouse.json, switches: {folder}/warehouse-switches.json}}\n"
+            "    tap: {{command: bin/tap-file}}\n    target: {{command: [bin/target-file], deletes: true}}"
+        ),
         "tap: {meltano: tap-file--warehouse}\n    target: {meltano: target-file--warehouse, deletes: true}",
     ),
 )
