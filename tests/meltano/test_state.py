@@ -75,10 +75,11 @@ def test_rows_that_a_target_refuses_are_parked_and_the_run_goes_on(project: Melt
 @pytest.mark.parametrize("whose", ["tap of the crm", "target of the warehouse"])
 def test_a_run_that_is_killed_is_made_up_for(project: MeltanoProject, whose: str) -> None:
     if whose == "tap of the crm":
-        side, faults = "crm", {"tap": [{"at": 5, "then": "hang 60"}]}
+        side = "crm"
+        project.files.switch(side, tap=[{"at": 5, "then": "hang 60"}])
     else:
-        side, faults = "warehouse", {"target": {"after": 1, "hang": 60, "keep": True}}
-    project.files.switch(side, **faults)
+        side = "warehouse"
+        project.files.switch(side, target={"after": 1, "hang": 60, "keep": True})
     process = project.start("run", "two-way")
     project.files.waits_for(side)
     os.killpg(process.pid, signal.SIGKILL)
