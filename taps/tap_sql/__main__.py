@@ -1,0 +1,5 @@
+"""`python -m tap_sql`."""
+
+from tap_sql.tap import main
+
+main()

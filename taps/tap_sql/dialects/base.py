@@ -1,0 +1,180 @@
+"""What differs from database to database."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from tap_sql.engines import told
+from tap_sql.records import Row, rendered
+from tap_sql.relations import Column, Relation
+
+FETCH = 2000
+"""Rows per round trip."""
+
+SINCE = "antiphon_since"
+"""The one parameter of a read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """SQL with named parameters."""
+
+    sql: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Where an incremental read starts: rows whose `column` is at or after `value` less `overlap` seconds."""
+
+    column: Column
+    value: Any
+    overlap: float = 0.0
+
+
+class Dialect(ABC):
+    """One database. The base class speaks the SQL that all of them share."""
+
+    schemas_named = True
+    """Whether a stream is named `schema-table`; else by the table alone."""
+
+    def __init__(self, engine: sa.Engine, *, statement_timeout: float = 0.0) -> None:
+        """`statement_timeout` in seconds, 0 for none."""
+        self.engine = engine
+        self.statement_timeout = statement_timeout
+
+    # ---- what is there
+
+    @abstractmethod
+    def relations(self, connection: sa.Connection, schemas: Sequence[str]) -> list[Relation]:
+        """Tables and views, of `schemas` only if any are named."""
+
+    @abstractmethod
+    def columns_of(self, connection: sa.Connection, query: str) -> tuple[Column, ...]:
+        """The columns of a query."""
+
+    @abstractmethod
+    def now(self, connection: sa.Connection) -> str:
+        """The server's time, ISO 8601 with a zone."""
+
+    def account(self, connection: sa.Connection) -> str:
+        """A fingerprint of the database, without any secret: the same whoever logs in, and from wherever."""
+        return "sql:" + hashlib.sha256("\n".join(self._identity(connection)).encode()).hexdigest()[:16]
+
+    def _identity(self, connection: sa.Connection) -> list[str]:
+        url = self.engine.url
+        return [url.drivername.partition("+")[0], url.host or "", str(url.port or ""), url.database or ""]
+
+    # ---- sessions
+
+    @contextmanager
+    def session(self) -> Iterator[sa.Connection]:
+        """A connection whose output does not depend on the server's settings. Raises `DatabaseError`."""
+        with told(f"connecting to {self.engine.url.render_as_string(hide_password=True)}"):
+            connection = self.engine.connect()
+        try:
+            with told("the start of a session"):
+                self.prepare(connection)
+            yield connection
+        except BaseException:
+            connection.invalidate()  # a lost connection cannot be rolled back, and a broken read need not be
+            raise
+        finally:
+            connection.close()
+
+    @abstractmethod
+    def prepare(self, connection: sa.Connection) -> None:
+        """Make a session's output independent of the server's settings."""
+
+    def stream_name(self, schema: str | None, table: str) -> str:
+        """The stream of a table, named as meltanolabs-tap-postgres names it."""
+        return f"{schema}-{table}" if schema and self.schemas_named else table
+
+    # ---- reading
+
+    def quote(self, name: str) -> str:
+        """An identifier as SQL takes it, whatever is in it."""
+        mark = self.engine.dialect.identifier_preparer.initial_quote
+        return mark + name.replace(mark, mark * 2) + mark
+
+    def source(self, relation: Relation) -> str:
+        """What stands after FROM."""
+        if relation.query is not None:
+            return f"({relation.query}) AS antiphon_query"
+        return (
+            f"{self.quote(relation.schema)}.{self.quote(relation.table)}"
+            if relation.schema
+            else self.quote(relation.table)
+        )
+
+    def reads(self, column: Column) -> str:
+        """The expression that `records.rendered` understands for a column."""
+        return self.quote(column.name)
+
+    def orders(self, column: Column) -> str:
+        """The expression that a replication key is ordered and compared by."""
+        return self.quote(column.name)
+
+    def starts(self, since: Since) -> str:
+        """The expression that `orders` is compared with; the parameter `SINCE` stands for the bookmark."""
+        return f":{SINCE}"
+
+    def since_value(self, since: Since) -> Any:
+        """The value of the parameter `SINCE`."""
+        return since.value
+
+    def condition(self, relation: Relation, since: Since | None) -> Query:
+        """WHERE and ORDER BY of a read: empty for a full table; rows without a replication key always come."""
+        if since is None:
+            return Query("")
+        key = self.orders(since.column)
+        order = ", ".join([key, *(self.quote(name) for name in relation.key if name != since.column.name)])
+        empty = f"{self.quote(since.column.name)} IS NULL"
+        # NULLs first: a bookmark, once written, must not be followed by rows that it does not cover
+        nulls = f"CASE WHEN {empty} THEN 0 ELSE 1 END, " if since.column.nullable else ""
+        if since.value is None:
+            return Query(f" ORDER BY {nulls}{order}")
+        where = f"{key} >= {self.starts(since)}" + (f" OR {empty}" if since.column.nullable else "")
+        return Query(f" WHERE {where} ORDER BY {nulls}{order}", {SINCE: self.since_value(since)})
+
+    def select(self, relation: Relation, since: Since | None = None, limit: int | None = None) -> Query:
+        """The read of a relation as the generic path takes it."""
+        columns = ", ".join(self.reads(column) for column in relation.columns)
+        rest = self.condition(relation, since)
+        limited = f" LIMIT {limit}" if limit is not None else ""
+        return Query(f"SELECT {columns} FROM {self.source(relation)}{rest.sql}{limited}", rest.values)
+
+    def repeated_key(self, connection: sa.Connection, relation: Relation) -> str | None:
+        """A key that stands in the relation more than once, or empty in part, where no constraint forbids it."""
+        if relation.key_is_guarded or not relation.key:
+            return None
+        names = ", ".join(self.quote(name) for name in relation.key)
+        empty = " OR ".join(f"{self.quote(name)} IS NULL" for name in relation.key)
+        sql = f"SELECT {names} FROM {self.source(relation)} GROUP BY {names} HAVING count(*) > 1 OR {empty} LIMIT 1"
+        with told(f"stream {relation.stream}"):
+            found = connection.execute(literally(sql)).first()
+        return None if found is None else ", ".join(str(value) for value in found)
+
+    def read(
+        self, connection: sa.Connection, relation: Relation, since: Since | None = None, limit: int | None = None
+    ) -> Iterator[Sequence[Row]]:
+        """The records of a relation, in chunks. Raises `DatabaseError`."""
+        query = self.select(relation, since, limit)
+        with told(f"stream {relation.stream}"):
+            result = connection.execution_options(stream_results=True, yield_per=FETCH).execute(
+                literally(query.sql), query.values
+            )
+            for rows in result.partitions(FETCH):
+                yield list(rendered(relation.columns, rows))
+
+
+def literally(sql: str) -> sa.TextClause:
+    """SQL as it stands, with no parameter but `SINCE`: names and literals of users may hold colons and percents."""
+    return sa.text(sql.replace(":", r"\:").replace(rf"\:{SINCE}", f":{SINCE}"))

@@ -1,0 +1,38 @@
+"""What can go wrong, as one tree by what the reader must do. Only the command line prints, catches and exits."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TapError(Exception):
+    """The tap cannot go on. `hint` is the way out."""
+
+    code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        """Take one sentence for the reader, and the way out."""
+        super().__init__(message)
+        self.hint = hint
+
+
+class SettingsError(TapError):
+    """A setting, the catalog or the STATE is wrong: correct it."""
+
+    code: ClassVar[int] = 64
+
+
+class DriverMissing(SettingsError):
+    """The driver of this database is not installed: install its extra."""
+
+
+class DatabaseError(TapError):
+    """The database refused or went away: mend it there, then run again."""
+
+
+class ValueRefused(TapError):
+    """A value has no Singer form. Nothing of its row was changed to make it fit."""
+
+
+class Refused(ValueError):
+    """Why one value has no JSON form; its column and row are added by who knows them."""

@@ -1,0 +1,195 @@
+"""One stream: SCHEMA with what only this tap knows, then records and deletions, then how far it got."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+from singer_sdk import Stream, Tap
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib import SchemaMessage
+
+from tap_sql.dialects import Dialect
+from tap_sql.errors import SettingsError, ValueRefused
+from tap_sql.output import Output
+from tap_sql.reading import Event, Gone, Mark, Rows, Task, full_table, incremental
+from tap_sql.records import Bad
+from tap_sql.relations import DELETED_AT, Relation, json_schema
+from tap_sql.values import decode, encode
+
+METHODS = {"FULL_TABLE": full_table, "INCREMENTAL": incremental}
+DELETING: tuple[str, ...] = ()
+"""The methods that show deletions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The database of a run: its fingerprint, and its time when the run began."""
+
+    dialect: Dialect
+    account: str
+    now: str
+
+
+class SqlStream(Stream):
+    """A table, a view or a query."""
+
+    def __init__(self, tap: Tap, relation: Relation, source: Source) -> None:
+        """`source` is the database that holds the `relation`."""
+        self.relation = relation
+        self.source = source
+        super().__init__(tap, name=relation.stream, schema=json_schema(relation))
+        self.primary_keys = relation.key
+
+    # ---- what was asked for
+
+    @property
+    def selected_relation(self) -> Relation:
+        """The relation with the columns that are selected, its key and its replication key among them.
+
+        Raises `SettingsError` for a key that it does not have.
+        """
+        needed = {*self.primary_keys, *([self.replication_key] if self.replication_key else [])}
+        for name in self.primary_keys:
+            if self.relation.column(name) is None:
+                raise SettingsError(
+                    f"stream {self.name}: it has no column {name!r}, which is to be its key",
+                    hint=f"it has {', '.join(self.relation.names)}",
+                )
+        names = (name for name in self.relation.names if name in needed or self.mask.get(("properties", name), True))
+        key = tuple(self.primary_keys)
+        guarded = self.relation.key_is_guarded and bool(self.relation.key) and set(key) >= set(self.relation.key)
+        return replace(self.relation.only(names), key=key, key_is_guarded=guarded)
+
+    @property
+    def _task(self) -> Task:
+        bookmark = dict(self.tap_state.get("bookmarks", {}).get(self.name, {}))
+        return Task(
+            self.source.dialect,
+            self.selected_relation,
+            tuple(self.primary_keys),
+            bookmark,
+            self.source.now,
+            self.replication_key,
+            float(self.config["overlap_seconds"]),
+            self.ABORT_AT_RECORD_COUNT,
+        )
+
+    def _events(self) -> Iterator[Event]:
+        try:
+            read = METHODS[self.replication_method]
+        except KeyError:
+            raise SettingsError(
+                f"stream {self.name}: there is no replication method {self.replication_method!r}",
+                hint=f"it is one of {', '.join(METHODS)}",
+            ) from None
+        task = self._task
+        with self.source.dialect.session() as connection:
+            repeated = self.source.dialect.repeated_key(connection, task.relation)
+            if repeated is not None:
+                raise SettingsError(
+                    f"stream {self.name}: its key {', '.join(task.key)} is not unique, {repeated} stands there twice",
+                    hint="name a key that tells its rows apart: keys: {stream: [column, …]}",
+                )
+            yield from read(task, connection)
+
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
+        """The records as Python values, for stream maps."""
+        del context
+        for event in self._events():
+            if isinstance(event, Rows):
+                for row in event.rows:
+                    if isinstance(row, Bad):
+                        raise self._refusal(row)
+                    yield decode(row)
+
+    def get_replication_key_signpost(self, context: Mapping[str, Any] | None = None) -> None:
+        """The newest possible replication key: `reading.incremental` sees to it."""
+        del context
+
+    # ---- what is said
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether records go out as they are read, under the stream's own name."""
+        maps = self.stream_maps
+        return len(maps) == 1 and isinstance(maps[0], SameRecordTransform) and not maps[0].flattening_enabled
+
+    def _output(self) -> Output:
+        return Output(self.name, extracted_at=datetime.now(UTC).isoformat(), version=self._stream_version)
+
+    def _write_schema_message(self) -> None:
+        """SCHEMA with the envelope that lets a sync know the account and the clock that it reads."""
+        if not self._is_plain:
+            super()._write_schema_message()
+            return
+        deleting = self.replication_method in DELETING
+        marks = [self.replication_key] if self.replication_method == "INCREMENTAL" and self.replication_key else None
+        message = SchemaMessage(
+            self.name, json_schema(self.selected_relation, deletions=deleting), list(self.primary_keys), marks
+        )
+        output = self._output()
+        output.message({**message.to_dict(), "sync": {"account": self.source.account, "clock": self.source.now}})
+        output.flush()
+
+    def _sync_records(
+        self, context: Mapping[str, Any] | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        """Read the stream, and write what was read without looking at it again. Yields nothing."""
+        if not self._is_plain or not write_messages:
+            yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        output = self._output()
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            for event in self._events():
+                match event:
+                    case Rows(rows):
+                        self._write_rows(output, rows)
+                        counter.increment(len(rows))
+                    case Gone(keys, at):
+                        for key in keys:
+                            record = {**decode(key), DELETED_AT: at}
+                            output.record(encode(record), {"state": "gone"})
+                        counter.increment(len(keys))
+                    case Mark(bookmark):
+                        self._write_bookmark(output, bookmark)
+                    case unknown:
+                        assert_never(unknown)
+        output.flush()
+
+    def _write_rows(self, output: Output, rows: Sequence[bytes | Bad]) -> None:
+        good: list[bytes] = []
+        for row in rows:
+            if isinstance(row, Bad):
+                output.records(good)
+                good = []
+                self._report(output, row)
+            else:
+                good.append(row)
+        output.records(good)
+
+    def _report(self, output: Output, row: Bad) -> None:
+        refusal = self._refusal(row)
+        if self.config["bad_rows"] == "fail" or any(name in row.refused for name in self.primary_keys):
+            output.flush()
+            raise refusal
+        self.logger.warning("%s", refusal)
+        output.record(row.record, {"state": "error", "error": str(refusal)})
+
+    def _refusal(self, row: Bad) -> ValueRefused:
+        record = decode(row.record)
+        key = ", ".join(f"{name} {record[name]}" for name in self.primary_keys if name in record)
+        reasons = "; ".join(f"column {name}: {reason}" for name, reason in row.refused.items())
+        return ValueRefused(
+            f"stream {self.name}, row {key or decode(row.record)}: {reasons}",
+            hint="correct the value, leave the column out of the selection, or have such rows told to the reconciler "
+            "and passed over: bad_rows: report",
+        )
+
+    def _write_bookmark(self, output: Output, bookmark: Mapping[str, Any]) -> None:
+        self.tap_state.setdefault("bookmarks", {})[self.name] = dict(bookmark)
+        output.flush()
+        self.state_manager.is_flushed = False
+        self._write_state_message()

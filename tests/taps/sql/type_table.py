@@ -1,0 +1,203 @@
+"""Types, a literal of each, and the value that a record shows: docs/types.md is made of these tables."""
+
+from decimal import Decimal
+from typing import Any
+
+Case = tuple[str, str, Any, dict[str, Any] | None]
+LONG = "é" * 1_000_000
+
+POSTGRESQL: list[Case] = [
+    # type, literal, JSON value, JSON Schema
+    ("smallint", "-32768", -32768, {"type": ["integer"]}),
+    ("bigint", "9223372036854775807", 9223372036854775807, {"type": ["integer"]}),
+    ("numeric(12,2)", "1.50", Decimal("1.50"), {"type": ["number"], "precision": 12, "scale": 2}),
+    ("numeric", "0.00000000000000000000000000000000001", Decimal("1E-35"), {"type": ["number"]}),
+    (
+        "numeric",
+        "123456789012345678901234567890.10",
+        Decimal("123456789012345678901234567890.10"),
+        {"type": ["number"]},
+    ),
+    ("real", "0.1", Decimal("0.1"), {"type": ["number"]}),
+    ("double precision", "0.1::float8 + 0.2", Decimal("0.30000000000000004"), {"type": ["number"]}),
+    ("double precision", "1e300", Decimal("1e300"), {"type": ["number"]}),
+    ("boolean", "true", True, {"type": ["boolean"]}),
+    ("date", "'0001-01-01'", "0001-01-01", {"type": ["string"], "format": "date"}),
+    ("date", "'9999-12-31'", "9999-12-31", {"type": ["string"], "format": "date"}),
+    (
+        "timestamp",
+        "'2026-11-20 10:00:00.123456'",
+        "2026-11-20T10:00:00.123456",
+        {"type": ["string"], "format": "date-time"},
+    ),
+    (
+        "timestamptz",
+        "'2026-11-20 10:00:00.120+01'",
+        "2026-11-20T09:00:00.12+00:00",
+        {"type": ["string"], "format": "date-time"},
+    ),
+    ("time", "'10:00:00.5'", "10:00:00.5", {"type": ["string"], "format": "time"}),
+    ("timetz", "'10:00:00+02'", "10:00:00+02", {"type": ["string"]}),
+    ("interval", "'1 month 2 days 03:04:05.5'", "P1M2DT3H4M5.5S", {"type": ["string"]}),
+    (
+        "uuid",
+        "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        {"type": ["string"], "format": "uuid"},
+    ),
+    (
+        "text",
+        "E'tab\\t quote\" slash\\\\ \\n \\x01 \\u2028 é'",
+        'tab\t quote" slash\\ \n \x01 \u2028 é',
+        {"type": ["string"]},
+    ),
+    ("text", f"repeat('é', {len(LONG)})", LONG, {"type": ["string"]}),
+    ("varchar(9)", "''", "", {"type": ["string"], "maxLength": 9}),
+    ("char(3)", "'a'", "a  ", {"type": ["string"], "maxLength": 3}),
+    ("bytea", "'\\x00ff0a'::bytea", "AP8K", {"type": ["string"], "contentEncoding": "base64"}),
+    (
+        "bytea",
+        "decode(repeat('61', 100), 'hex')",
+        "YWFh" * 33 + "YQ==",
+        {"type": ["string"], "contentEncoding": "base64"},
+    ),
+    ("jsonb", '\'{"b": [1.50, null, "\\u00e9"]}\'', {"b": [Decimal("1.50"), None, "é"]}, None),
+    ("json", "E'{\"a\":\\n 12345678901234567890.10}'", {"a": Decimal("12345678901234567890.10")}, None),
+    ("json", "'null'", None, None),
+    ("integer[]", "'{1,NULL,3}'", [1, None, 3], {"type": ["array"], "items": {"type": ["integer", "null"]}}),
+    (
+        "numeric(6,2)[]",
+        "'{1.50}'",
+        [Decimal("1.50")],
+        {"type": ["array"], "items": {"type": ["number", "null"], "precision": 6, "scale": 2}},
+    ),
+    ("text[]", "'{}'", [], {"type": ["array"], "items": {"type": ["string", "null"]}}),
+    (
+        "timestamptz[]",
+        "'{2026-11-20 10:00:00+01}'",
+        ["2026-11-20T09:00:00+00:00"],
+        {"type": ["array"], "items": {"type": ["string", "null"], "format": "date-time"}},
+    ),
+    ("jsonb[]", "ARRAY['1'::jsonb]", "{1}", {"type": ["string"]}),
+    ("inet", "'10.0.0.1/8'", "10.0.0.1/8", {"type": ["string"]}),
+    ("int4range", "'[1,5)'", "[1,5)", {"type": ["string"]}),
+    ("mood", "'so so'", "so so", {"type": ["string"], "enum": ["happy", "so so"]}),
+    (
+        "mood[]",
+        "'{happy}'",
+        ["happy"],
+        {"type": ["array"], "items": {"type": ["string", "null"], "enum": ["happy", "so so"]}},
+    ),
+    ("email", "'ada@example.com'", "ada@example.com", {"type": ["string"]}),
+]
+
+DUCKDB: list[Case] = [
+    ("tinyint", "-128", -128, {"type": ["integer"]}),
+    (
+        "hugeint",
+        "170141183460469231731687303715884105727",
+        170141183460469231731687303715884105727,
+        {"type": ["integer"]},
+    ),
+    ("decimal(12,2)", "1.50", Decimal("1.50"), {"type": ["number"], "precision": 12, "scale": 2}),
+    ("float", "0.1", Decimal("0.1"), {"type": ["number"]}),
+    ("double", "0.1::double + 0.2::double", Decimal("0.30000000000000004"), {"type": ["number"]}),
+    ("boolean", "false", False, {"type": ["boolean"]}),
+    ("date", "'0001-01-01'", "0001-01-01", {"type": ["string"], "format": "date"}),
+    (
+        "timestamp",
+        "'2026-11-20 10:00:00.123456'",
+        "2026-11-20T10:00:00.123456",
+        {"type": ["string"], "format": "date-time"},
+    ),
+    (
+        "timestamp_ns",
+        "'2026-11-20 10:00:00.123456789'",
+        "2026-11-20T10:00:00.123456789",
+        {"type": ["string"], "format": "date-time"},
+    ),
+    (
+        "timestamptz",
+        "'2026-11-20 10:00:00.120+01'",
+        "2026-11-20T09:00:00.12+00:00",
+        {"type": ["string"], "format": "date-time"},
+    ),
+    ("time", "'10:00:00.5'", "10:00:00.5", {"type": ["string"], "format": "time"}),
+    ("interval", "INTERVAL 1 MONTH", "1 month", {"type": ["string"]}),
+    (
+        "uuid",
+        "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        {"type": ["string"], "format": "uuid"},
+    ),
+    ("varchar", "'quote\" slash\\ ' || chr(10) || chr(0) || 'é'", 'quote" slash\\ \n\x00é', {"type": ["string"]}),
+    ("varchar", f"repeat('é', {len(LONG)})", LONG, {"type": ["string"]}),
+    ("blob", "'\\x00\\xFF'::blob", "AP8=", {"type": ["string"], "contentEncoding": "base64"}),
+    ("json", "'{\"b\": [1.50, null]}'", {"b": [Decimal("1.50"), None]}, None),
+    ("integer[]", "[1, NULL, 3]", [1, None, 3], {"type": ["array"], "items": {"type": ["integer", "null"]}}),
+    (
+        "decimal(6,2)[]",
+        "[1.50]",
+        [Decimal("1.50")],
+        {"type": ["array"], "items": {"type": ["number", "null"], "precision": 6, "scale": 2}},
+    ),
+    ("struct(a integer)", "{'a': 1}", "{'a': 1}", {"type": ["string"]}),
+    ("enum('happy', 'so so')", "'so so'", "so so", {"type": ["string"], "enum": ["happy", "so so"]}),
+]
+
+SQLITE: list[Case] = [
+    ("integer", "9223372036854775807", 9223372036854775807, {"type": ["integer"]}),
+    ("decimal(12,2)", "1.5", Decimal("1.5"), {"type": ["number"], "precision": 12, "scale": 2}),
+    ("real", "0.1 + 0.2", Decimal("0.30000000000000004"), {"type": ["number"]}),
+    ("boolean", "1", True, {"type": ["boolean"]}),
+    ("date", "'2026-11-20'", "2026-11-20", {"type": ["string"], "format": "date"}),
+    ("timestamp", "'2026-11-20 10:00:00.120'", "2026-11-20T10:00:00.12", {"type": ["string"], "format": "date-time"}),
+    ("datetime", "'2026-11-20T10:00:00Z'", "2026-11-20T10:00:00+00:00", {"type": ["string"], "format": "date-time"}),
+    ("time", "'10:00:00.5'", "10:00:00.5", {"type": ["string"], "format": "time"}),
+    (
+        "uuid",
+        "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        {"type": ["string"], "format": "uuid"},
+    ),
+    ("text", "'quote\" é' || char(10)", 'quote" é\n', {"type": ["string"]}),
+    ("blob", "x'00FF'", "AP8=", {"type": ["string"], "contentEncoding": "base64"}),
+    ("json", "'{\"b\": [1.50, null]}'", {"b": [Decimal("1.50"), None]}, None),
+    ("", "'text'", "text", {"type": ["string", "integer", "number"]}),
+    ("", "7", 7, {"type": ["string", "integer", "number"]}),
+]
+
+SETUP = ("CREATE TYPE mood AS ENUM ('happy', 'so so')", "CREATE DOMAIN email AS text CHECK (VALUE LIKE '%@%')")
+
+
+REFUSED = [
+    ("pg", "numeric", "'NaN'"),
+    ("pg", "numeric(6,2)", "'NaN'"),
+    ("pg", "numeric", "'-Infinity'"),
+    ("pg", "double precision", "'NaN'"),
+    ("pg", "real", "'Infinity'"),
+    ("pg", "date", "'infinity'"),
+    ("pg", "date", "'0044-03-15 BC'"),
+    ("pg", "date", "'10000-01-01'"),
+    ("pg", "timestamp", "'-infinity'"),
+    ("pg", "timestamptz", "'0044-03-15 10:00 BC'"),
+    ("pg", "time", "'24:00:00'"),
+    ("pg", "numeric[]", "'{1,NaN}'"),
+    ("pg", "timestamp[]", "'{infinity}'"),
+    ("pg", "integer[]", "'{{1,2},{3,4}}'"),
+    ("pg", "integer[]", "'[2:3]={1,2}'"),
+    ("duck", "double", "'nan'"),
+    ("duck", "double", "'infinity'"),
+    ("duck", "date", "'0044-03-15 (BC)'"),
+    ("duck", "timestamp", "'infinity'"),
+    ("duck", "double[]", "['nan'::double]"),
+    ("lite", "integer", "'abc'"),
+    ("lite", "boolean", "2"),
+    ("lite", "date", "'tomorrow'"),
+    ("lite", "date", "'2026-02-30'"),
+    ("lite", "real", "9e999"),
+    ("lite", "text", "x'00'"),
+    ("lite", "text", "CAST(x'ff' AS text)"),
+    ("lite", "json", "'{'"),
+    ("lite", "uuid", "'x'"),
+]
