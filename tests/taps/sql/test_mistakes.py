@@ -104,7 +104,7 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
     for scheme in ("sqlite", "duckdb"):
-        with pytest.raises(DatabaseError, match="there is no file .*no.db"):
+        with pytest.raises(DatabaseError, match=r"there is no file .*no\.db"):
             discover(f"{scheme}:///{tmp_path}/no.db")
 
     assert list(tmp_path.iterdir()) == []
@@ -184,7 +184,7 @@ def test_keys_of_the_settings_must_be_there(pg: Database) -> None:
 def test_a_query_that_takes_too_long_is_ended(pg: Database) -> None:
     pg.run("CREATE VIEW slow AS SELECT i AS id, pg_sleep(1)::text AS v FROM generate_series(1, 60) i")
 
-    with pytest.raises(DatabaseError, match="stream public-slow: .*statement timeout") as caught:
+    with pytest.raises(DatabaseError, match=r"stream public-slow: .*statement timeout") as caught:
         read(pg.url, "public-slow", statement_timeout=0.2)
 
     assert "statement_timeout" in caught.value.hint
