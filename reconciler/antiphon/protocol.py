@@ -75,10 +75,14 @@ class ReceiptLine:
     found: dict[str, Value] = field(default_factory=dict)
     version: str | None = None
     message: str = ""
+    error_class: str = ""
+    error_status: int | str | None = None
 
 
 class _Error(msgspec.Struct):
     message: str = ""
+    class_: str | None = msgspec.field(default=None, name="class")
+    status: int | str | None = None
 
 
 class _Line(msgspec.Struct):
@@ -107,6 +111,8 @@ def parse_receipt(line: bytes, where: str) -> ReceiptLine:
         shown.found or {},
         None if shown.version is None else str(shown.version),
         shown.error.message if shown.error else "",
+        (shown.error.class_ or "") if shown.error else "",
+        shown.error.status if shown.error else None,
     )
 
 

@@ -6,7 +6,7 @@
 | receipt `applied`, `skipped` with values      | ACKED          | agreed: (source, value stored for our write)        |
 | receipt `stale`, `gone`                       | REJECTED       | as it was; what was found is observed, planned anew |
 | receipt `rejected`                            | POISON         | as it was; the link is parked with the message      |
-| receipt `failed`                              | PLANNED, later | as it was                                           |
+| receipt `failed`, see `retries`               | PLANNED, later | as it was; or POISON if the row is at fault         |
 """
 
 from __future__ import annotations
@@ -38,10 +38,8 @@ from antiphon.model import (
     replace,
 )
 from antiphon.protocol import ReceiptLine, Status
+from antiphon.retries import MAX_FAILURES, Fault, fault_of, wait
 from antiphon.settle import Moment, activate, agree, bury, count, park, record, reject, touch_members
-
-_SECOND = 1_000_000
-_LONGEST_WAIT = 3600 * _SECOND
 
 
 def delivered(ws: Workspace, mapping: SyncMapping, op: Op, at: Moment) -> None:
@@ -89,10 +87,20 @@ def receipt(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: 
         case Status.REJECTED | Status.SKIPPED:
             reject(ws, op, line.message or "the target skipped it and did not say why", at)
         case Status.FAILED:
-            wait = min(_SECOND << op.attempt, _LONGEST_WAIT)
-            ws.put_op(
-                replace(op, state=OpState.PLANNED, attempt=op.attempt + 1, not_before=at.now + wait, error=line.message)
-            )
+            _failed(ws, op, line, at)
+
+
+def _failed(ws: Workspace, op: Op, line: ReceiptLine, at: Moment) -> None:
+    """Try it again later, with the latest value; or never, if the row is at fault or patience is over."""
+    fault = fault_of(line)
+    failures = op.attempt + (fault is Fault.UNKNOWN)
+    if fault is Fault.ROW:
+        reject(ws, op, line.message or "the target cannot write it and did not say why", at)
+    elif failures >= MAX_FAILURES:
+        reject(ws, op, f"it failed {failures} times, last with: {line.message or 'no word'}", at)
+    else:
+        later = at.now + wait(op, fault)
+        ws.put_op(replace(op, state=OpState.PLANNED, attempt=failures, not_before=later, error=line.message))
 
 
 def _created_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:

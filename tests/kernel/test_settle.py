@@ -14,7 +14,7 @@ from antiphon.mapping import OnDelete, Owner, Uuid
 from antiphon.model import BaseStatus, Cause, ConflictKind, ConflictState, LinkState, Op, OpKind, OpState, RecordState
 from antiphon.protocol import Status
 from antiphon.receipts import rid_of
-from tests.kernel.facts import CRM, SECOND, WAREHOUSE, World, entity, field, opened, person, side, wrote
+from tests.kernel.facts import CRM, WAREHOUSE, World, entity, field, opened, person, side, wrote
 
 ANN: dict[str, Any] = {"email": "ann@x", "name": "Ann"}
 
@@ -517,21 +517,6 @@ def test_skipped_with_values_is_done_already() -> None:
 
     assert done.state is OpState.ACKED
     assert world.base(lid, "name") == {CRM: "Anna", WAREHOUSE: "Anna"}
-
-
-def test_what_failed_is_tried_again_later_and_later() -> None:
-    world = World(person())
-    _, op = changed(world)
-
-    waits = []
-    for _ in range(15):
-        now = world.now + 10 * SECOND
-        op = world.answer(world.send(op), Status.FAILED, message="try later")
-        waits.append((op.not_before - now) // SECOND)
-
-    assert waits[:4] == [1, 2, 4, 8]
-    assert waits[-1] == 3600
-    assert (op.state, op.attempt, op.error) == (OpState.PLANNED, 15, "try later")
 
 
 def test_a_newer_plan_keeps_the_wait_of_a_failed_write() -> None:

@@ -142,8 +142,8 @@ class Planning:
             deps=tuple(sorted({lid for lid in references.values() if self._being_created(lid, side)})),
             planned_at=self.at.now,
             run_id=self.at.run_id,
-            attempt=invisible or (planned.attempt if planned else 0),
-            not_before=planned.not_before if planned else 0,
+            attempt=invisible,
+            not_before=planned.not_before if planned else 0,  # what failed waits its time, then goes with this value
             adds=adds or {},
         )
         if planned is not None and _content(planned) == _content(op):
