@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 LOCK_ARGS ?=
+SIMULATE_ARGS ?= --schedules 1000000 --workers 2 --notebook .simulation.jsonl
 
 BIN := .venv/bin
 INSTALL := bin/python -m pip install --quiet --disable-pip-version-check
@@ -17,8 +18,8 @@ help: ## list the targets
 test: $(READY) plugins ## run the tests: make test PYTEST_ARGS="tests/kernel -k merge"
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-simulate: $(READY) ## replay generated schedules of faults
-	$(BIN)/python -m pytest tests/simulation
+simulate: $(READY) ## replay a million generated schedules of faults: make simulate SIMULATE_ARGS="--seconds 600"
+	$(BIN)/python -m tests.simulation $(SIMULATE_ARGS)
 
 demo: $(READY) plugins ## show a sync of two small systems
 	$(BIN)/antiphon demo
@@ -38,7 +39,7 @@ format: $(READY) ## mend what a machine can mend
 plugins: $(PLUGINS) ## install the Singer plugins of the tests, each in its own environment
 
 clean: ## remove every environment and cache
-	rm -rf .venv .plugins .lock .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .plugins .lock .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .simulation.jsonl dist
 
 # A changed lock builds its environment anew, so that it holds what the lock names and nothing else.
 .venv/.locked: constraints.txt | check-python

@@ -66,6 +66,8 @@ def observed(
         )
         return 0 if gone else op.attempt + 1
     if op.kind is OpKind.UPDATE and _is_remnant(ws, around, op, seen):
+        if not sent:
+            record(ws, op, op.patch, at)
         return REMNANT
     fields = around.entity.fields
     visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in op.patch if name in fields}

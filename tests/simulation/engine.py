@@ -219,10 +219,10 @@ class Engine:
         self.world.skew += faults.skew
         try:
             outcome = self._round(faults)
-        except Crash:
-            outcome = "crash"
+        except Crash as crash:
+            outcome = f"crash at {crash}"
         except AntiphonError as error:
-            outcome = type(error).__name__
+            outcome = f"refused by {type(error).__name__}"
         self.delivering = False
         self.steps.at.clear()
         self.note_links()
@@ -379,5 +379,5 @@ def _unheard(_what: object) -> None:
     pass
 
 
-def _crash(_what: str) -> None:
-    raise Crash
+def _crash(what: str) -> None:
+    raise Crash(what)

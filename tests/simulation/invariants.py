@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 
 from antiphon.equivalence import is_empty
 from antiphon.ledger import Ledger
-from antiphon.ledger.tables import AUDIT, BASE, CONFLICT, LINK, MEMBER, OUTBOX
+from antiphon.ledger.tables import ABSENCE, AUDIT, BASE, CONFLICT, LINK, MEMBER, OBS, OUTBOX
 from antiphon.mapping import Counter as Counting
 from antiphon.mapping import Field, SetUnion
 from antiphon.mapping import Mapping as SyncMapping
@@ -21,15 +21,16 @@ from antiphon.settle import Moment
 from antiphon.sync.planning import propose
 from tests.simulation.engine import Check, Engine
 from tests.simulation.judge import Judge, value_of
-from tests.simulation.shape import FOREIGN, SIDES, other
+from tests.simulation.shape import FOREIGN, SECOND, SIDES, other
 from tests.simulation.world import SYNC, USER, Event, Row, World
 
+TWICE = 16
 KEPT = (Cause.SUPERSEDED, Cause.CLOBBERED, Cause.PARKED, Cause.DELETED)
 
 
 def plan_twice(engine: Engine, ledger: Ledger, mapping: SyncMapping, plan: Plan, at: Moment) -> None:
-    """I5: the plan is a function of the ledger."""
-    if engine.number % 7 == 3 and propose(ledger, mapping, at) != plan:
+    """I5: the plan is a function of the ledger. One round in so many is planned twice."""
+    if at.now // SECOND % TWICE == 0 and propose(ledger, mapping, at) != plan:
         engine.world.wrong("I5: two plans of the same ledger differ")
 
 
@@ -40,6 +41,12 @@ def pending(engine: Engine) -> int:
     """How many operations are still to be settled."""
     states = (OpState.PLANNED, OpState.INFLIGHT, OpState.SENT)
     return sum(engine.store.count(OUTBOX, "state", (side, state)) for side in SIDES for state in states)
+
+
+def unsettled(engine: Engine) -> tuple[object, ...]:
+    """What the next round would look at: records that changed or wait, and those that a read lacked."""
+    touched = [row.key for row in engine.store.find(OBS, "touched", [(True,)])]
+    return (*touched, *engine.store.scan(ABSENCE))
 
 
 def during(world: World, engine: Engine) -> list[str]:

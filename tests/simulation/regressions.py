@@ -20,11 +20,12 @@ class Regression:
     faults: tuple[Fault, ...] = ()
     rounds: int = 3
     plain: bool = True
+    whole: bool = True
 
     @property
     def schedule(self) -> Schedule:
         """The schedule to run."""
-        drawn = draw(self.seed, self.profile, plain=self.plain)
+        drawn = draw(self.seed, self.profile, plain=self.plain, whole=self.whole)
         return replace(drawn, acts=self.acts, faults=self.faults, rounds=self.rounds)
 
 
@@ -162,5 +163,13 @@ REGRESSIONS = [
             Act(5, "write warehouse", 4, "restore", "crm", "contact", "tags", 1104),
         ),
         rounds=6,
+    ),
+    Regression(
+        "a write that came to light by the incomplete row it brought back left no audit of what it had overwritten",
+        101021,
+        None,
+        (Act(0, "planned", 1, "empty", "warehouse", "company", "name", 3602),),
+        (Fault(0, "silent", "warehouse", 965),),
+        whole=False,
     ),
 ]

@@ -59,7 +59,7 @@ INTEGER: dict[str, Any] = {"type": ["integer", "null"]}
 MANY: Final = 12
 """Records enough for percentages to speak."""
 
-SHARE_OF_SQL: Final = 0.03
+SHARE_OF_SQL: Final = 0.01
 SHARE_OF_OTHERS: Final = 0.35
 
 POLICIES: list[Policy] = [Park(), Owner(CRM), Owner(WAREHOUSE), Latest(Park()), Latest(Owner(CRM)), NonEmpty()]

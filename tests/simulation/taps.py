@@ -53,7 +53,8 @@ class FakeTap:
         self.told += 1
         line = next(self.lines, None)
         if line is None:
-            world.looked[self.system.side] = self.began
+            if not (self.faults.empty or self.faults.swapped):  # what such a read showed was not there to be seen
+                world.looked[self.system.side] = self.began
             return Ended(0, "")
         if world.shape.wire:
             return list(parse(encode(line), self.name))

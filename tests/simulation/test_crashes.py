@@ -51,7 +51,9 @@ def test_a_crash_at_any_step_is_made_good(share: int, capsys: pytest.CaptureFixt
 
 def _scenario(seed: int) -> Schedule:
     """Policies that ask when something was changed are left out: a crash delays what is seen."""
-    drawn = next(s for n in range(100) if (s := draw(seed + n * SCENARIOS)).shape.records < MANY and not s.shape.sql)
+    drawn = next(
+        s for n in range(100) if (s := draw(seed + n * SCENARIOS, whole=True)).shape.records < MANY and not s.shape.sql
+    )
     entities = {
         name: replace(entity, fields={n: _timeless(f) for n, f in entity.fields.items()})
         for name, entity in drawn.shape.mapping.entities.items()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ import pytest
 
 from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER
 from tests.simulation.engine import Engine, Faults
+from tests.simulation.long_run import Stopwatch, report
 from tests.simulation.regressions import REGRESSIONS, Regression
 from tests.simulation.schedule import PERIOD, Schedule, draw, minimise, run, settle, start
 from tests.simulation.shape import PROFILES, SIDES
@@ -27,18 +27,16 @@ pytestmark = [pytest.mark.simulation, pytest.mark.slow]
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_every_schedule_ends_well(share: int, capsys: pytest.CaptureFixture[str]) -> None:
-    began, seed = time.monotonic(), FIRST + share
-    mix: Counter[str] = Counter()
-    while time.monotonic() - began < SECONDS / SHARES:
+    watch, seed = Stopwatch(SECONDS / SHARES), FIRST + share
+    counts: Counter[str] = Counter()
+    while not watch.over():
         schedule = draw(seed)
-        wrong = run(schedule).wrong
-        assert not wrong, _story(schedule, wrong)
-        mix[schedule.shape.profile] += 1
+        verdict = run(schedule)
+        assert not verdict.wrong, _story(schedule, verdict.wrong)
+        counts += verdict.counts
         seed += SHARES
     with capsys.disabled():
-        sys.stdout.write(
-            f"\n{mix.total()} schedules, seeds {FIRST + share} to {seed}, 0 wrong: {dict(sorted(mix.items()))}\n"
-        )
+        sys.stdout.write(f"\nseeds {FIRST + share} to {seed}: {report(counts, [], watch.spent)}\n")
 
 
 @pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda r: r.story)
@@ -91,5 +89,5 @@ def _rows(engine: Engine) -> list[str]:
 
 
 def _story(schedule: Schedule, wrong: list[str]) -> str:
-    replay = f"python -m tests.simulation --from {schedule.seed} --seeds 1"
+    replay = f"python -m tests.simulation --from {schedule.seed} --trace"
     return "\n".join([*wrong, f"made small (replay: {replay}):", str(minimise(schedule))])

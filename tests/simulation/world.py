@@ -7,6 +7,7 @@ merges into new ids. `foreign` is a plain table behind a plugin that knows nothi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -71,6 +72,7 @@ class World:
         self.log: list[tuple[object, ...]] = []
         self.violations: list[str] = []
         self.happened: set[str] = set()  # faults and edits that excuse what would otherwise be wrong
+        self.met: Counter[str] = Counter()  # faults that found something to spoil
         self.users: Callable[[str], None] | None = None
         self.looked: dict[Side, Instant] = dict.fromkeys(SIDES, 0)  # the last read of a side began then
         self.systems = {side: System(self, side, shape.kinds[side]) for side in SIDES}
