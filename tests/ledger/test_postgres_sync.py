@@ -1,5 +1,6 @@
 """A whole sync with its ledger on a server: runs of two folders, as of two hosts, keep off each other."""
 
+import json
 import os
 import signal
 from contextlib import suppress
@@ -17,8 +18,10 @@ PASSWORD = "p@ss/w:rd%41#?"
 def project(cluster: postgres.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Two systems that were never synced; the ledger's password holds what a URL must not."""
     with postgres.connect(cluster) as connection:
-        connection.execute(f"CREATE ROLE runner LOGIN PASSWORD '{PASSWORD}'".encode())
-        connection.execute(b"GRANT CREATE ON DATABASE postgres TO runner")
+        connection.execute(b"DROP SCHEMA IF EXISTS antiphon_people CASCADE")
+        if not connection.execute(b"SELECT FROM pg_roles WHERE rolname = 'runner'").fetchall():
+            connection.execute(f"CREATE ROLE runner LOGIN PASSWORD '{PASSWORD}'".encode())
+            connection.execute(b"GRANT CREATE ON DATABASE postgres TO runner")
     monkeypatch.setenv("LEDGER_PASSWORD", PASSWORD)
     made = Project.create(tmp_path / "here")
     ledger = f"ledger: postgresql://runner:$LEDGER_PASSWORD@{cluster.host}:{cluster.port}/postgres"
@@ -54,3 +57,42 @@ def test_a_sync_with_its_ledger_on_a_server(project: Project, tmp_path: Path) ->
 
 def children(pid: int) -> list[int]:
     return [int(word) for path in Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text().split()]
+
+
+def test_an_erased_person_is_in_no_data_file_of_the_server(
+    cluster: postgres.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postgres.create_database(cluster, "erasing")
+    monkeypatch.setenv("LEDGER_URL", cluster.url("erasing"))
+    project = Project.create(tmp_path / "here")
+    project.configure(("name: people\n", "name: people-to-erase\nledger: $LEDGER_URL\n"))
+    project.syncs()
+    project.change("crm", "c1", city="Adasville", email="ada@adasville.example")
+    project.syncs()
+    assert data_files_with(cluster, b"ada@example.com")
+    run = project.run("erase", "crm:c1", "--yes", "--json")
+    assert run.code == 0, run.err
+    told = json.loads(run.out)
+    assert [note for note in told["notes"] if "administrator" in note] == []
+    assert "write-ahead log" in told["notes"][-1]
+    for word in (b"ada@example.com", b"ada@adasville.example", b"Adasville", b'["c1"]', b'["w1"]'):
+        assert data_files_with(cluster, word) == []
+    assert data_files_with(cluster, b"grace@example.com")
+    assert json.loads(project.run("verify", "--json").out)["audit"]["faults"] == []
+
+
+def test_an_account_without_the_right_says_what_is_left_to_the_administrator(project: Project) -> None:
+    project.syncs()
+    run = project.run("erase", "crm:c1", "--yes")
+    assert run.code == 0, run.err
+    assert "until an administrator runs: CHECKPOINT" in run.out
+
+
+def data_files_with(cluster: postgres.Cluster, word: bytes) -> list[str]:
+    """The files of the database, and those that all databases share, in which a word stands."""
+    with postgres.connect(cluster, "erasing") as connection:
+        connection.execute(b"CHECKPOINT")
+        ((oid,),) = connection.execute(b"SELECT oid FROM pg_database WHERE datname = 'erasing'").fetchall()
+    folders = [cluster.data_dir / "base" / str(oid), cluster.data_dir / "global"]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return [str(path.relative_to(cluster.data_dir)) for path in files if word in path.read_bytes()]

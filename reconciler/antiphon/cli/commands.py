@@ -9,6 +9,7 @@ import click
 from antiphon.cli.backups import backup, restore
 from antiphon.cli.conflicts import conflicts
 from antiphon.cli.demo import demo
+from antiphon.cli.erase import erase
 from antiphon.cli.links import links
 from antiphon.cli.lint import lint
 from antiphon.cli.looking import status, why
@@ -40,6 +41,7 @@ for _command in (
     links,
     backup,
     restore,
+    erase,
     demo,
 ):
     antiphon.add_command(_command)

@@ -27,7 +27,8 @@ class Database:
 
     `place` names it in messages, without a password. `begin` starts a transaction that no other writer is in the middle
     of. `explain` turns an error of the driver into ours. `prepare` chooses durability, `found` makes the room for the
-    tables of a new ledger, inside a transaction. `foreign` is the way on if somebody else's tables are there.
+    tables of a new ledger, inside a transaction. `scrub` leaves nothing of deleted rows on the disk, and tells in
+    sentences what is not in its power. `foreign` is the way on if somebody else's tables are there.
     `analyses` if it chooses indexes by statistics, which by itself it takes only minutes after much was written.
     """
 
@@ -38,6 +39,7 @@ class Database:
     prepare: Callable[[], None]
     found: Callable[[], None]
     foreign: str
+    scrub: Callable[[], list[str]]
     schema: str | None = None
     analyses: bool = False
 

@@ -69,6 +69,10 @@ class MemoryStore:
         for key in keys:
             self._change(table, key, None)
 
+    def scrub(self) -> list[str]:
+        """As `Store.scrub`: what is removed is gone."""
+        return []
+
     def close(self) -> None:
         """Nothing to let go of."""
 

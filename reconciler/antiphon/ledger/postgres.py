@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from antiphon.errors import ConfigError, LedgerBusy, LedgerError
 from antiphon.ledger.database import Database, let_go
 
+_NOT_ALLOWED = "42501"
 _LONGEST_NAME = 63  # bytes (PostgreSQL documentation, 4.1.1 "Identifiers and Key Words")
 _INSTALL = "pip install 'antiphon[postgres]'"
 _CONNECT = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
@@ -122,6 +123,7 @@ def open_database(url: sa.URL, *, name: str, busy_timeout: float) -> Database:
         prepare=partial(_prepare, connection),
         found=partial(_found, connection, schema),
         foreign="rename the sync, or name another database at `ledger:`; this one is left as it is",
+        scrub=partial(_scrub, connection, place),
         schema=schema,
         analyses=True,
     )
@@ -154,6 +156,34 @@ def _prepare(connection: sa.Connection) -> None:
 def _found(connection: sa.Connection, schema: str) -> None:
     if not sa.inspect(connection).has_schema(schema):
         connection.execute(sa.schema.CreateSchema(schema))
+
+
+def _scrub(connection: sa.Connection, place: str) -> list[str]:
+    """Write the tables anew, and the server's statistics of them, which quote values.
+
+    The old files are gone with the next checkpoint. Some of it is an administrator's to do.
+    """
+    try:
+        for table in sa.inspect(connection).get_table_names(schema=_current_schema(connection)):
+            connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table}")
+    except sa.exc.DBAPIError as error:
+        raise explain(error.orig, place) from error
+    left = []
+    for command, what in (("VACUUM FULL pg_catalog.pg_statistic", "statistics"), ("CHECKPOINT", "data files")):
+        try:
+            connection.exec_driver_sql(command)
+        except sa.exc.DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _NOT_ALLOWED:
+                raise explain(error.orig, place) from error
+            left.append(f"the server's {what} may quote erased values until an administrator runs: {command}")
+    left.append(
+        "the server's write-ahead log, its backups and its replicas hold erased values for as long as they are kept"
+    )
+    return left
+
+
+def _current_schema(connection: sa.Connection) -> str:
+    return str(connection.exec_driver_sql("SELECT current_schema()").scalar_one())
 
 
 def _shut_out(text: str, place: str) -> LedgerError:

@@ -108,6 +108,10 @@ class SqlStore:
             statements = self._of(table)
             self._write(statements.remove, statements.codec.encode_entries(table.key, list(keys)))
 
+    def scrub(self) -> list[str]:
+        """As `Store.scrub`. Raises `LedgerBusy` if others are reading, so that not all of it could be done."""
+        return self.database.scrub()
+
     def close(self) -> None:
         """As `Store.close`."""
         self.database.close()

@@ -33,6 +33,7 @@ def open_database(url: sa.URL, *, busy_timeout: float, make: bool) -> Database:
         prepare=partial(_prepare, connection),
         found=lambda: None,
         foreign="name another file at `ledger:`; this one is left as it is",
+        scrub=partial(_scrub, connection, place),
     )
 
 
@@ -66,6 +67,21 @@ def _prepare(connection: sa.Connection) -> None:
         f"cache_size = -{_KIBIBYTES_OF_CACHE}",
     ):
         connection.exec_driver_sql(f"PRAGMA {pragma}").close()
+
+
+def _scrub(connection: sa.Connection, place: str) -> list[str]:
+    """`secure_delete` has overwritten what was deleted; VACUUM also drops copies that moved rows left inside pages."""
+    try:
+        connection.exec_driver_sql("VACUUM").close()
+        busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+    except sa.exc.DBAPIError as error:
+        raise explain(error.orig, place) from error
+    if busy:
+        raise LedgerBusy(
+            f"the values are erased, but the write-ahead log of {place} still holds them: another program is reading",
+            hint="let it end, then run the same command again",
+        )
+    return []
 
 
 def explain(error: BaseException | None, place: str) -> LedgerError:

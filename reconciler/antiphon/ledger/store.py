@@ -36,5 +36,8 @@ class Store(Protocol):
     def remove(self, table: Table[R], keys: Sequence[Key]) -> None:
         """Delete the rows with these primary keys, as far as they exist."""
 
+    def scrub(self) -> list[str]:
+        """Leave nothing of removed rows where it is kept. Returns, in sentences, what is not in its power."""
+
     def close(self) -> None:
         """Let go of the database."""

@@ -12,6 +12,7 @@ from antiphon.equivalence import from_json, typed_rids
 from antiphon.errors import ConfigError
 from antiphon.facts import ObsKey
 from antiphon.ledger import Ledger
+from antiphon.ledger.erased import Erased
 from antiphon.ledger.tables import LINK, MATCH_KEY, MEMBER, OBS, TOMBSTONE
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
@@ -112,6 +113,21 @@ def find_record(ledger: Ledger, mapping: SyncMapping, typed: str) -> list[Hit]:
         f"no record is found for {typed!r}; tried: {tried}",
         hint="name a record by `side:id`, by `entity:side:id`, by a value it is matched by, or by its link's id",
     )
+
+
+def digests_of(mapping: SyncMapping, erased: Erased, typed: str) -> Iterator[str]:
+    """The hashes that an erased record would have left, for every way of reading `typed` as an id or a match value."""
+    first, _, rest = typed.partition(":")
+    for entity in mapping.entities.values():
+        if first in mapping.sides:
+            yield from (erased.of_id((first, entity.name, rid)) for rid in typed_rids(rest))
+        for rule, names in enumerate(entity.match):
+            for values in _values(typed, len(names)):
+                for side in mapping.sides:
+                    columns = [entity.fields[name].columns[side] for name in names]
+                    key = match_keys(entity, side, dict(zip(columns, values, strict=True))).get(rule)
+                    if key is not None:
+                        yield erased.of_value(entity, rule, key)
 
 
 def _values(text: str, count: int) -> Iterator[list[Value]]:

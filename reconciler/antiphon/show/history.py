@@ -221,6 +221,10 @@ class History:
 
     def _audited(self, audit: Audit) -> str:
         side, name = audit.side, audit.field
+        if audit.cause is Cause.ERASED:
+            return "The record's values were erased everywhere; only keyed hashes of them stay."
+        if self.link is not None and self.link.state is LinkState.ERASED:
+            return f"{name or 'The record'} was {audit.cause.value} on {side}; the values were erased."
         other = self.records.mapping.other(side)
         if name is None:
             return self._record_audited(audit)

@@ -16,6 +16,7 @@ from antiphon.equivalence import canonical_json, is_empty, make_rid
 from antiphon.errors import PluginFailed
 from antiphon.identity import row_hash
 from antiphon.ledger import Ledger
+from antiphon.ledger.erased import Erased
 from antiphon.ledger.tables import ABSENCE, CURSOR, MEMBER, OBS
 from antiphon.model import Absence, Cursor, Instant, Observation, RecordState, Rid, Side, Value, replace
 from antiphon.plan.guards import Tripped, check_read
@@ -85,6 +86,7 @@ class Collector:
         self._buffered = 0
         self.taken = 0
         self._changed: dict[str, int] = {}
+        self._erased = Erased(ledger)
         self._readings: dict[str, _Reading] = {}
         for stream in streams:
             cursor = ledger.get(CURSOR, side, stream.entity) or Cursor(side, stream.entity)
@@ -259,6 +261,8 @@ class Collector:
         changed: list[Observation] = []
         for row in buffer.values():
             old = before.get(row.key)
+            if old is None and self._erased.by_id(row.key):
+                continue
             if old is not None and old.state in PRESENT:
                 reading.reappeared.add(row.rid)
             same = old is not None and (old.hash, old.state, old.merged_into, old.birth, old.error) == (

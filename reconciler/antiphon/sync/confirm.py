@@ -136,8 +136,9 @@ def settle_receipts(
         for line in lines:
             op = ws.ops_by_id.get(line.op_id) or known.get((line.op_id,))
             rid = None if line.id is None else canonical_json(line.id)
-            ledger.put([Receipt(line.op_id, line.status.value, rid, line.stored, at.now, line.version, line.message)])
-            if op is not None:
+            if op is not None:  # else it is of another ledger, or of a time that a restored one knows nothing of
+                kept = Receipt(line.op_id, line.status.value, rid, line.stored, at.now, line.version, line.message)
+                ledger.put([kept])
                 receipt(ws, mapping, op, line, at)
         ledger.apply_workspace(ws)
         if file is not None:

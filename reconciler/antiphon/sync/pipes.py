@@ -90,6 +90,7 @@ def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Ite
             )
     runner.check(mapping)
     index(ledger, mapping)
+    runner.leave_out(mapping)
     held = unread(ledger, mapping) | {
         name: f"{name} has no target" for name in mapping.sides if config.sides[name].target is None
     }

@@ -28,6 +28,7 @@ from antiphon.singer.listening import PATIENCE
 from antiphon.singer.plugins import Outcome, Workshop
 from antiphon.sync.collect import Counts, Stream
 from antiphon.sync.confirm import AHEAD, end_line, read_receipts, rotate
+from antiphon.sync.erase import leave_out
 from antiphon.sync.inbound import Source, read_sides, tell_read
 from antiphon.sync.outbound import Delivery, Written, deliver_side
 from antiphon.sync.planning import adopt, index, propose
@@ -120,6 +121,15 @@ class Runner:
 
     # ---- the four steps
 
+    def receipt_files(self) -> list[tuple[Side, Path]]:
+        """Every file that may hold receipts, found without asking the plugins."""
+        home = self.shop.folder.parent
+        found = []
+        for name, side in self.config.sides.items():
+            told = side.target.receipts_path if side.target is not None else None
+            found.append((name, told if told is not None else home / f"receipts-{self.config.name}-{name}.jsonl"))
+        return found
+
     def recover(self) -> None:
         """Settle the receipts of a run that ended too early."""
         mapping = self.mapping()
@@ -155,6 +165,7 @@ class Runner:
         mapping = self.mapping()
         self.check(mapping)
         index(self.ledger, mapping)
+        self.leave_out(mapping)
         held = {side: f"{side} has no target" for side in mapping.sides if self.config.sides[side].target is None}
         return mapping, propose(self.ledger, mapping, self._moment(mapping), held=held, reviewed=reviewed)
 
@@ -307,6 +318,17 @@ class Runner:
         path = self.receipts_path(side)
         extra = {"receipts_path": str(path)} if path is not None else None
         return self.shop.run_target(target, _title(target, side), lines, extra)
+
+    def leave_out(self, mapping: SyncMapping) -> None:
+        """Do not take in again what was erased, and say so."""
+        for side, count in sorted(leave_out(self.ledger, mapping, self._moment(mapping)).items()):
+            self.report.warn(
+                "erased",
+                f"{side}: {count} new records are left out, since they have the match values of erased ones; "
+                "`antiphon erase --lift RECORD` takes them in",
+                side=side,
+                count=count,
+            )
 
     def _no_receipt(self, words: str) -> None:
         self.report.warn("receipt", f"{words}; it is passed over")
