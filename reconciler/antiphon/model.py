@@ -425,11 +425,16 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Which account a side was when last read."""
+    """Which account a side was when last read, and how far its clock was from ours: our time less theirs.
+
+    An `account` of `''` was never told.
+    """
 
     side: Side
     account: str
     at: Instant
+    skew_least: Instant | None = None
+    skew_most: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

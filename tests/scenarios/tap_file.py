@@ -33,7 +33,7 @@ def main() -> None:
         _print([json.dumps(discover(tables, config))], faults.get("discover", []), config)
         return
     state = _read(given.state) if given.state else {}
-    messages = list(read(tables, _read(given.catalog), state))
+    messages = list(read(tables, _read(given.catalog), state, config.get("account")))
     _print([json.dumps(message) for message in messages], faults.get("tap", []), config)
 
 
@@ -57,7 +57,7 @@ def discover(tables: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def read(tables: dict[str, Any], catalog: dict[str, Any], state: dict[str, Any]) -> Any:
+def read(tables: dict[str, Any], catalog: dict[str, Any], state: dict[str, Any], account: str | None) -> Any:
     """The messages of the selected streams and columns: all rows, or those from the bookmark on."""
     bookmarks = dict(state.get("bookmarks", {}))
     for entry in catalog["streams"]:
@@ -67,6 +67,8 @@ def read(tables: dict[str, Any], catalog: dict[str, Any], state: dict[str, Any])
         ]
         properties = {name: shape for name, shape in table["columns"].items() if name in chosen}
         schema = {"type": "SCHEMA", "stream": entry["stream"], "key_properties": table["key"]}
+        if account is not None:
+            schema["sync"] = {"account": account}
         yield {**schema, "schema": {"properties": properties}, **({"bookmark_properties": [by]} if by else {})}
         since = bookmarks.get(entry["stream"], {}).get("replication_key_value", "")
         rows = sorted((row for row in table["rows"] if row[by] >= since), key=lambda r: r[by]) if by else table["rows"]

@@ -129,6 +129,7 @@ def _engine(faults: Faults, fault: Fault, world: World) -> None:
         case "second":
             faults.second_at = 1 + fault.number % 40
         case "clock jump":
+            world.happened.add("clock set")
             faults.skew += (3600 if fault.number % 2 else -3600) * SECOND
         case "restore":
             faults.restore = True

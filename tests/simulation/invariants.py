@@ -63,6 +63,7 @@ def after(world: World, engine: Engine) -> list[str]:
         *progress(judge),
         *no_lost_update(judge),
         *no_invention(judge),
+        *later_is_later(judge),
         *no_duplicate(judge),
         *base_truth(judge),
         *notes(judge),
@@ -174,6 +175,32 @@ def no_invention(judge: Judge) -> Iterator[str]:
                 continue
             where = f"{row.entity}.{field.name} of {row.rid} on {side}"
             yield f"I12: {where} got {event.value!r} from nowhere at {event.at}"
+
+
+def later_is_later(judge: Judge) -> Iterator[str]:
+    """Where `latest` says which edit was later, it was: by the clock of the world, whatever the engine's own did."""
+    if "clock set" in judge.world.happened:
+        return  # intervals of a clock that was set are no intervals
+    for op in judge.ops.values():
+        field_of = judge.mapping.entities[op.entity].fields
+        for name, reason in op.reasons.items():
+            winner = other(op.side)
+            if reason != f"{winner} changed it later" or name not in op.losers or name not in field_of:
+                continue
+            field, planned = field_of[name], op.planned_at - judge.world.skew
+            won = _last_edit(judge, winner, op, field, op.source.get(name), planned)
+            lost = _last_edit(judge, op.side, op, field, op.losers[name], planned)
+            if won is not None and lost is not None and won <= lost:
+                yield f"latest: {op.entity}.{name} of {op.lid}: {winner}'s edit of {won} was called later than {lost}"
+
+
+def _last_edit(judge: Judge, side: Side, op: Op, field: Field, value: Value, before: int) -> int | None:
+    """When the value was last written on the side by a user, as far as it was planned upon."""
+    rid = judge.members[op.lid].get(side)
+    row = judge.row(side, op.entity, rid) if rid is not None else None
+    events = row.history.get(field.columns[side], []) if row is not None else []
+    found = [e for e in events if e.at <= before and _same(judge, field, side, e.value, value)]
+    return found[-1].at if found and found[-1].by == USER else None
 
 
 def no_duplicate(judge: Judge) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -66,7 +67,8 @@ def _message(line: dict[str, Any]) -> Message:
         case "RECORD":
             return Record(line["stream"], line["record"], line.get("sync") or {})
         case "SCHEMA":
-            return SchemaMessage(line["stream"], line["schema"]["properties"], tuple(line["key_properties"]))
+            shape, key = line["schema"]["properties"], tuple(line["key_properties"])
+            return SchemaMessage(line["stream"], shape, key, sync=line.get("sync") or {})
         case _:
             return State(line["value"])
 
@@ -89,6 +91,7 @@ def _lines(
             "stream": stream.stream,
             "schema": {"properties": properties},
             "key_properties": list(stream.key),
+            **({"sync": {"clock": iso(system.world.now)}} if system.kind == HUBSPOT else {}),
         }
         began = system.world.now
         since = None if stream.full else marks.get(stream.stream, {}).get("at", 0) - OVERLAP
@@ -130,7 +133,13 @@ def _shown(system: System, row: Row, since: Instant | None) -> bool:
 def _envelope(row: Row) -> dict[str, Any]:
     if row.merged_into is not None:
         return {"state": "merged", "merged_into": _ids(row.merged_into), "birth": str(row.born)}
-    return {"state": "live" if row.alive else "gone", "birth": str(row.born)}
+    times = {column: iso(events[-1].at) for column, events in row.history.items() if events}
+    return {"state": "live" if row.alive else "gone", "birth": str(row.born), "field_times": times}
+
+
+def iso(at: Instant) -> str:
+    """An instant as APIs write it."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).isoformat(timespec="milliseconds")
 
 
 def _ids(rid: str) -> list[Value]:

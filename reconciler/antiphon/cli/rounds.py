@@ -77,12 +77,16 @@ def apply(options: Options, file: Path | None, accept_empty: tuple[str, ...], pa
 @click.option(
     "--accept-scope", is_flag=True, help="Streams or keys of sync.yml changed on purpose: let deletes through again."
 )
+@click.option(
+    "--accept-account", multiple=True, metavar="SIDE", help="Believe that this side is rightly another account."
+)
 @accept_empty
 @patience
 @common
 def sync(
     options: Options,
     accept_empty: tuple[str, ...],
+    accept_account: tuple[str, ...],
     patience: float,
     wait: float,
     *,
@@ -97,6 +101,8 @@ def sync(
     ) as runner:
         if accept_scope:
             runner.accept_scope()
+        for side in accept_account:
+            runner.accept_account(side)
         _read(runner, full=full)
         return _write(options, runner, "sync", strict=strict)
 

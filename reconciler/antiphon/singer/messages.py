@@ -24,12 +24,16 @@ _FAULT = "the tap is at fault: it does not keep the Singer specification"
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """SCHEMA: the columns of a stream from here on. `bookmark` names its replication key, empty for a full table."""
+    """SCHEMA: the columns of a stream from here on. `bookmark` names its replication key, empty for a full table.
+
+    `sync` is the envelope of our own taps; other plugins have none.
+    """
 
     stream: str
     properties: Mapping[str, Mapping[str, Any]]
     key: tuple[str, ...]
     bookmark: tuple[str, ...] = ()
+    sync: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
                 dict(properties),
                 tuple(shown.get("key_properties") or ()),
                 tuple(shown.get("bookmark_properties") or ()),
+                _envelope(shown.get("sync")),
             )
         case "BATCH":
             yield from _batch(shown, where)

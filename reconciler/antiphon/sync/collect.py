@@ -22,6 +22,7 @@ from antiphon.model import Absence, Cursor, Instant, Observation, RecordState, R
 from antiphon.plan.guards import Tripped, check_read
 from antiphon.protocol import DELETED_AT, UUID
 from antiphon.singer.messages import Ignored, Message, Record, Schema, State
+from antiphon.sync.witness import Skew, Witness
 
 CHUNK = 2000
 """Records per transaction."""
@@ -87,6 +88,7 @@ class Collector:
         self.taken = 0
         self._changed: dict[str, int] = {}
         self._erased = Erased(ledger)
+        self._witness = Witness(ledger, side, self.started, tap)
         self._readings: dict[str, _Reading] = {}
         for stream in streams:
             cursor = ledger.get(CURSOR, side, stream.entity) or Cursor(side, stream.entity)
@@ -166,6 +168,7 @@ class Collector:
         reading = self._readings.get(schema.stream)
         if reading is None:
             return
+        self._witness.hear(schema.sync, self._clock())
         stream = reading.stream
         absent = [column for column in stream.key if column not in schema.properties]
         if absent:
@@ -222,7 +225,7 @@ class Collector:
             version=sync.get("version"),
             birth=sync.get("birth"),
             origin=sync.get("origin", "unknown"),
-            field_times=sync.get("field_times") or {},
+            field_times=self._witness.times(sync, message.stream),
             error=error,
         )
         self._buffered += 1
@@ -277,7 +280,7 @@ class Collector:
                     changed.append(replace(old, read_at=row.read_at, complete_at=row.complete_at, version=row.version))
                 continue
             self._changed[row.entity] = self._changed.get(row.entity, 0) + 1
-            changed.append(replace(row, dirty=_intervals(old, row, reading.cursor.low_water)))
+            changed.append(replace(row, dirty=_intervals(old, row, reading.cursor.low_water, self._witness.skew)))
         self._ledger.put(changed)
 
     def _missing(self, reading: _Reading) -> list[Rid]:
@@ -348,13 +351,20 @@ def _forget_strangers(ledger: Ledger, side: Side, entity: str, since: Instant) -
     ledger.store.remove(OBS, [key for key in keys if key[2] not in held])
 
 
-def _intervals(old: Observation | None, new: Observation, low_water: Instant) -> dict[str, tuple[Instant, Instant]]:
-    """Per column, when its last change happened: after the last read without it, before it was in our hands."""
+def _intervals(
+    old: Observation | None, new: Observation, low_water: Instant, skew: Skew | None
+) -> dict[str, tuple[Instant, Instant]]:
+    """Per column, when its last change happened: after the last read without it, before it was in our hands.
+
+    Where the side tells when, and how far its clock is from ours is known, that narrows it.
+    """
     since = max(old.read_at, low_water) if old is not None else low_water
     dirty = dict(old.dirty) if old is not None else {}
     for column, value in new.fields.items():
         if old is None or column not in old.fields or old.fields[column] != value:
-            dirty[column] = (since, new.complete_at)
+            span = (since, new.complete_at)
+            told = new.field_times.get(column)
+            dirty[column] = span if skew is None or told is None else skew.narrowed(span, told)
     return dirty
 
 

@@ -34,6 +34,7 @@ from antiphon.sync.outbound import Delivery, Written, deliver_side
 from antiphon.sync.planning import adopt, index, propose
 from antiphon.sync.report import Reporter
 from antiphon.sync.resolve import resolve
+from antiphon.sync.witness import accept_account
 
 FULL_READ = 24 * 3600 * 1_000_000
 """How often an incremental side without receipts is read in full, unless sync.yml says otherwise."""
@@ -228,6 +229,13 @@ class Runner:
         """A person says that what vanished with the change of streams or keys is really gone."""
         with self.ledger.transaction():
             self.ledger.update_instance(deletes_blocked="", scope_version=scope_version(self.config))
+
+    def accept_account(self, side: Side) -> None:
+        """A person says that a side is rightly another account. Raises `ConfigError` if there is no such side."""
+        if side not in self.config.sides:
+            names = " and ".join(self.config.side_names)
+            raise ConfigError(f"--accept-account {side}: there is no such side", hint=f"the sides are {names}")
+        accept_account(self.ledger, side)
 
     def _full_read_due(self, side: Side, entity: str, there: StreamConfig) -> bool:
         """An incremental stream is read in full from time to time, and when the fate of a write must be known."""

@@ -99,6 +99,8 @@ def upgrade() -> None:
         sa.Column("side", TEXT, nullable=False),
         sa.Column("account", TEXT, nullable=False),
         sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("skew_least", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("skew_most", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.PrimaryKeyConstraint("side"),
     )
     op.create_table(
