@@ -51,13 +51,15 @@ class Index:
         self._catch_up(now)
         limit, after = _page(asked)
         _within_limits(asked)
-        found = [s for s in self._candidates(kind, asked) if _matches(kind, s, asked)]
+        found, settled = self._candidates(kind, asked)
+        if settled:
+            return _cut(found, after, limit)
+        found = [s for s in found if _matches(kind, s, asked)]
         for key in reversed(asked.get("sorts") or []):
             name = key if isinstance(key, str) else key["propertyName"]
             down = not isinstance(key, str) and key.get("direction") == "DESCENDING"
             found.sort(key=_order(kind, name), reverse=down)
-        page = [s.id for s in found[after : after + limit]]
-        return len(found), page, str(after + limit) if after + limit < len(found) else None
+        return _cut(found, after, limit)
 
     def _catch_up(self, now: int) -> None:
         later = deque[tuple[int, str, str, Shadow | None]]()
@@ -73,8 +75,8 @@ class Index:
                 known[key] = shadow
         self._coming = later
 
-    def _candidates(self, kind: ObjectType, asked: Mapping[str, Any]) -> Sequence[Shadow]:
-        """By far the most searches ask for what changed since; those need not look at every record."""
+    def _candidates(self, kind: ObjectType, asked: Mapping[str, Any]) -> tuple[Sequence[Shadow], bool]:
+        """What may match, and whether that is all and in order: most searches ask for what changed since."""
         known = self._known.get(kind.name, {})
         groups = asked.get("filterGroups") or []
         since = [
@@ -83,12 +85,19 @@ class Index:
             if each.get("propertyName") == kind.modified and each.get("operator") in {"GT", "GTE"}
         ]
         if not since:
-            return list(known.values())
+            return list(known.values()), False
         if kind.name not in self._sorted:
             self._sorted[kind.name] = sorted((s.updated, s.id) for s in known.values())
         ordered = self._sorted[kind.name]
         start = bisect.bisect_left(ordered, int(max(since)), key=itemgetter(0))
-        return [known[key] for _, key in ordered[start:]]
+        by_time = asked.get("sorts") == [{"propertyName": kind.modified, "direction": "ASCENDING"}]
+        alone = not asked.get("query") and [each["operator"] for each in groups[0]["filters"]] == ["GTE"]
+        return [known[key] for _, key in ordered[start:]], by_time and alone
+
+
+def _cut(found: Sequence[Shadow], after: int, limit: int) -> tuple[int, list[str], str | None]:
+    page = [shadow.id for shadow in found[after : after + limit]]
+    return len(found), page, str(after + limit) if after + limit < len(found) else None
 
 
 def _page(asked: Mapping[str, Any]) -> tuple[int, int]:
@@ -127,6 +136,8 @@ def _passes(kind: ObjectType, shadow: Shadow, each: Mapping[str, Any]) -> bool:
     operator = _OPERATORS.get(str(each.get("operator")))
     if operator is None or name not in kind.properties:
         raise refuse(400, f"There was a problem with the request: {name} {each.get('operator')}", "VALIDATION_ERROR")
+    if name == kind.modified and each["operator"] == "EQ":
+        return shadow.updated == int(_number(each["value"]))
     value = shadow.values.get(name)
     if each["operator"] == "HAS_PROPERTY":
         return value is not None

@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -68,6 +68,7 @@ class HubSpot:
         self.portal = Portal(self.account, self.tokens, Directory(), {})
         self.token = self.tokens.grant()
         self.seen: list[tuple[float, str, str]] = []  # when, method, path of every request that was let in
+        self.seen_with_query: list[tuple[str, str, Mapping[str, Sequence[str]]]] = []  # method, path, query
         owner = self
 
         class Handler(_Handler):
@@ -113,6 +114,7 @@ class HubSpot:
 
     def _carry_out(self, route: Route, request: Request, fault: Fault | None) -> Reply:
         self.seen.append((time.monotonic(), request.method, request.url))
+        self.seen_with_query.append((request.method, request.url, request.query))
         if self.latency:
             time.sleep(self.latency)
         if fault is None or fault.kind in {"expire", "human"}:

@@ -1,0 +1,1 @@
+"""tap-hubspot: HubSpot's CRM as a Singer tap."""

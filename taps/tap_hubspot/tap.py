@@ -1,0 +1,233 @@
+"""The tap: its settings, which streams the account has, and `--check`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import click
+from singer_sdk import Tap
+from singer_sdk import typing as th
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+
+from tap_hubspot.api import (
+    CONNECTION,
+    OBJECT_TYPES,
+    HubSpot,
+    HubSpotError,
+    MissingScopes,
+    ObjectType,
+    Refused,
+    connect,
+)
+from tap_hubspot.api.types import ASSOCIATIONS, association_stream, pair_of
+from tap_hubspot.client import HubSpotStream
+from tap_hubspot.command import TapCommand, answer_check
+from tap_hubspot.directory import DIRECTORY, DirectoryStream
+from tap_hubspot.streams import AssociationStream, CrmStream
+
+
+class Capability(CapabilitiesEnum):
+    """What the tap can do beyond the SDK's list."""
+
+    CHECK = "check"
+    ENVELOPE = "envelope"
+    DELETES = "deletes"
+    MERGES = "merges"
+    FIELD_TIMES = "field-times"
+
+
+class TapHubSpot(Tap):
+    """Reads HubSpot's CRM."""
+
+    name = "tap-hubspot"
+    package_name = "antiphon"
+    dynamic_catalog = True
+    message_writer_class = MsgSpecWriter
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+        *Capability,
+    ]
+    config_jsonschema = th.PropertiesList(
+        *CONNECTION,
+        th.Property(
+            "start_date",
+            th.DateTimeType,
+            title="Start",
+            description="The first incremental read begins with what changed since then; without it, with everything.",
+        ),
+        th.Property(
+            "overlap_seconds",
+            th.NumberType,
+            default=300,
+            title="Overlap",
+            description="How far an incremental read goes back behind its bookmark: longer than search ever trails.",
+        ),
+        th.Property(
+            "archived",
+            th.BooleanType,
+            default=True,
+            title="Deletions",
+            description="Also list the recycle bin, so that archived records arrive as deletions.",
+        ),
+        th.Property(
+            "history",
+            th.BooleanType,
+            default=False,
+            title="Histories",
+            description="Also read when each value was set and by whom; twice the requests.",
+        ),
+        th.Property(
+            "associations",
+            th.ArrayType(th.StringType),
+            title="Associations",
+            description="Streams of associations, as `deals_to_contacts`; the usual pairs by default.",
+        ),
+        th.Property(
+            "workers",
+            th.IntegerType,
+            default=4,
+            title="Requests at once",
+            description="How many batch reads are under way at once.",
+        ),
+    ).to_dict()
+
+    # ---- settings
+
+    @cached_property
+    def hubspot(self) -> HubSpot:
+        """The account."""
+        return connect(self.config)
+
+    @property
+    def overlap(self) -> float:
+        """Seconds that an incremental read goes back."""
+        return float(self.config.get("overlap_seconds", 300))
+
+    @property
+    def archived(self) -> bool:
+        """Whether the recycle bin is read."""
+        return bool(self.config.get("archived", True))
+
+    @property
+    def history(self) -> bool:
+        """Whether histories are read."""
+        return bool(self.config.get("history", False))
+
+    @property
+    def workers(self) -> int:
+        """How many requests are under way at once."""
+        return max(1, int(self.config.get("workers", 4)))
+
+    # ---- streams
+
+    def discover_streams(self) -> Sequence[HubSpotStream]:
+        """The streams of a catalog that is handed in, else all that the token may read."""
+        if self.input_catalog is not None:
+            wanted = [entry for entry in self.input_catalog.streams if entry.metadata.resolve_selection()[()]]
+            return [self._stream(entry.stream or entry.tap_stream_id) for entry in wanted]
+        return [*self._records(), *(self._stream(name) for name in [*self._pairs(), *DIRECTORY])]
+
+    def _stream(self, name: str) -> HubSpotStream:
+        if name in DIRECTORY:
+            return DirectoryStream(self, name)
+        pair = pair_of(name)
+        if pair is not None and name not in OBJECT_TYPES:
+            return AssociationStream(self, *pair)
+        return CrmStream(self, OBJECT_TYPES.get(name) or ObjectType(name, custom=True))
+
+    def _pairs(self) -> list[str]:
+        configured: list[str] | None = self.config.get("associations")
+        return configured if configured is not None else [association_stream(a, b) for a, b in ASSOCIATIONS]
+
+    def _records(self) -> list[CrmStream]:
+        found = []
+        for kind in [*OBJECT_TYPES.values(), *self._custom()]:
+            try:
+                self.hubspot.properties(kind.name)
+            except (MissingScopes, Refused) as error:
+                self.logger.warning("%s is left out: %s", kind.name, error.message)
+                continue
+            found.append(CrmStream(self, kind))
+        return found
+
+    def _custom(self) -> list[ObjectType]:
+        try:
+            return self.hubspot.custom_types()
+        except (MissingScopes, Refused) as error:
+            self.logger.warning("custom objects are left out: %s", error.message)
+            return []
+
+    # ---- the command line
+
+    def check(self, streams: Sequence[str]) -> dict[str, Any]:
+        """What `--check` finds: the token, and whether each stream may be read."""
+        checks: list[dict[str, Any]] = []
+
+        def note(name: str, message: str, error: HubSpotError | None = None) -> None:
+            told = message if error is None else error.message
+            hint = "" if error is None else error.hint
+            checks.append({"name": name, "ok": error is None, "message": told, "hint": hint, "fixable": False})
+
+        account = None
+        try:
+            found = self.hubspot.account()
+            account = f"hubspot:{found.portal}"
+            note("token", f"account {found.portal}, time zone {found.timezone}")
+            for name in streams or ():
+                try:
+                    read = self._stream(name).get_records(None)
+                    next(iter(read), None)
+                    note(name, "may be read")
+                except HubSpotError as error:
+                    note(name, "", error)
+        except HubSpotError as error:
+            note("token", "", error)
+        return {"account": account, "checks": checks}
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The command line of the SDK's taps, with `--check`, and with one clear line for each error."""
+        command = super().get_singer_command()
+        return TapCommand(
+            name=cls.name,
+            callback=cls.invoke,
+            context_settings={"help_option_names": ["--help"]},
+            params=[
+                *command.params,
+                click.Option(["--check"], is_flag=True, help="Look at token and scopes; read nothing."),
+                click.Option(["--streams"], default="", help="With --check: the streams to look at, with commas."),
+            ],
+            help=command.help,
+            logger=cls.logger,
+        )
+
+    @classmethod
+    def invoke(
+        cls,
+        *,
+        check: bool = False,
+        streams: str = "",
+        about: bool = False,
+        about_format: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Run the tap, or answer `--check`."""
+        if check and not about:
+            config = options.get("config")
+            tap = cls(config=config.config if config else {}, parse_env_config=bool(config and config.parse_env))
+            answer_check(tap.check([name for name in streams.split(",") if name]), about_format)
+        super().invoke(about=about, about_format=about_format, **options)
+
+
+def main() -> None:
+    """The program `tap-hubspot`."""
+    TapHubSpot.cli()

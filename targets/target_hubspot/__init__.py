@@ -1,0 +1,1 @@
+"""target-hubspot: HubSpot's CRM as a Singer target."""
