@@ -46,7 +46,7 @@ _ALIASES = {"postgres": "postgresql"}
 _PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 
 
-def make_engine(text: str, *, read_only: bool = True) -> sa.Engine:
+def make_engine(text: str | sa.URL, *, read_only: bool = True) -> sa.Engine:
     """An engine for a SQLAlchemy URL. Connects to nothing yet. Raises `SettingsError`, `DriverMissing`.
 
     `read_only` lets a DuckDB file be read while others read it too.
@@ -72,7 +72,7 @@ def make_engine(text: str, *, read_only: bool = True) -> sa.Engine:
         raise SettingsError(f"`url` is refused: {hide(str(error))}", hint=_how(family(url))) from error
 
 
-def parsed(text: str) -> sa.URL:
+def parsed(text: str | sa.URL) -> sa.URL:
     """The URL, with the driver that this tap uses where it names none. Raises `SettingsError`."""
     try:
         url = sa.make_url(text)
@@ -98,14 +98,18 @@ def hide(text: str) -> str:
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
-    """Turn what a driver raises while doing `what` into one `DatabaseError` in the database's own words."""
+def told(what: str, *, denied: str = "") -> Iterator[None]:
+    """Turn what a driver raises while doing `what` into one `DatabaseError` in the database's own words.
+
+    `denied` is the hint for a right that is missing, where reading is not all that is done.
+    """
     try:
         yield
-    except exc.DBAPIError as error:
-        raise _plain(what, error.orig or error) from error
     except exc.SQLAlchemyError as error:
-        raise _plain(what, error) from error
+        plain = _plain(what, (error.orig if isinstance(error, exc.DBAPIError) else None) or error)
+        if denied and re.search(_DENIED, str(plain), re.IGNORECASE):
+            plain.hint = denied
+        raise plain from error
 
 
 def told_by_driver(what: str, error: BaseException) -> DatabaseError:
@@ -127,12 +131,13 @@ def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
 
 
+_DENIED = r"permission denied|command denied|read-only"
 _HINTS = (
     (
         r"password authentication failed|access denied for user|no password supplied",
         "correct user and password in `url`",
     ),
-    (r"permission denied|command denied", "have the owner GRANT SELECT on it (and USAGE on its schema) to this user"),
+    (_DENIED, "have the owner GRANT SELECT on it (and USAGE on its schema) to this user"),
     (r"statement timeout|maximum statement execution time", "raise `statement_timeout` (seconds; 0 for none)"),
     (r"does not exist|no such table|unknown database|catalog error", "run discovery again, or correct the name"),
     (

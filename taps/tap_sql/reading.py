@@ -9,17 +9,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import sqlalchemy as sa
 
-from tap_sql.dialects import Dialect, Since
+from tap_sql.dialects import Since
 from tap_sql.errors import SettingsError
+from tap_sql.events import Event, Mark, Rows, Task
 from tap_sql.records import Bad, Row
-from tap_sql.relations import Column, Kind, Relation
+from tap_sql.relations import Column, Kind
 from tap_sql.values import decode
 
 STATE_SECONDS = 5.0
@@ -27,45 +27,6 @@ STATE_SECONDS = 5.0
 
 _WIDEST_ZONE = timedelta(hours=14)
 _NO_KEYS = (Kind.JSON, Kind.BYTES, Kind.ARRAY, Kind.BOOLEAN, Kind.ENUM)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Records as they are now."""
-
-    rows: Sequence[Row]
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """Records that are no more: their keys, as JSON objects. `at` is when that was noticed."""
-
-    keys: Sequence[bytes]
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The stream's bookmark from here on: everything before it was shown."""
-
-    bookmark: Mapping[str, Any]
-
-
-Event: TypeAlias = Rows | Gone | Mark
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is read of one stream. `now` is the server's time when the run began; `bookmark` is empty at first."""
-
-    dialect: Dialect
-    relation: Relation
-    key: tuple[str, ...]
-    bookmark: Mapping[str, Any]
-    now: str
-    replication_key: str | None = None
-    overlap: float = 0.0
-    limit: int | None = None
 
 
 def full_table(task: Task, connection: sa.Connection) -> Iterator[Event]:

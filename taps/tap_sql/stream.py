@@ -12,16 +12,20 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import SchemaMessage
 
 from tap_sql.dialects import Dialect
+from tap_sql.diff import diff
 from tap_sql.errors import SettingsError, ValueRefused
+from tap_sql.events import Event, Gone, Mark, Rows, Task
 from tap_sql.output import Output
-from tap_sql.reading import Event, Gone, Mark, Rows, Task, full_table, incremental
+from tap_sql.reading import full_table, incremental
 from tap_sql.records import Bad
-from tap_sql.relations import DELETED_AT, Relation, json_schema
-from tap_sql.values import decode, encode
+from tap_sql.relations import Relation, json_schema
+from tap_sql.values import decode
 
-METHODS = {"FULL_TABLE": full_table, "INCREMENTAL": incremental}
-DELETING: tuple[str, ...] = ()
+METHODS = {"FULL_TABLE": full_table, "INCREMENTAL": incremental, "DIFF": diff}
+DELETING = ("DIFF",)
 """The methods that show deletions."""
+WRITING = ("DIFF",)
+"""The methods that keep something in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,13 @@ class SqlStream(Stream):
         return Task(
             self.source.dialect,
             self.selected_relation,
-            tuple(self.primary_keys),
+            self.relation,
             bookmark,
             self.source.now,
             self.replication_key,
             float(self.config["overlap_seconds"]),
             self.ABORT_AT_RECORD_COUNT,
+            self.config["diff_schema"],
         )
 
     def _events(self) -> Iterator[Event]:
@@ -86,11 +91,13 @@ class SqlStream(Stream):
                 hint=f"it is one of {', '.join(METHODS)}",
             ) from None
         task = self._task
-        with self.source.dialect.session() as connection:
+        writing = self.replication_method in WRITING and task.limit is None
+        with self.source.dialect.session(writing=writing) as connection:
             repeated = self.source.dialect.repeated_key(connection, task.relation)
             if repeated is not None:
+                key = ", ".join(task.relation.key)
                 raise SettingsError(
-                    f"stream {self.name}: its key {', '.join(task.key)} is not unique, {repeated} stands there twice",
+                    f"stream {self.name}: its key {key} is not unique, {repeated} stands there twice",
                     hint="name a key that tells its rows apart: keys: {stream: [column, …]}",
                 )
             yield from read(task, connection)
@@ -148,11 +155,10 @@ class SqlStream(Stream):
                     case Rows(rows):
                         self._write_rows(output, rows)
                         counter.increment(len(rows))
-                    case Gone(keys, at):
-                        for key in keys:
-                            record = {**decode(key), DELETED_AT: at}
-                            output.record(encode(record), {"state": "gone"})
-                        counter.increment(len(keys))
+                    case Gone(records):
+                        for record in records:
+                            output.record(record, {"state": "gone"})
+                        counter.increment(len(records))
                     case Mark(bookmark):
                         self._write_bookmark(output, bookmark)
                     case unknown:

@@ -30,6 +30,7 @@ class Capability(CapabilitiesEnum):
     """What this tap can do beyond the SDK's list."""
 
     CHECK = "check"  # answers `--check`
+    DELETES = "deletes"  # DIFF shows what is no more
     ENVELOPE = "envelope"  # tells account and clock, and what is amiss with a record
 
 
@@ -50,6 +51,7 @@ class TapSql(Tap):
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
         Capability.CHECK,
+        Capability.DELETES,
         Capability.ENVELOPE,
     ]
     config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
@@ -87,6 +89,12 @@ class TapSql(Tap):
             "goes on. Other targets would take such a row for one with empty columns.",
         ),
         th.Property(
+            "diff_schema",
+            th.StringType,
+            default="antiphon",
+            description="The schema in which the method DIFF keeps a hash of every row; it is made if it is not there.",
+        ),
+        th.Property(
             "statement_timeout",
             th.NumberType,
             default=0,
@@ -108,8 +116,13 @@ class TapSql(Tap):
 
     def relations(self, connection: sa.Connection) -> list[Relation]:
         """Every relation, keyed. Raises `SettingsError` for settings that name what is not there."""
-        found = self.dialect.relations(connection, self.config.get("schemas") or ())
+        shown = self.dialect.relations(connection, self.config.get("schemas") or ())
+        found = [relation for relation in shown if not self._is_ours(relation)]
         return _keyed(found, self.config.get("keys") or {})
+
+    def _is_ours(self, relation: Relation) -> bool:
+        schema = self.config["diff_schema"]
+        return relation.schema == schema or (relation.schema is None and relation.table.startswith(f"{schema}_"))
 
     def discover_streams(self) -> Sequence[Stream]:
         """A stream per relation; of a catalog, only its own, each as the database has it now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tap_sql.engines import told
+from tap_sql.dialects.snapshots import Snapshots
+from tap_sql.engines import family, make_engine, told
+from tap_sql.errors import SettingsError
 from tap_sql.records import Row, rendered
 from tap_sql.relations import Column, Relation
 
@@ -75,10 +78,11 @@ class Dialect(ABC):
     # ---- sessions
 
     @contextmanager
-    def session(self) -> Iterator[sa.Connection]:
+    def session(self, *, writing: bool = False) -> Iterator[sa.Connection]:
         """A connection whose output does not depend on the server's settings. Raises `DatabaseError`."""
+        engine = make_engine(self.engine.url, read_only=False) if writing else self.engine
         with told(f"connecting to {self.engine.url.render_as_string(hide_password=True)}"):
-            connection = self.engine.connect()
+            connection = engine.connect()
         try:
             with told("the start of a session"):
                 self.prepare(connection)
@@ -96,6 +100,17 @@ class Dialect(ABC):
     def stream_name(self, schema: str | None, table: str) -> str:
         """The stream of a table, named as meltanolabs-tap-postgres names it."""
         return f"{schema}-{table}" if schema and self.schemas_named else table
+
+    def snapshots(self, schema: str) -> Snapshots:
+        """Where DIFF keeps what it knows. Raises `SettingsError` where it is not supported."""
+        raise SettingsError(
+            f"DIFF does not know {family(self.engine.url)}",
+            hint="it knows postgresql, duckdb and sqlite; INCREMENTAL and FULL_TABLE know every database",
+        )
+
+    def run(self, connection: sa.Connection, sql: str, **values: Any) -> sa.CursorResult[Any]:
+        """Execute SQL with parameters written `:name`, and everything else as it stands."""
+        return connection.execute(literally(sql, *values), values)
 
     # ---- reading
 
@@ -175,6 +190,9 @@ class Dialect(ABC):
                 yield list(rendered(relation.columns, rows))
 
 
-def literally(sql: str) -> sa.TextClause:
-    """SQL as it stands, with no parameter but `SINCE`: names and literals of users may hold colons and percents."""
-    return sa.text(sql.replace(":", r"\:").replace(rf"\:{SINCE}", f":{SINCE}"))
+def literally(sql: str, *parameters: str) -> sa.TextClause:
+    """SQL as it stands, with no parameters but these: names and literals of users may hold colons and percents."""
+    escaped = sql.replace(":", r"\:")
+    for name in (SINCE, *parameters):
+        escaped = re.sub(rf"\\:{name}\b", f":{name}", escaped)
+    return sa.text(escaped)

@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from tap_sql.dialects.base import SINCE, Dialect, Since, literally
+from tap_sql.dialects.snapshots import DuckDBSnapshots, Snapshots
 from tap_sql.engines import told
 from tap_sql.relations import Column, Kind, Relation
 
@@ -99,6 +100,10 @@ class DuckDB(Dialect):
         """The time of this machine: there is no server."""
         shown = connection.execute(literally("SELECT strftime(now() AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00:00')"))
         return str(shown.scalar_one())
+
+    def snapshots(self, schema: str) -> Snapshots:
+        """In a schema of their own."""
+        return DuckDBSnapshots(self, schema)
 
     def _identity(self, connection: sa.Connection) -> list[str]:
         return ["duckdb", str(Path(self.engine.url.database or "").resolve())]

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from tap_sql.dialects.base import SINCE, Dialect, Query, Since, literally
 from tap_sql.dialects.postgres_copy import copied, line
+from tap_sql.dialects.snapshots import PostgreSQLSnapshots, Snapshots
 from tap_sql.engines import told
 from tap_sql.records import Row
 from tap_sql.relations import Column, Kind, Relation
@@ -133,6 +134,10 @@ class PostgreSQL(Dialect):
         """The server's clock."""
         shown = connection.execute(literally("SELECT to_json(clock_timestamp())::text"))
         return str(shown.scalar_one()).strip('"')
+
+    def snapshots(self, schema: str) -> Snapshots:
+        """In a schema of their own."""
+        return PostgreSQLSnapshots(self, schema)
 
     def _identity(self, connection: sa.Connection) -> list[str]:
         """The cluster's own number and the database's name; without the right to see the number, host and port."""

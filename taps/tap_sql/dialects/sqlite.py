@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tap_sql.dialects.base import Dialect, Since, literally
+from tap_sql.dialects.snapshots import Snapshots, SQLiteSnapshots
 from tap_sql.engines import told
 from tap_sql.relations import Column, Kind, Relation
 
@@ -91,6 +92,14 @@ class SQLite(Dialect):
     def now(self, connection: sa.Connection) -> str:
         """The time of this machine: there is no server."""
         return str(connection.execute(literally("SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')")).scalar_one())
+
+    def quote(self, name: str) -> str:
+        """By backticks: SQLite takes a name in double quotes that it cannot resolve for a text."""
+        return "`" + name.replace("`", "``") + "`"
+
+    def snapshots(self, schema: str) -> Snapshots:
+        """In a schema of their own."""
+        return SQLiteSnapshots(self, schema)
 
     def _identity(self, connection: sa.Connection) -> list[str]:
         return ["sqlite", str(Path(self.engine.url.database or "").resolve())]
