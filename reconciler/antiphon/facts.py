@@ -6,7 +6,7 @@ that a link made for one record is seen when the next record refers to it, and c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,6 +55,9 @@ class Facts(Protocol):
 
     def ops(self, lid: str) -> Mapping[Side, Op]:
         """The open operation on each side."""
+
+    def done(self, lid: str) -> Sequence[Op]:
+        """The finished operations of the link."""
 
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """Those that are open or decided."""
@@ -137,6 +140,13 @@ class Workspace:
         if lid not in self._conflicts:
             self._conflicts[lid] = {c.cid: c for c in self.facts.conflicts(lid)}
         return self._conflicts[lid]
+
+    def last_write(self, lid: str, side: Side, field: str) -> Op | None:
+        """The operation that last wrote the field on the side and was acknowledged."""
+        known = {op.op_id: op for op in (*self.facts.done(lid), *self.facts.ops(lid).values())}
+        known.update((op.op_id, op) for op in self._op_rows.values() if op.lid == lid)
+        wrote = (op for op in known.values() if op.side == side and op.acked_at is not None and field in op.patch)
+        return max(wrote, key=lambda op: (op.acked_at or 0, op.op_id), default=None)
 
     def tombstone(self, key: ObsKey) -> Tombstone | None:
         """As `Facts.tombstone`."""

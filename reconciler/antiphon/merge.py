@@ -2,7 +2,7 @@
 
 | side A    | side B    | base | outcome                                                                    |
 |-----------|-----------|------|----------------------------------------------------------------------------|
-| as base   | as base   | yes  | `Still`                                                                    |
+| as base   | as base   | yes  | `Still`; `Hold` if they do not mean the same and no write made them so     |
 | changed   | as base   | yes  | `Send` to B                                                                |
 | as base   | changed   | yes  | `Send` to A                                                                |
 | changed   | changed   | yes  | the same: `Adopt`; otherwise the policy: `Send` or `Hold`                  |
@@ -27,12 +27,16 @@ from antiphon.verdicts import Combined, Contest, Undecided, Wins
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is known of one field of a link. A `base` of None: the sides never agreed on it."""
+    """What is known of one field of a link. A `base` of None: the sides never agreed on it.
+
+    `made`: a write made the pair of the base, or it is not certain yet, so that the two need not mean the same.
+    """
 
     field: Field
     values: Mapping[Side, Value | Missing]
     base: Mapping[Side, Value] | None
     changed_in: Mapping[Side, tuple[Instant, Instant]] = attribute(default_factory=dict)
+    made: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def merge(
     changed = {side: any(has_changed(r, side, around) for r in readings) for side in sides}
     joining = [r for r in readings if r.base is None and all(v is not MISSING for v in r.values.values())]
     if not any(changed.values()) and not joining:
-        return Still()
+        return _scrubbed(sides, [r for r in readings if _diverged(sides, r, around)], readings, around, decision)
     obstacle = _obstacle(sides, readings, around)
     if obstacle is not None:
         return obstacle
@@ -144,6 +148,32 @@ def merge(
         counts = decision is None and around.entity.sides[_other(sides, verdict.side)].receipts
         return Send(tuple(_writes(sides, verdict.side, differing, verdict.reason, around, counts=counts)), adopt)
     return Send(tuple(_combined(sides, differing[0], verdict, around)), adopt)
+
+
+def _diverged(sides: tuple[Side, Side], reading: Reading, around: Surroundings) -> bool:
+    """Neither side changed it, and yet the two do not mean the same: sync.yml says so now, or a fault made it so."""
+    if reading.base is None or reading.made or any(value is MISSING for value in reading.values.values()):
+        return False
+    forms = [around.canon(reading.field, side, _value(reading, side)) for side in sides]
+    return forms[0] != forms[1] and not any(isinstance(form, Unresolved | Unmapped) for form in forms)
+
+
+def _scrubbed(
+    sides: tuple[Side, Side],
+    diverged: list[Reading],
+    readings: list[Reading],
+    around: Surroundings,
+    decision: Decision | None,
+) -> Outcome:
+    """What becomes of fields that nobody changed and that differ: a one-way field is sent anew, a person is asked."""
+    if not diverged:
+        return Still()
+    if diverged[0].field.direction is None and decision is None:
+        return Hold(ConflictKind.DIVERGED, "neither side changed it since they agreed, and yet they differ")
+    verdict = _verdict(sides, diverged, readings, dict.fromkeys(sides, False), around, decision)
+    if isinstance(verdict, Wins):
+        return Send(tuple(_writes(sides, verdict.side, diverged, verdict.reason, around, counts=False)), {})
+    return Send(tuple(_combined(sides, diverged[0], verdict, around)), {}) if isinstance(verdict, Combined) else Still()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +249,8 @@ def _verdict(
     )
     if lead.direction is not None:
         source, target = lead.direction
-        if full == target or (lead.keep_edits and not joining and not changed[source]):
+        stays = lead.keep_edits and not joining and changed[target] and not changed[source]
+        if full == target or stays:
             return None
         return Wins(source, f"{lead.name} flows from {source} only")
     if decision is not None:

@@ -115,6 +115,8 @@ class ConflictKind(enum.StrEnum):
     FIELD = "field"  # both sides changed one field
     JOIN = "join"  # two records that joined differ at first sight
     DIVERGED = "silent-divergence"  # neither side changed, yet they differ
+    CLOBBERED = "clobbered"  # our write replaced an edit made in the moment before it
+    PING_PONG = "ping-pong"  # every write of it comes back changed
     DELETE = "delete"  # one side deleted it, the other is as it was
     DELETE_UPDATE = "delete-vs-update"  # one side deleted it, the other changed it
     AMBIGUOUS = "ambiguous"  # several candidates to join with
@@ -153,6 +155,7 @@ class BaseStatus(enum.StrEnum):
     """How sure a base is."""
 
     AGREED = "agreed"
+    STORED = "stored"  # agreed: one write made the pair, and the target keeps another form of what it was sent
     PROVISIONAL = "provisional"  # written without a receipt; the next observation decides
 
 
@@ -235,8 +238,8 @@ class Op:
     `patch` is what to write, in the target side's representation. `expect` is what we believe is there. `source` is
     what each value came from, in the other side's representation: it becomes that side's base. A field that is in
     `patch` but not in `source` leaves the base alone until both sides are seen to agree. `losers` are edits that
-    this write overwrites. `adds` says, per counter, how much of the other side's counting it brings. `reasons` says,
-    per field, why its value won.
+    this write overwrites. `adds` says, per counter, how much of the other side's counting it brings. `echoes` says, per
+    field, how many writes in a row before it came back changed. `reasons` says, per field, why its value won.
     """
 
     op_id: str
@@ -261,6 +264,7 @@ class Op:
     acked_at: Instant | None = None
     error: str = ""
     adds: Mapping[str, Value] = field(default_factory=dict)
+    echoes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from antiphon.equivalence import added, counted, is_empty
+from antiphon.equivalence import added, canonical_json, counted, is_empty
 from antiphon.facts import Workspace
 from antiphon.identity import short_id
 from antiphon.model import (
     Audit,
     Base,
+    BaseStatus,
     Cause,
     Conflict,
     ConflictKind,
@@ -150,7 +151,9 @@ def agree(ws: Workspace, op: Op, name: str, stored: Value, other: Side, at: str,
     if name in op.adds:
         count(ws, op, name, stored, other)
     elif name in op.source:
-        ws.put_base(Base(op.lid, op.side, name, stored, at, version=version))
+        as_sent = canonical_json(stored) == canonical_json(op.patch[name])
+        status = BaseStatus.AGREED if as_sent else BaseStatus.STORED
+        ws.put_base(Base(op.lid, op.side, name, stored, at, status, version=version))
         ws.put_base(Base(op.lid, other, name, op.source[name], at))
 
 
@@ -165,7 +168,8 @@ def count(ws: Workspace, op: Op, name: str, stored: Value, other: Side, *, back:
     for side, way in ((op.side, added(step, lost)), (other, step)):
         base = ws.bases(op.lid).get(name, {}).get(side)
         if base is not None:
-            ws.put_base(replace(base, value=_moved(base.value, -way if back else way)))
+            status = BaseStatus.STORED if lost else base.status
+            ws.put_base(replace(base, value=_moved(base.value, -way if back else way), status=status))
 
 
 def _moved(value: Value, way: Decimal) -> Value:

@@ -319,8 +319,13 @@ def by_the_law(
     known = MISSING not in shown.values()
     if base is None and not known:
         return Expected()
-    if base is not None and not any(changed.values()):
-        return Expected()  # U, U
+    if base is not None and not any(changed.values()):  # U, U
+        if not known or now[CRM] == now[WAREHOUSE]:
+            return Expected()
+        if mine.direction is None:
+            return Expected(ask=ConflictKind.DIVERGED)
+        source, receiver = mine.direction
+        return Expected(((receiver, now[source]),))
     if now[CRM] == now[WAREHOUSE]:
         return Expected(adopted=known)  # the same change on both sides
 

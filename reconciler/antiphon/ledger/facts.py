@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from antiphon.facts import ObsKey
 from antiphon.ledger.store import Store
@@ -48,6 +48,7 @@ class LedgerFacts:
         self._members: dict[str, dict[Side, Rid]] = {}
         self._bases: dict[str, dict[str, dict[Side, Base]]] = {}
         self._ops: dict[str, dict[Side, Op]] = {}
+        self._done: dict[str, list[Op]] = {}
         self._conflicts: dict[str, tuple[Conflict, ...]] = {}
         self._keys: dict[ObsKey, dict[int, str]] = {}
         self._absent: set[ObsKey] | None = None
@@ -87,6 +88,7 @@ class LedgerFacts:
         for lid in wanted:
             self._links[lid] = found.get((lid,))
             self._members[lid], self._bases[lid], self._ops[lid], self._conflicts[lid] = {}, {}, {}, ()
+            self._done[lid] = []
         for member in self._store.find(MEMBER, "lid", each):
             if member.held:
                 self._members[member.lid][member.side] = member.rid
@@ -95,6 +97,8 @@ class LedgerFacts:
         for op in self._store.find(OUTBOX, "lid", each):
             if op.state in _OPEN:
                 self._ops[op.lid][op.side] = op
+            else:
+                self._done[op.lid].append(op)
         for conflict in self._store.find(CONFLICT, "lid", each):
             if conflict.state in _WAITING:
                 self._conflicts[conflict.lid] += (conflict,)
@@ -138,6 +142,12 @@ class LedgerFacts:
         if lid not in self._links:
             self._load_links([lid])
         return self._ops[lid]
+
+    def done(self, lid: str) -> Sequence[Op]:
+        """As `Facts.done`."""
+        if lid not in self._links:
+            self._load_links([lid])
+        return self._done[lid]
 
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """As `Facts.conflicts`."""

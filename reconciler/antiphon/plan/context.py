@@ -28,7 +28,13 @@ from antiphon.model import (
 from antiphon.plan.review import fingerprint
 from antiphon.settle import Moment, close_conflicts
 
-BLOCKING = frozenset(ConflictKind) - {ConflictKind.FIELD, ConflictKind.JOIN, ConflictKind.DIVERGED}
+BLOCKING = frozenset(ConflictKind) - {
+    ConflictKind.FIELD,
+    ConflictKind.JOIN,
+    ConflictKind.DIVERGED,
+    ConflictKind.CLOBBERED,
+    ConflictKind.PING_PONG,
+}
 """Conflicts of a whole record; while one is open its link is parked."""
 
 
@@ -117,6 +123,7 @@ class Planning:
         losers: Mapping[str, Value],
         references: dict[str, str],
         adds: Mapping[str, Value] | None = None,
+        echoes: Mapping[str, int] | None = None,
     ) -> bool:
         """Put an operation into the outbox; true if it is there. The same write planned before stays, another goes."""
         before = self.ws.ops(link.lid).get(side)
@@ -145,6 +152,7 @@ class Planning:
             attempt=invisible,
             not_before=planned.not_before if planned else 0,  # what failed waits its time, then goes with this value
             adds=adds or {},
+            echoes=echoes or {},
         )
         if planned is not None and _content(planned) == _content(op):
             return True

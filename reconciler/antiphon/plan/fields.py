@@ -29,6 +29,7 @@ from antiphon.model import (
     replace,
 )
 from antiphon.plan.context import Planning
+from antiphon.plan.echo import count_echoes, ping_pong
 from antiphon.represent import referenced
 
 
@@ -43,6 +44,7 @@ class _Draft:
     losers: dict[str, Value] = attribute(default_factory=dict)
     references: dict[str, str] = attribute(default_factory=dict)
     adds: dict[str, Value] = attribute(default_factory=dict)
+    echoes: dict[str, int] = attribute(default_factory=dict)
 
 
 def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
@@ -55,8 +57,10 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
             continue
         readings = [_reading(p, link, f) for f in fields]
         _count_changes(p, link, readings, around)
-        outcome = merge(p.mapping.sides, readings, around, _decision(p, link, name, readings))
-        if isinstance(outcome, Send) and (obstacle := _forbidden(entity, outcome)) is not None:
+        decision = _decision(p, link, name, readings)
+        outcome = merge(p.mapping.sides, readings, around, decision)
+        echoes = 0 if decision is not None else count_echoes(p, link, readings, around)
+        if isinstance(outcome, Send) and (obstacle := _forbidden(entity, outcome) or ping_pong(echoes)) is not None:
             outcome = obstacle
         match outcome:
             case Still():
@@ -68,6 +72,7 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
                 _adopt(p, link, adopt)
                 for write in writes:
                     _add(p, entity, link, drafts[write.side], write)
+                    drafts[write.side].echoes |= {write.field: echoes} if echoes else {}
                 _close(p, link, name, decided=False)
             case Hold(kind, reason):
                 _open(p, link, name, readings, kind, reason)
@@ -124,7 +129,8 @@ def _reading(p: Planning, link: Link, field: Field) -> Reading:
         if seen is not None and column in seen.dirty:
             spans[side] = seen.dirty[column]
     base = {side: b.value for side, b in pair.items()} if pair and len(pair) == len(p.mapping.sides) else None
-    return Reading(field, values, base, spans)
+    made = pair is not None and any(b.status is not BaseStatus.AGREED for b in pair.values())
+    return Reading(field, values, base, spans, made)
 
 
 def _count_changes(p: Planning, link: Link, readings: list[Reading], around: Surroundings) -> None:
@@ -253,6 +259,7 @@ def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]
             losers=draft.losers,
             references=draft.references,
             adds=draft.adds,
+            echoes=draft.echoes,
         )
 
 

@@ -41,8 +41,13 @@ def answers(conflict: Conflict, mapping: SyncMapping) -> tuple[Answer, ...]:
     if entity is None:
         return (Answer(f"sync.yml no longer names {conflict.entity}: name it again, or leave it be"),)
     match conflict.kind:
-        case ConflictKind.FIELD | ConflictKind.JOIN | ConflictKind.DIVERGED:
+        case ConflictKind.FIELD | ConflictKind.JOIN | ConflictKind.DIVERGED | ConflictKind.CLOBBERED:
             return tuple(_of_values(conflict, mapping, entity))
+        case ConflictKind.PING_PONG:
+            return (
+                *_of_values(conflict, mapping, entity),
+                Answer("or say in sync.yml that the two forms mean the same (`normalize`, `type`, `timezone`)"),
+            )
         case ConflictKind.DELETE | ConflictKind.DELETE_UPDATE:
             return tuple(_of_deletion(conflict, mapping, entity))
         case ConflictKind.REJECTED | ConflictKind.NOT_VISIBLE:

@@ -14,10 +14,16 @@ from antiphon.ledger import Ledger
 from antiphon.ledger.tables import CONFLICT, MEMBER
 from antiphon.model import Conflict, ConflictKind, ConflictState, Side
 
-_BY_SIDE = frozenset(
-    {ConflictKind.FIELD, ConflictKind.JOIN, ConflictKind.DIVERGED, ConflictKind.DELETE, ConflictKind.DELETE_UPDATE}
+_BY_VALUE = frozenset(
+    {
+        ConflictKind.FIELD,
+        ConflictKind.JOIN,
+        ConflictKind.DIVERGED,
+        ConflictKind.CLOBBERED,
+        ConflictKind.PING_PONG,
+    }
 )
-_BY_VALUE = frozenset({ConflictKind.FIELD, ConflictKind.JOIN, ConflictKind.DIVERGED})
+_BY_SIDE = _BY_VALUE | {ConflictKind.DELETE, ConflictKind.DELETE_UPDATE}
 _BY_RETRY = frozenset({ConflictKind.REJECTED, ConflictKind.NOT_VISIBLE})
 
 

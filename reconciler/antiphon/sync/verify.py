@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from antiphon.facts import ObsKey
 from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.chain import Checked, check_chain
 from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER, OBS
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.merge import Surroundings
-from antiphon.model import MISSING, Base, ConflictState, Link, LinkState, Observation, Op, RecordState, Side
+from antiphon.model import MISSING, Base, BaseStatus, ConflictState, Link, LinkState, Observation, Op, RecordState, Side
 from antiphon.plan import Plan
 
 _EXAMPLES = 10
@@ -29,6 +30,7 @@ class Verified:
     waiting: int = 0
     conflicts: int = 0
     parked: int = 0
+    touch: list[ObsKey] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
@@ -78,6 +80,8 @@ def verify(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> Verified:
         found.parked += ledger.store.count(LINK, "state", (entity.name, LinkState.PARKED))
         for page in _pages(ledger, entity):
             _compare(ledger, mapping, entity, page, planned, contested, found)
+    with ledger.transaction():
+        ledger.mark(found.touch, touched=True)
     return found
 
 
@@ -122,6 +126,8 @@ def _compare(
             continue
         pair = {side: seen.get((side, entity.name, rid)) for side, rid in members.get(link.lid, {}).items()}
         wrong = list(_differences(mapping, entity, link, pair, bases, contested, around))
+        if wrong:  # the next plan looks at it, and asks a person
+            found.touch += [(side, entity.name, rid) for side, rid in members.get(link.lid, {}).items()]
         found.differing += wrong
         found.agreed += not wrong
 
@@ -154,8 +160,11 @@ def _differences(
         base = bases.get((link.lid, name), {})
         shown = {a: mine, b: theirs}
         bound = [each.direction[0]] if each.direction and each.keep_edits else list(mapping.sides)
-        as_written = len(base) == len(mapping.sides) and all(
-            around.equal(each, side, shown[side], base[side].value) for side in bound
+        made = each.keep_edits or any(row.status is BaseStatus.STORED for row in base.values())
+        as_written = (
+            len(base) == len(mapping.sides)
+            and made
+            and all(around.equal(each, side, shown[side], base[side].value) for side in bound)
         )
         if not as_written:
             yield f"{entity.name} {link.lid}: {name} differs ({a} {one.rid}, {b} {two.rid})"
