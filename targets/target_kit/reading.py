@@ -6,7 +6,7 @@ import io
 import select
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import IO, Any, Protocol
 
@@ -33,7 +33,8 @@ class Clock(Protocol):
 class ChunkReader(GenericSingerReader[bytes]):
     """Hands each message to its callback. `clock` is woken between chunks and while the input is silent.
 
-    `bulk`, if set, is offered every chunk of whole lines first and answers how many bytes of it it took.
+    `bulk`, if set, is offered a chunk of whole lines and where the unread ones begin, and answers up to where it took
+    them: the same place if it did not.
     """
 
     default_input = sys.stdin.buffer if hasattr(sys.stdin, "buffer") else io.BytesIO()
@@ -41,7 +42,7 @@ class ChunkReader(GenericSingerReader[bytes]):
     def __init__(self) -> None:
         super().__init__()
         self.clock: Clock | None = None
-        self.bulk: Callable[[bytes], int] | None = None
+        self.bulk: Callable[[bytes, int], int] | None = None
         self.line = 0
 
     def process_lines(
@@ -50,27 +51,34 @@ class ChunkReader(GenericSingerReader[bytes]):
         """Read to the end; how many messages of each type there were. Raises `ProtocolError` naming the line."""
         counted: Counter[str] = Counter()
         for chunk in self._chunks(file_input):
-            taken = self.bulk(chunk) if self.bulk is not None else 0
-            if taken:
-                self.line += (rows := chunk.count(b"\n", 0, taken))
-                counted["RECORD"] += rows
-            for line in chunk[taken:].split(b"\n") if taken < len(chunk) else ():
-                self.line += 1
-                if not line or line.isspace():
-                    continue
-                message = self.deserialize_json(line)
-                kind = message.get("type")
-                callback = callbacks.get(kind) if isinstance(kind, str) else None
-                if callback is not None:
-                    callback(message)
-                elif not isinstance(kind, str):
-                    raise ProtocolError(f"{self.where}: a message without a `type`: {_excerpt(line)}")
-                counted[str(kind)] += 1
-            if chunk.endswith(b"\n") and taken < len(chunk):
-                self.line -= 1  # what stands behind the last line's end is no line
+            start = 0
+            while start < len(chunk):
+                taken = self.bulk(chunk, start) if self.bulk is not None else start
+                if taken > start:
+                    rows = chunk.count(b"\n", start, taken)
+                    self.line += rows
+                    counted["RECORD"] += rows
+                else:
+                    taken = chunk.find(b"\n", start) + 1 or len(chunk)
+                    self.line += 1
+                    if kind := self._one(chunk[start:taken], callbacks):
+                        counted[kind] += 1
+                start = taken
             if self.clock is not None and (left := self.clock.seconds_left()) is not None and left <= 0:
                 self.clock.wake()
         return counted
+
+    def _one(self, line: bytes, callbacks: Mapping[str, Callable[[dict[str, Any]], None]]) -> str:
+        """Hand over one message; its type. Types that are not known are passed over."""
+        if line.isspace():
+            return ""
+        message = self.deserialize_json(line)
+        kind = message.get("type")
+        if not isinstance(kind, str):
+            raise ProtocolError(f"{self.where}: a message without a `type`: {_excerpt(line)}")
+        if (callback := callbacks.get(kind)) is not None:
+            callback(message)
+        return kind
 
     @property
     def where(self) -> str:

@@ -49,16 +49,26 @@ class OperationSink(Sink):
         """Whether what waits must be written first: work of the other sort, or an operation of the same record."""
         if isinstance(work, Row):
             return bool(self._operations)
-        return bool(self._rows) or not self._busy.isdisjoint(_records(work))
+        waiting_rows = self.current_size > len(self._operations)
+        return waiting_rows or not self._busy.isdisjoint(_records(work))
 
     def take(self, work: Work) -> None:
         """Collect one piece of work."""
         if isinstance(work, Row):
-            self._rows.append(work)
+            self.collect(work)
         else:
             self._operations.append(work)
             self._busy.update(_records(work))
         self.tally_record_read()
+
+    def collect(self, row: Row) -> None:
+        """Keep a row for `write_collected`; a sink that batches rows in a form of its own overrides both."""
+        self._rows.append(row)
+
+    def write_collected(self) -> Iterable[tuple[Row, Rejected]]:
+        """Write the rows that were collected; those that the system refuses."""
+        rows, self._rows = self._rows, []
+        return self.load(rows) if rows else ()
 
     def has_operations(self) -> bool:
         """Whether operations of the reconciler wait here."""
@@ -83,9 +93,8 @@ class OperationSink(Sink):
     def process_batch(self, context: dict[str, Any]) -> None:
         """Write all that was collected."""
         del context
-        self.record_counter_metric.increment(len(self._operations) + len(self._rows))
+        self.record_counter_metric.increment(self.current_size)
         operations, self._operations = self._operations, []
-        rows, self._rows = self._rows, []
         self._busy.clear()
         if operations:
             outcomes = list(self.operate(operations))
@@ -95,9 +104,8 @@ class OperationSink(Sink):
                 )
             for operation, outcome in zip(operations, outcomes, strict=True):
                 self.target.record_outcome(self.stream_name, operation, outcome)
-        if rows:
-            for row, rejected in self.load(rows):
-                self.target.record_refusal(self, row, rejected)
+        for row, rejected in self.write_collected():
+            self.target.record_refusal(self, row, rejected)
 
 
 def _records(operation: Operation) -> tuple[bytes, ...]:

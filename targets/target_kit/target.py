@@ -117,11 +117,21 @@ class OperationTarget(Target):
                 )
             self._hand_over(maps[0].stream_alias, work)
             return
-        self._plain.add(str(stream))
+        self.plain_records_came(str(stream))
         for each in maps:
             record = each.transform(dict(work.record)) if _changes(each) else work.record
             if record is not None:
                 self._hand_over(each.stream_alias, Row(record, work.deleted))
+
+    def plain_records_came(self, stream: str) -> None:
+        """Note that records without the envelope came, and that they wait."""
+        self._plain.add(stream)
+        self._wait_no_longer_than_allowed()
+
+    def is_plain(self, stream: str) -> bool:
+        """Whether a stream's records are written as they come, without stream maps."""
+        maps = self.mapper.stream_maps.get(stream, ())
+        return len(maps) == 1 and not _changes(maps[0]) and maps[0].stream_alias == stream
 
     def _hand_over(self, stream: str, work: Work) -> None:
         sink = self._operation_sink(stream)

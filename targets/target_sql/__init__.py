@@ -1,0 +1,1 @@
+"""`target-sql`: writes Singer streams and the reconciler's operations into databases, fast and safe to share."""

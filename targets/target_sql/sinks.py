@@ -1,0 +1,208 @@
+"""One stream into one table: plain rows in batches, operations by compare and set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from antiphon.protocol import DELETED_AT
+from target_kit import Operation, OperationSink, Outcome, Rejected, Row, TargetError, split_on_error
+from target_sql.batches import Batch, key_of, line_of, values_of
+from target_sql.bulk import BulkReader
+from target_sql.faults import RowBusy, RowRefused, fault_of, told
+from target_sql.operate import Operator
+from target_sql.tables import SOFT, Table, address_of, prepare
+from target_sql.writers import Mode
+
+if TYPE_CHECKING:
+    from target_sql.target import TargetSQL
+
+_TRIES = 3
+
+
+class SQLSink(OperationSink):
+    """Writes one stream."""
+
+    target: TargetSQL
+
+    def setup(self) -> None:
+        """Find or make the table."""
+        own = self.target.stream_settings(self.stream_name)
+        self.connection = self.target.connection
+        self.writer = self.target.writer
+        self.address = address_of(
+            self.stream_name,
+            self.connection.dialect.name,
+            self.config.get("schema"),
+            own.get("table"),
+            fold=self.target.rules.fold,
+        )
+        properties = {n: s for n, s in self.schema["properties"].items() if n != DELETED_AT}
+        self.soft_rows = own.get("deletes", self.config.get("deletes", "soft")) == "soft"
+        self._soft_operations = own.get("deletes", self.config.get("deletes", "hard")) == "soft"
+        if DELETED_AT in self.schema["properties"] and self.soft_rows:
+            properties[DELETED_AT] = {"type": ["string", "null"], "format": "date-time"}
+        self.table, self.names = self._prepared(properties)
+        self.key = tuple(self.names[name] for name in self.key_properties)
+        self.mode = Mode(own.get("mode", self.config.get("mode", Mode.UPSERT if self.key else Mode.APPEND)))
+        if self.mode is not Mode.APPEND and not self.key:
+            raise TargetError(
+                f"the stream {self.stream_name!r} has no key, so that its mode cannot be {self.mode}",
+                hint="let its tap name `key_properties`, or set the mode append",
+            )
+        self.columns = tuple(c for n, c in self.names.items() if n != DELETED_AT and self.table.columns[c].writable)
+        self._properties = {column: name for name, column in self.names.items()}
+        self._batches: dict[tuple[str, ...], Batch] = {}
+        self._deleted: set[bytes] = set()
+        self._refused: list[tuple[Row, Rejected]] = []
+        self.fresh = self.target.begin_stream(self)
+        self._operator: Operator | None = None
+
+    def _prepared(self, properties: Mapping[str, Any]) -> tuple[Table, dict[str, str]]:
+        try:
+            with self.connection.begin():
+                return prepare(self.connection, self.address, properties, self.key_properties, self.target.rules)
+        except RowRefused as error:
+            raise TargetError(f"{self.address}: {error}") from error
+
+    @property
+    def max_size(self) -> int:
+        """Rows that are written at once."""
+        return int(self.config.get("batch_size_rows", self.writer.batch_rows))
+
+    # ---- operations
+
+    def operate(self, operations: Sequence[Operation]) -> list[Outcome]:
+        """Compare and set, with the receipt in the same transaction."""
+        if self._operator is None:
+            self._operator = Operator(
+                self.connection,
+                self.writer,
+                self.table,
+                self.names,
+                tuple(self.key_properties),
+                self.target.sync_key,
+                self.target.receipts_table(self.address.schema),
+                self._soft_operations,
+            )
+        return self._operator.operate(operations)
+
+    # ---- rows
+
+    def load(self, rows: Sequence[Row]) -> list[tuple[Row, Rejected]]:
+        """Write rows at once."""
+        for row in rows:
+            self.collect(row)
+        return self.write_collected()
+
+    def collect(self, row: Row) -> None:
+        """Sort a row into the batch of those that have the same columns."""
+        record = {column: row.record[name] for column, name in self._properties.items() if name in row.record}
+        key = key_of(record, self.key) if self.key else None
+        if row.deleted:
+            if key is None:
+                raise TargetError(f"a deletion in {self.stream_name!r}, which has no key")
+            self._write_if(key)
+            self._deleted.add(key)
+            return
+        columns = tuple(column for column in self.columns if column in record)
+        if columns not in self._batches or (key is not None and key in self._deleted):
+            self._write_if(key)
+        try:
+            self._batch(columns).add(line_of(record, columns), key)
+        except UnicodeEncodeError as error:  # a lone surrogate
+            self._refused.append((row, Rejected(fault_of(error))))
+
+    def write_collected(self) -> list[tuple[Row, Rejected]]:
+        """Write what was collected; of a key that came twice the later row counts."""
+        self._write_rows()
+        refused, self._refused = self._refused, []
+        return refused
+
+    # ---- rows in bulk
+
+    @cached_property
+    def bulk(self) -> BulkReader:
+        """The way of plain records that need no look of their own."""
+        return BulkReader(self)
+
+    def property_of(self, column: str) -> str:
+        """The stream's name of a column."""
+        return self._properties[column]
+
+    def bulk_batch(self) -> Batch:
+        """The batch of whole rows, with nothing else before it."""
+        if self._deleted or any(columns != self.columns for columns in self._batches):
+            self._write_rows()
+        return self._batch(self.columns)
+
+    def took(self, rows: int) -> None:
+        """So many rows were added to `bulk_batch`."""
+        self.tally_record_read(rows)
+
+    def _write_if(self, key: bytes | None) -> None:
+        """Keep the order of what is done to one record."""
+        if key is not None and (key in self._deleted or any(key in batch.keys for batch in self._batches.values())):
+            self._write_rows()
+
+    def _batch(self, columns: tuple[str, ...]) -> Batch:
+        """The batch of rows that have these columns."""
+        found = self._batches.get(columns)
+        if found is None:
+            found = self._batches[columns] = Batch(columns)
+        return found
+
+    def _write_rows(self) -> None:
+        """Write all that was batched."""
+        batches, self._batches = list(self._batches.values()), {}
+        for batch in batches:
+            if batch.lines:
+                self._write(batch)
+        if self._deleted:
+            deleted, self._deleted = sorted(self._deleted), set()
+            if self.soft_rows and SOFT not in self.table.columns:
+                self.table, _ = self._prepared({**self.schema["properties"], SOFT: _MOMENT})
+            self._in_transaction(lambda: self.writer.delete(self.table, deleted, self.key, soft=self.soft_rows))
+
+    def _write(self, batch: Batch) -> None:
+        def attempt(lines: Sequence[bytes]) -> list[RowRefused | None]:
+            part = batch if lines is batch.lines else Batch(batch.columns, list(lines), batch.keys, batch.doubled)
+            self._in_transaction(lambda: self._load(part))
+            return [None] * len(lines)
+
+        results = split_on_error(batch.lines, attempt, RowRefused, lambda _line, error: error)
+        for line, error in zip(batch.lines, results, strict=True):
+            if error is not None:
+                values = zip(batch.columns, values_of(line), strict=True)
+                record = {self._properties[column]: value for column, value in values}
+                self._refused.append((Row(record), Rejected(fault_of(error))))
+
+    def _load(self, batch: Batch) -> None:
+        self.writer.load(self.table, batch, self.key, self.mode, fresh=self.fresh)
+        if self.mode is Mode.MIRROR:
+            self.writer.see(self.table, sorted(batch.keys), self.key, self.target.number_of(self))
+
+    def _in_transaction(self, work: Any) -> None:
+        """Do it in one transaction. A lock that does not go away ends the run: plain rows have nobody to try later."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                with told(f"writing {self.address}"), self.connection.begin():
+                    self.writer.begin()
+                    work()
+            except RowBusy as error:
+                if attempt == _TRIES:
+                    raise TargetError(
+                        f"{self.address}: {error}", hint="whoever holds the lock is to let go; run again"
+                    ) from error
+            except RowRefused:
+                if not self.fresh:
+                    raise
+                self.fresh = False  # perhaps a key that came again: the careful way will tell
+            else:
+                return
+        work_failed = f"{self.address}: the careful way failed, too"
+        raise TargetError(work_failed)
+
+
+_MOMENT = {"type": ["string", "null"], "format": "date-time"}

@@ -1,0 +1,271 @@
+"""Tables: where a stream goes, what is there, and how a missing table or column is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import quoted_name
+from sqlalchemy.schema import CreateColumn, CreateTable
+
+from antiphon.protocol import DELETED_AT
+from target_kit import TargetError
+from target_sql import duckdb_catalog
+from target_sql.columns import Column, Kind, core_type, kind_of, new_type
+from target_sql.faults import RowRefused, told
+
+_WITHOUT_SCHEMAS = {"sqlite"}
+_IN_URL = {"mysql", "mariadb"}  # there a schema is a database, and the URL names it
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A table's name. `schema` is None for the one that the connection looks in by itself."""
+
+    schema: str | None
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+    def table(self, *columns: sa.Column[Any]) -> sa.Table:
+        """For SQLAlchemy's statements; every name is quoted, since each database reserves words of its own."""
+        for column in columns:
+            column.name = quoted_name(column.name, quote=True)
+        schema = quoted_name(self.schema, quote=True) if self.schema else None
+        return sa.Table(quoted_name(self.name, quote=True), sa.MetaData(), *columns, schema=schema)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it is. `unique`: the sets of columns that it holds unique."""
+
+    address: Address
+    columns: Mapping[str, Column]
+    unique: frozenset[frozenset[str]]
+    dialect: str
+    primary: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def core(self) -> sa.Table:
+        """The same for SQLAlchemy's statements."""
+        return self.address.table(*(sa.Column(c.name, core_type(c, self.dialect)) for c in self.columns.values()))
+
+    def holds_unique(self, names: Sequence[str]) -> bool:
+        """Whether a unique constraint or index is of these columns exactly."""
+        return frozenset(names) in self.unique
+
+
+def address_of(stream: str, dialect: str, schema: str | None, table: str | None, *, fold: bool) -> Address:
+    """Where a stream goes: `schema-table`, as taps of databases name their streams, unless settings say otherwise."""
+    *before, name = (table or stream).split("." if table else "-", 1)
+    wanted = (before[0] if before else None) if table or schema is None else schema
+    if schema is not None and not table:
+        name = stream.rpartition("-")[2] if before else stream
+    if dialect in _WITHOUT_SCHEMAS | _IN_URL:
+        wanted = None
+    return Address(folded(wanted, dialect) if fold and wanted else wanted, folded(name, dialect) if fold else name)
+
+
+def folded(name: str, dialect: str) -> str:
+    """The name as the dialect writes it without quotes."""
+    plain = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)).strip("_") or "_"
+    return plain.upper() if dialect == "snowflake" else plain.lower()
+
+
+def look(connection: sa.Connection, address: Address) -> Table | None:
+    """The table as it is now; None if there is none. Raises `TargetError` for a view."""
+    dialect = connection.dialect.name
+    with told(f"looking at {address}"):
+        if dialect == "duckdb":
+            columns = duckdb_catalog.columns(connection, address.schema, address.name)
+            primary, unique = duckdb_catalog.unique(connection, address.schema, address.name)
+            return Table(address, columns, frozenset(unique), dialect, primary) if columns else None
+        inspector = sa.inspect(connection)
+        if not inspector.has_table(address.name, schema=address.schema):
+            return None
+        shown = inspector.get_columns(address.name, schema=address.schema)
+        primary = tuple(
+            inspector.get_pk_constraint(address.name, schema=address.schema).get("constrained_columns") or ()
+        )
+        unique = {frozenset(primary)} if primary else set()
+        for constraint in inspector.get_unique_constraints(address.name, schema=address.schema):
+            unique.add(frozenset(constraint["column_names"]))
+        for index in inspector.get_indexes(address.name, schema=address.schema):
+            partial = (index.get("dialect_options") or {}).get(f"{dialect}_where") is not None
+            if index["unique"] and not partial and None not in index["column_names"]:
+                unique.add(frozenset(name for name in index["column_names"] if name))
+        columns = {each["name"]: _column(each, dialect) for each in shown}
+    return Table(address, columns, frozenset(unique), dialect, primary)
+
+
+def _column(shown: Mapping[str, Any], dialect: str) -> Column:
+    identity = shown.get("identity") or {}
+    return Column(
+        shown["name"],
+        kind_of(shown["type"], dialect),
+        shown["type"],
+        bool(shown.get("nullable", True)),
+        "computed" not in shown,
+        bool(identity.get("always")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What may be done to tables for the sake of a stream."""
+
+    create: bool = True
+    add_columns: bool = True
+    widen: bool = False
+    fold: bool = False
+
+
+def prepare(
+    connection: sa.Connection,
+    address: Address,
+    properties: Mapping[str, Mapping[str, Any]],
+    key: Sequence[str],
+    rules: Rules,
+) -> tuple[Table, dict[str, str]]:
+    """The table, made or extended to hold the stream, and the column of each property.
+
+    Raises `TargetError` if something is missing that the rules do not allow to be made.
+    """
+    table = look(connection, address)
+    dialect = connection.dialect.name
+    if table is None:
+        if not rules.create:
+            raise TargetError(f"there is no table {address}", hint="create it, or set `create_tables`")
+        names = {name: folded(name, dialect) if rules.fold else name for name in properties}
+        _distinct(names, address)
+        _create(connection, address, {names[n]: s for n, s in properties.items()}, [names[n] for n in key])
+        return _seen(connection, address), names
+    names = {name: _match(name, table, fold=rules.fold) for name in properties}
+    _distinct(names, address)
+    missing = {names[name]: schema for name, schema in properties.items() if names[name] not in table.columns}
+    lacking = [names[name] for name in key if names[name] in missing]
+    if lacking:
+        raise TargetError(
+            f"the table {address} has no column {lacking[0]!r}, which is the key of the stream",
+            hint=f"its columns are {', '.join(table.columns)}; name the right table in `streams`",
+        )
+    if missing and not rules.add_columns:
+        raise TargetError(
+            f"the table {address} has no column {next(iter(missing))!r}", hint="add it, or set `add_columns`"
+        )
+    with told(f"adding columns to {address}"):
+        for name, schema in missing.items():
+            _add_column(connection, address, sa.Column(name, new_type(schema, dialect, in_key=False)))
+    widened = rules.widen and _widen(connection, table, {names[n]: s for n, s in properties.items()}, key)
+    return (_seen(connection, address) if missing or widened else table), names
+
+
+def _seen(connection: sa.Connection, address: Address) -> Table:
+    table = look(connection, address)
+    if table is None:
+        raise TargetError(f"the table {address} is not there although it was just made")
+    return table
+
+
+def _match(name: str, table: Table, *, fold: bool) -> str:
+    """The column of a property: its own name, else the only one that differs in case alone."""
+    if name in table.columns:
+        return name
+    wanted = folded(name, table.dialect) if fold else name
+    alike = [column for column in table.columns if column.lower() == wanted.lower()]
+    return alike[0] if len(alike) == 1 else wanted
+
+
+def _distinct(names: Mapping[str, str], address: Address) -> None:
+    seen: dict[str, str] = {}
+    for name, column in names.items():
+        if column in seen:
+            raise TargetError(
+                f"the properties {seen[column]!r} and {name!r} are one column {column!r} of {address}",
+                hint="set `names` to keep, or rename one with `stream_maps`",
+            )
+        seen[column] = name
+
+
+def _create(
+    connection: sa.Connection, address: Address, schemas: Mapping[str, Mapping[str, Any]], key: Sequence[str]
+) -> None:
+    dialect = connection.dialect.name
+    columns = [
+        sa.Column(name, new_type(schema, dialect, in_key=name in key), primary_key=name in key, autoincrement=False)
+        for name, schema in schemas.items()
+    ]
+    if not columns:
+        raise TargetError(f"the stream of {address} has no columns", hint="its SCHEMA lists no `properties`")
+    table = address.table(*columns)
+    with told(f"creating {address}"):
+        if address.schema and (dialect == "duckdb" or not sa.inspect(connection).has_schema(address.schema)):
+            connection.execute(sa.schema.CreateSchema(quoted_name(address.schema, quote=True), if_not_exists=True))
+        connection.execute(CreateTable(table, if_not_exists=True))
+
+
+def _add_column(connection: sa.Connection, address: Address, column: sa.Column[Any]) -> None:
+    table = address.table(column)
+    preparer = connection.dialect.identifier_preparer
+    ddl = CreateColumn(table.c[column.name]).compile(dialect=connection.dialect)
+    connection.exec_driver_sql(f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN {ddl}".replace("%", "%%"))
+
+
+def add_column(connection: sa.Connection, address: Address, column: sa.Column[Any]) -> None:
+    """Add a column that nothing needs yet. Raises `TargetError`."""
+    try:
+        with told(f"adding {column.name} to {address}"):
+            _add_column(connection, address, column)
+    except RowRefused as error:
+        raise TargetError(f"adding {column.name} to {address}: {error}") from error
+
+
+_WIDER = {
+    (Kind.INTEGER, Kind.NUMBER),
+    (Kind.INTEGER, Kind.FLOAT),
+    (Kind.INTEGER, Kind.TEXT),
+    (Kind.NUMBER, Kind.TEXT),
+    (Kind.FLOAT, Kind.TEXT),
+    (Kind.BOOLEAN, Kind.TEXT),
+    (Kind.DATE, Kind.TEXT),
+    (Kind.TIMESTAMPTZ, Kind.TEXT),
+    (Kind.TIMESTAMP, Kind.TEXT),
+    (Kind.TIME, Kind.TEXT),
+    (Kind.UUID, Kind.TEXT),
+}
+"""(what a column holds, what the stream now says): every old value has a form in the new type."""
+
+
+def _widen(
+    connection: sa.Connection, table: Table, schemas: Mapping[str, Mapping[str, Any]], key: Sequence[str]
+) -> bool:
+    """Give columns whose stream now shows more than they hold the wider type; whether any was changed."""
+    if table.dialect not in {"postgresql", "duckdb"}:
+        return False  # SQLite holds anything anywhere; the others refuse the row
+    changed = False
+    preparer = connection.dialect.identifier_preparer
+    for name, schema in schemas.items():
+        column = table.columns.get(name)
+        if column is None or name in key or not column.writable or "type" not in schema:
+            continue
+        wanted = new_type(schema, table.dialect, in_key=False)
+        if (column.kind, kind_of(wanted, table.dialect)) not in _WIDER:
+            continue
+        ddl = wanted.compile(dialect=connection.dialect)
+        quoted = preparer.quote_identifier(name)
+        using = f" USING {quoted}::{ddl}" if table.dialect == "postgresql" else ""
+        with told(f"widening {name} of {table.address}"):
+            connection.exec_driver_sql(
+                f"ALTER TABLE {preparer.format_table(table.core)} ALTER COLUMN {quoted} TYPE {ddl}{using}"
+            )
+        changed = True
+    return changed
+
+
+SOFT = DELETED_AT
+"""The column that tells a soft deletion."""

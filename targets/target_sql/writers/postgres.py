@@ -1,0 +1,178 @@
+"""PostgreSQL: COPY of JSON tokens into a staging table, then one statement for the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from target_kit import Fault
+from target_sql.batches import Batch, csv_of
+from target_sql.columns import Column, Kind
+from target_sql.faults import RowRefused, told_by_driver
+from target_sql.tables import SOFT, Table
+from target_sql.writers.base import Mode, Writer
+
+_FORM = "(FORMAT csv, NULL 'null', QUOTE '\"', ESCAPE '\\')"
+_STAGE = "pg_temp.antiphon_stage"
+_CHUNK = 2_000
+
+
+class PostgresWriter(Writer):
+    """A server of version 12 or newer, through psycopg."""
+
+    batch_rows = 100_000
+
+    def prepare(self) -> None:
+        """Text means the same whatever the server's, the database's or the role's settings."""
+        for statement in (
+            "SET TimeZone = 'UTC'",
+            "SET DateStyle = 'ISO, YMD'",
+            "SET client_encoding = 'UTF8'",
+            "SET standard_conforming_strings = on",
+            "SET bytea_output = 'hex'",
+            "SET client_min_messages = warning",
+            f"SET lock_timeout = {round(self.lock_timeout * 1000)}",
+        ):
+            self.connection.exec_driver_sql(statement)
+        self.connection.commit()
+
+    def load(self, table: Table, batch: Batch, key: Sequence[str], mode: Mode, *, fresh: bool) -> None:
+        """COPY straight into the table where no key can be there yet, else into a stage and over from there."""
+        columns = [table.columns[name] for name in batch.columns]
+        straight = mode is Mode.APPEND or not key or (fresh and not batch.doubled and mode is not Mode.UPDATE)
+        if straight and not any(_converted(column) or column.always for column in columns):
+            self._copy(self._name(table), columns, batch.lines)
+            return
+        self._stage(table, columns, batch.lines)
+        for statement in self._over(table, columns, key, mode, doubled=batch.doubled):
+            self._do(statement)
+
+    def delete(self, table: Table, keys: Sequence[bytes], key: Sequence[str], *, soft: bool) -> None:
+        """All at once."""
+        self._stage(table, [table.columns[name] for name in key], keys)
+        here = self._same(key, "t", "s")
+        if soft:
+            self._do(f"UPDATE {self._name(table)} t SET {_q(SOFT)} = now() FROM {_STAGE} s WHERE {here}")
+        else:
+            self._do(f"DELETE FROM {self._name(table)} t USING {_STAGE} s WHERE {here}")
+
+    def see(self, table: Table, keys: Sequence[bytes], key: Sequence[str], number: int) -> None:
+        """All at once."""
+        self._copy(f"pg_temp.{_q(f'{self.seen_table}_{number}')}", [table.columns[name] for name in key], keys)
+
+    # ---- statements
+
+    def _stage(self, table: Table, columns: Sequence[Column], lines: Sequence[bytes]) -> None:
+        listed = ", ".join(f"{_staged(column)} AS {_q(column.name)}" for column in columns)
+        self._do(f"DROP TABLE IF EXISTS {_STAGE}")
+        self._do(
+            f"CREATE TEMPORARY TABLE antiphon_stage ON COMMIT DROP AS SELECT {listed} FROM {self._name(table)} LIMIT 0"
+        )
+        self._copy(_STAGE, columns, lines)
+
+    def _over(
+        self, table: Table, columns: Sequence[Column], key: Sequence[str], mode: Mode, *, doubled: bool
+    ) -> list[str]:
+        """From the stage into the table.
+
+        Of a key that came more than once the last row counts: COPY fills a fresh heap in order, so that `ctid` tells.
+        Rows that are the same already are left alone: no trigger, no bloat.
+        """
+        names = [_q(column.name) for column in columns]
+        keys = [_q(name) for name in key]
+        rest = [column for column in columns if column.name not in key]
+        values = ", ".join(self._restored(column) for column in columns)
+        once = f"DISTINCT ON ({', '.join(keys)}) " if doubled else ""
+        order = f" ORDER BY {', '.join(keys)}, ctid DESC" if doubled else ""
+        rows = f"SELECT {once}{values} FROM {_STAGE} s{order}"
+        over = "OVERRIDING SYSTEM VALUE " if any(column.always for column in columns) else ""
+        into = f"INSERT INTO {self._name(table)} AS t ({', '.join(names)}) {over}"
+        alive = [f"{_q(SOFT)} = NULL"] if SOFT in table.columns and SOFT not in [c.name for c in columns] else []
+        differs = _differs(rest, "t", "{}") + (f" OR t.{_q(SOFT)} IS NOT NULL" if alive else "")
+        if mode is Mode.APPEND or not key:
+            return [f"{into}{rows}"]
+        if mode is not Mode.UPDATE and table.holds_unique(key):
+            if mode is Mode.INSERT or not rest:
+                return [f"{into}{rows} ON CONFLICT ({', '.join(keys)}) DO NOTHING"]
+            sets = ", ".join([*(f"{_q(c.name)} = excluded.{_q(c.name)}" for c in rest), *alive])
+            where = differs.format(*["excluded"] * len(rest))
+            return [f"{into}{rows} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sets} WHERE {where}"]
+        statements = []
+        if mode is not Mode.INSERT and rest:
+            sets = ", ".join([*(f"{_q(c.name)} = s.{_q(c.name)}" for c in rest), *alive])
+            shown = ", ".join(f"{self._restored(c)} AS {_q(c.name)}" for c in columns)
+            source = f"(SELECT {once}{shown} FROM {_STAGE} s{order}) s"
+            where = differs.format(*["s"] * len(rest))
+            statements.append(
+                f"UPDATE {self._name(table)} t SET {sets} FROM {source} WHERE {self._same(key, 't', 's')} AND ({where})"
+            )
+        if mode is not Mode.UPDATE:
+            there = f"EXISTS (SELECT FROM {self._name(table)} t WHERE {self._same(key, 't', 's')})"
+            statements.append(f"{into}SELECT {once}{values} FROM {_STAGE} s WHERE NOT {there}{order}")
+        return statements
+
+    def _same(self, key: Sequence[str], left: str, right: str) -> str:
+        return " AND ".join(f"{left}.{_q(name)} = {right}.{_q(name)}" for name in key)
+
+    def _restored(self, column: Column) -> str:
+        name = f"s.{_q(column.name)}"
+        if column.kind is Kind.BYTES:
+            return f"decode({name}, 'base64')"
+        if column.kind is Kind.ARRAY:
+            kind = column.type.compile(dialect=self.connection.dialect)
+            filled = f"ARRAY(SELECT jsonb_array_elements_text({name}))::{kind}"
+            return f"CASE WHEN jsonb_typeof({name}) = 'array' THEN {filled} END"
+        return name
+
+    # ---- the driver
+
+    def _copy(self, name: str, columns: Sequence[Column], lines: Sequence[bytes]) -> None:
+        try:
+            rows = csv_of(lines, [column.kind in {Kind.JSON, Kind.ARRAY} for column in columns])
+        except ValueError as error:  # a lone surrogate: JSON can write it, no text is
+            raise RowRefused(Fault("ValueRefused", f"a value is no text: {error}")) from error
+        listed = ", ".join(_q(column.name) for column in columns)
+        raw: Any = self.connection.connection.driver_connection
+        statement = f"COPY {name} ({listed}) FROM STDIN {_FORM}".encode()
+        with told_by_driver(f"writing {name}", psycopg.Error), raw.cursor() as cursor, cursor.copy(statement) as copy:
+            for start in range(0, len(rows), _CHUNK):
+                copy.write(b"\n".join(rows[start : start + _CHUNK]) + b"\n")
+
+    def _do(self, statement: str) -> None:
+        raw: Any = self.connection.connection.driver_connection
+        with told_by_driver("writing", psycopg.Error), raw.cursor() as cursor:
+            cursor.execute(statement.encode())
+
+    def _name(self, table: Table) -> str:
+        address = table.address
+        return f"{_q(address.schema)}.{_q(address.name)}" if address.schema else _q(address.name)
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _converted(column: Column) -> bool:
+    """Whether the JSON text is not what the type itself reads."""
+    return column.kind in {Kind.ARRAY, Kind.BYTES}
+
+
+def _staged(column: Column) -> str:
+    if column.kind is Kind.ARRAY:
+        return "NULL::jsonb"
+    return "NULL::text" if column.kind is Kind.BYTES else _q(column.name)
+
+
+def _differs(columns: Sequence[Column], left: str, right: str) -> str:
+    """Whether any of the columns is not the same; `json` has no equality of its own."""
+    if not columns:
+        return "false"
+
+    def shown(of: str, column: Column) -> str:
+        plain = f"{of}.{_q(column.name).replace('{', '{{').replace('}', '}}')}"
+        return f"{plain}::text" if column.kind in {Kind.JSON, Kind.OTHER} else plain
+
+    pairs = [(shown(left, column), shown(right, column)) for column in columns]
+    return f"({', '.join(a for a, _ in pairs)}) IS DISTINCT FROM ({', '.join(b for _, b in pairs)})"

@@ -1,0 +1,38 @@
+"""The SDK's standard suite for targets, in each database.
+
+Its strings with a NUL byte, which no text column holds, are refused rows: they go to `rejected_path`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from singer_sdk.testing import get_target_test_class
+from singer_sdk.testing.runners import TargetTestRunner
+
+from antiphon_sandbox import postgres
+from target_sql.target import TargetSQL
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="target-sql-suite-")
+_REJECTED = {"rejected_path": f"{_FOLDER.name}/rejected.jsonl"}
+_DUCKDB = {"url": f"duckdb:///{_FOLDER.name}/suite.duckdb", **_REJECTED}
+_SQLITE = {"url": f"sqlite:///{_FOLDER.name}/suite.db", **_REJECTED}
+
+TestDuckDB = get_target_test_class(TargetSQL, config=_DUCKDB)
+TestSQLite = get_target_test_class(TargetSQL, config=_SQLITE)
+
+
+class TestPostgreSQL(get_target_test_class(TargetSQL, config=_SQLITE)):  # type: ignore[misc]
+    """The server's address is known only once it runs."""
+
+    @pytest.fixture
+    def runner(self, cluster: postgres.Cluster) -> TargetTestRunner:
+        return TargetTestRunner(target_class=TargetSQL, config={"url": cluster.url(), **_REJECTED})
+
+
+def teardown_module() -> None:
+    refused = Path(_REJECTED["rejected_path"]).read_text(encoding="utf-8")
+    assert "NUL byte" in refused
+    _FOLDER.cleanup()
