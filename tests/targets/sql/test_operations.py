@@ -39,7 +39,7 @@ def prepared(database: Database) -> Database:
 
 
 def emails(database: Database) -> dict[int, str]:
-    return {i: email for i, email in database.sql("SELECT id, email FROM people ORDER BY id")}
+    return {row[0]: row[1] for row in database.sql("SELECT id, email FROM people ORDER BY id")}
 
 
 def test_an_update_is_made_where_what_is_expected_is_there_and_is_read_back(people: Database) -> None:
