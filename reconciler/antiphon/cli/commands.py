@@ -14,6 +14,7 @@ from antiphon.cli.links import links
 from antiphon.cli.lint import lint
 from antiphon.cli.looking import status, why
 from antiphon.cli.options import COMMON
+from antiphon.cli.revert import revert, runs
 from antiphon.cli.rounds import apply, collect, plan, sync, verify
 
 
@@ -42,6 +43,8 @@ for _command in (
     backup,
     restore,
     erase,
+    revert,
+    runs,
     demo,
 ):
     antiphon.add_command(_command)

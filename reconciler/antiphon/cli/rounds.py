@@ -35,7 +35,7 @@ def plan(options: Options, out: Path | None, accept_empty: tuple[str, ...], pati
     """Read both sides and show what a sync would write, field by field, with the reason each value won."""
     config = read_config(options.config)
     with working(config, "plan", options.report, accept_empty=accept_empty, patience=patience) as runner:
-        _read(runner)
+        read_sides(runner)
         mapping, proposed = runner.propose()
         text, facts = plan_text(proposed, runner.ledger, mapping), plan_dict(proposed, runner.ledger, mapping)
         if out is not None:
@@ -65,7 +65,7 @@ def apply(options: Options, file: Path | None, accept_empty: tuple[str, ...], pa
             raise ConfigError(
                 f"{file} was made from another ledger", hint="make the plan anew: `antiphon plan --out FILE`"
             )
-        _read(runner)
+        read_sides(runner)
         prints = frozenset(reviewed.fingerprints) if reviewed is not None else None
         return _write(options, runner, "apply", strict=strict, reviewed=prints)
 
@@ -103,7 +103,7 @@ def sync(
             runner.accept_scope()
         for side in accept_account:
             runner.accept_account(side)
-        _read(runner, full=full)
+        read_sides(runner, full=full)
         return _write(options, runner, "sync", strict=strict)
 
 
@@ -115,7 +115,7 @@ def verify(options: Options, accept_empty: tuple[str, ...], patience: float) -> 
     """Read both sides in full and compare every linked record. Exit code 2 if anything differs or waits."""
     config = read_config(options.config)
     with working(config, "verify", options.report, accept_empty=accept_empty, patience=patience) as runner:
-        _read(runner, full=True)
+        read_sides(runner, full=True)
         mapping, proposed = runner.propose()
         found = verify_sides(runner.ledger, mapping, proposed)
     show(options.as_json, found.text(), found.facts())
@@ -135,7 +135,8 @@ def collect(options: Options, side: str, accept_empty: tuple[str, ...]) -> int:
     return 0
 
 
-def _read(runner: Runner, *, full: bool = False) -> None:
+def read_sides(runner: Runner, *, full: bool = False) -> None:
+    """Ask the plugins what they are, settle what an earlier run left, and read both sides."""
     runner.ask_plugins()
     runner.recover()
     runner.read(full=full)

@@ -17,7 +17,7 @@ from antiphon.plan.reconcile import reconcile
 from antiphon.plan.review import fingerprint
 from antiphon.settle import Moment
 
-__all__ = ["Plan", "Tripped", "fingerprint", "make_plan"]
+__all__ = ["Plan", "Tripped", "fingerprint", "gathered", "make_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +73,22 @@ def make_plan(
             for link in filter(None, map(ws.link, sorted(waiting))):
                 reconcile(p, link)  # which may join two records under a new link
             done |= waiting
-    looked_at = {key for keys in touched.values() for key in keys}
-    planned = [op for op in ws.new_ops() if op.state is OpState.PLANNED]
+    return gathered(p, linked or {}, frozenset(key for keys in touched.values() for key in keys))
+
+
+def gathered(p: Planning, linked: Mapping[str, int], looked_at: frozenset[ObsKey] = frozenset()) -> Plan:
+    """What a planning wrote down, as a plan. Of the records `looked_at`, those that wait are looked at again."""
+    planned = [op for op in p.ws.new_ops() if op.state is OpState.PLANNED]
+    order = [entity.name for entity in parents_first(p.mapping)]
     return Plan(
-        rows=tuple(ws.rows()),
-        dropped_bases=tuple(sorted(ws.dropped_bases)),
-        touch=tuple(sorted(ws.touch | p.waits.keys())),
-        untouch=tuple(sorted(looked_at - ws.touch - p.waits.keys())),
-        operations=tuple(op for level in in_order(planned, [e.name for e in entities]) for op in level),
-        conflicts=tuple(ws.new_conflicts()),
+        rows=tuple(p.ws.rows()),
+        dropped_bases=tuple(sorted(p.ws.dropped_bases)),
+        touch=tuple(sorted(p.ws.touch | p.waits.keys())),
+        untouch=tuple(sorted(looked_at - p.ws.touch - p.waits.keys())),
+        operations=tuple(op for level in in_order(planned, order) for op in level),
+        conflicts=tuple(p.ws.new_conflicts()),
         waits=p.waits,
-        tripped=tuple(check(mapping, planned, p.changed, linked or {})),
+        tripped=tuple(check(p.mapping, planned, p.changed, linked)),
     )
 
 

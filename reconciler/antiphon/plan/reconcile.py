@@ -54,8 +54,10 @@ _REFUSED = frozenset({ConflictKind.REJECTED, ConflictKind.NOT_VISIBLE, ConflictK
 def reconcile(p: Planning, link: Link) -> None:
     """Plan everything that follows for one link."""
     entity = p.mapping.entities[link.entity]
-    if link.state.closed or link.state is LinkState.DETACHED or _in_doubt(p, entity, link):
+    if link.state.closed or link.state is LinkState.DETACHED or in_doubt(p, entity, link):
         return
+    if any(c.evidence.get("reverted") and c.decision is None for c in p.ws.conflicts(link.lid).values()):
+        return  # a run that created or deleted it was reverted: a person says what now
     followed = _follow_merges(p, entity, p.ws.link(link.lid) or link)
     if followed is None:
         return
@@ -77,7 +79,7 @@ def reconcile(p: Planning, link: Link) -> None:
         _one_live(p, entity, link)
 
 
-def _in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
+def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
     """Settle what foreign targets acknowledged; true while the outcome of a write is not known."""
     around = p.surroundings(entity)
     for side, op in sorted(p.ws.ops(link.lid).items()):
@@ -318,7 +320,7 @@ def _deleted(p: Planning, entity: Entity, link: Link, gone: Side, live: Side) ->
     if live in p.held:
         p.wait(link, p.held[live])
         return
-    expect = _values(entity, live, p.seen(link, live))
+    expect = shown_values(entity, live, p.seen(link, live))
     patch: dict[str, Value] = {"archive": True} if there.on_delete is OnDelete.ARCHIVE else {}
     key = dict(zip(there.key, _key_values(p, link, live), strict=True))
     planned = p.enqueue(
@@ -359,7 +361,8 @@ def _key_values(p: Planning, link: Link, side: Side) -> list[Value]:
     return values
 
 
-def _values(entity: Entity, side: Side, shown: Observation | None) -> dict[str, Value]:
+def shown_values(entity: Entity, side: Side, shown: Observation | None) -> dict[str, Value]:
+    """The mapped values that a side last showed, by field."""
     fields = shown.fields if shown else {}
     found: dict[str, Value | Missing] = {
         name: fields.get(f.columns[side], MISSING) for name, f in entity.fields.items()

@@ -139,7 +139,7 @@ class Runner:
             if path is not None:
                 end_line(path)
                 read_receipts(
-                    self.ledger, mapping, side, path, self._moment(mapping), self._no_receipt, self.hiding(side)
+                    self.ledger, mapping, side, path, self.moment(mapping), self._no_receipt, self.hiding(side)
                 )
                 rotate(self.ledger, path)
 
@@ -167,8 +167,8 @@ class Runner:
         self.check(mapping)
         index(self.ledger, mapping)
         self.leave_out(mapping)
-        held = {side: f"{side} has no target" for side in mapping.sides if self.config.sides[side].target is None}
-        return mapping, propose(self.ledger, mapping, self._moment(mapping), held=held, reviewed=reviewed)
+        held = self.without_target(mapping)
+        return mapping, propose(self.ledger, mapping, self.moment(mapping), held=held, reviewed=reviewed)
 
     def carry_out(self, mapping: SyncMapping, plan: Plan, *, reviewed: bool = False) -> list[Written]:
         """Store the plan and write both sides. Raises `GuardTripped` by a guard, `PluginFailed` if a target failed."""
@@ -327,9 +327,13 @@ class Runner:
         extra = {"receipts_path": str(path)} if path is not None else None
         return self.shop.run_target(target, _title(target, side), lines, extra)
 
+    def without_target(self, mapping: SyncMapping) -> dict[Side, str]:
+        """The sides that cannot be written, with the reason."""
+        return {side: f"{side} has no target" for side in mapping.sides if self.config.sides[side].target is None}
+
     def leave_out(self, mapping: SyncMapping) -> None:
         """Do not take in again what was erased, and say so."""
-        for side, count in sorted(leave_out(self.ledger, mapping, self._moment(mapping)).items()):
+        for side, count in sorted(leave_out(self.ledger, mapping, self.moment(mapping)).items()):
             self.report.warn(
                 "erased",
                 f"{side}: {count} new records are left out, since they have the match values of erased ones; "
@@ -385,7 +389,8 @@ class Runner:
         target = self.config.sides[side].target
         return _title(target, side) if target is not None else side
 
-    def _moment(self, mapping: SyncMapping) -> Moment:
+    def moment(self, mapping: SyncMapping) -> Moment:
+        """Now, by this run."""
         return Moment(self.clock(), self.run_id, mapping.version)
 
 
