@@ -4,6 +4,8 @@
 |-----------------------------------------------|----------------|-----------------------------------------------------|
 | STATE of a target without receipts covers it  | SENT           | provisional: (value sent, the pair before is kept)  |
 | receipt `applied`, `skipped` with values      | ACKED          | agreed: (source, value stored for our write)        |
+| receipt `applied` that `found` another value  | ACKED          | as it was; that edit is kept in a conflict, and     |
+|                                               |                | settled by the next plan                            |
 | receipt `stale`, `gone`                       | REJECTED       | as it was; what was found is observed, planned anew |
 | receipt `rejected`                            | POISON         | as it was; the link is parked with the message      |
 | receipt `failed`, see `retries`               | PLANNED, later | as it was; or POISON if the row is at fault         |
@@ -15,8 +17,8 @@ from collections.abc import Mapping
 
 from antiphon.equivalence import canonical_json, make_rid
 from antiphon.facts import Workspace
-from antiphon.identity import row_hash
-from antiphon.mapping import Entity
+from antiphon.identity import row_hash, short_id
+from antiphon.mapping import Entity, word_of
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import (
     MISSING,
@@ -24,6 +26,7 @@ from antiphon.model import (
     Base,
     BaseStatus,
     Cause,
+    Conflict,
     ConflictKind,
     Link,
     Missing,
@@ -164,11 +167,12 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
     stored = {  # a target that tells what it stored and leaves a column out did not write it
         name: told.get(column, op.patch[name]) for name, column in columns.items() if not told or column in told
     }
+    lost = _replaced_edits(entity, op, line, stored)
     for name, value in stored.items():
-        agree(ws, op, name, value, other, mapping.version, line.version)
+        if name not in lost:
+            agree(ws, op, name, value, other, mapping.version, line.version)
     record(ws, op, stored, at)
-    if line.status is Status.APPLIED:
-        _record_clobbered(ws, entity, op, line.found, stored, at)
+    _keep_edits(ws, mapping, op, lost, stored, at)
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
     activate(ws, op)
     shown = {columns[name]: value for name, value in stored.items()}
@@ -216,12 +220,51 @@ def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
     )
 
 
-def _record_clobbered(
-    ws: Workspace, entity: Entity, op: Op, found: Mapping[str, Value], stored: Mapping[str, Value], at: Moment
-) -> None:
+def _replaced_edits(entity: Entity, op: Op, line: ReceiptLine, stored: Mapping[str, Value]) -> dict[str, Value]:
     """`applied` with `found`: somebody wrote those values between the target's look and its write."""
-    for name, value in sorted(stored.items()):
-        column = entity.fields[name].columns[op.side]
-        if column in found:
-            cause = Cause.CLOBBERED
-            ws.audits.append(Audit(op.lid, op.side, name, found[column], value, cause, op.op_id, op.run_id, at.now))
+    if line.status is not Status.APPLIED or op.kind is not OpKind.UPDATE:
+        return {}
+    columns = {name: entity.fields[name].columns[op.side] for name in stored}
+    return {
+        name: line.found[column]
+        for name, column in columns.items()
+        if column in line.found and canonical_json(line.found[column]) != canonical_json(stored[name])
+    }
+
+
+def _keep_edits(
+    ws: Workspace, mapping: SyncMapping, op: Op, lost: Mapping[str, Value], stored: Mapping[str, Value], at: Moment
+) -> None:
+    """Keep the edits that the write replaced: in the audit, and in a conflict that the next plan settles."""
+    fields = mapping.entities[op.entity].fields
+    units: dict[str, list[str]] = {}
+    for name, value in sorted(lost.items()):
+        ws.audits.append(
+            Audit(op.lid, op.side, name, value, stored[name], Cause.CLOBBERED, op.op_id, op.run_id, at.now)
+        )
+        units.setdefault(fields[name].group or name, []).append(name)
+    for unit, names in units.items():
+        before = [c for c in ws.conflicts(op.lid).values() if c.field == unit]
+        evidence = {
+            "reason": f"{op.side} changed it in the moment before our write, which replaced it",
+            "side": op.side,
+            "lost": {name: lost[name] for name in names},
+            "sent": {name: op.patch[name] for name in names},
+            "stored": {name: stored[name] for name in names},
+            "changed_in": {op.side: [op.sent_at or op.planned_at, at.now]},
+        }
+        ws.put_conflict(
+            Conflict(
+                cid=before[0].cid if before else short_id(op.lid, unit, op.op_id),
+                lid=op.lid,
+                entity=op.entity,
+                field=unit,
+                kind=ConflictKind.CLOBBERED,
+                values={op.side: {name: lost[name] for name in names}},
+                base={},
+                evidence=evidence,
+                policy=word_of(fields[names[0]].policy),
+                run_id=at.run_id,
+                at=at.now,
+            )
+        )

@@ -173,8 +173,17 @@ def no_invention(judge: Judge) -> Iterator[str]:
                     continue
             elif any(_same(judge, field, other(side), e.value, event.value, side) for e in there):
                 continue
+            if _given_back(judge, side, row, field, event.value):
+                continue
             where = f"{row.entity}.{field.name} of {row.rid} on {side}"
             yield f"I12: {where} got {event.value!r} from nowhere at {event.at}"
+
+
+def _given_back(judge: Judge, side: Side, row: Row, field: Field, value: Value) -> bool:
+    """An edit that a write had replaced in the moment it was made stands again."""
+    audits = [audit for lid in judge.lids(side, row) for audit in judge.audits[lid]]
+    lost = [a for a in audits if a.cause is Cause.CLOBBERED and (a.side, a.field) == (side, field.name)]
+    return any(judge.same(field, side, audit.old, side, value) for audit in lost)
 
 
 def later_is_later(judge: Judge) -> Iterator[str]:

@@ -28,6 +28,7 @@ from antiphon.model import (
     Value,
     replace,
 )
+from antiphon.plan.clobber import Lost, lost_edit, restored, settled
 from antiphon.plan.context import Planning
 from antiphon.plan.echo import count_echoes, ping_pong
 from antiphon.represent import referenced
@@ -55,11 +56,16 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
         if _still_counting(p, link, fields):
             p.wait(link, f"{name} counts, and what became of the last write is not known yet")
             continue
-        readings = [_reading(p, link, f) for f in fields]
+        lost = lost_edit(p, link, name, fields)
+        readings = [_reading(p, link, f, lost) for f in fields]
         _count_changes(p, link, readings, around)
         decision = _decision(p, link, name, readings)
         outcome = merge(p.mapping.sides, readings, around, decision)
-        echoes = 0 if decision is not None else count_echoes(p, link, readings, around)
+        echoes = 0 if decision is not None or lost is not None else count_echoes(p, link, readings, around)
+        if lost is not None:
+            outcome = restored(outcome, lost, around)
+            if settled(outcome, lost):
+                p.ws.put_conflict(replace(lost.conflict, state=ConflictState.CLOSED))
         if isinstance(outcome, Send) and (obstacle := _forbidden(entity, outcome) or ping_pong(echoes)) is not None:
             outcome = obstacle
         match outcome:
@@ -75,7 +81,7 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
                     drafts[write.side].echoes |= {write.field: echoes} if echoes else {}
                 _close(p, link, name, decided=False)
             case Hold(kind, reason):
-                _open(p, link, name, readings, kind, reason)
+                _open(p, link, name, readings, kind, reason, lost)
             case Wait(reason):
                 p.wait(link, reason)
             case _:
@@ -114,7 +120,7 @@ def _or_none(value: Value | Missing) -> Value:
     return None if isinstance(value, Missing) else value
 
 
-def _reading(p: Planning, link: Link, field: Field) -> Reading:
+def _reading(p: Planning, link: Link, field: Field, lost: Lost | None = None) -> Reading:
     pair = p.ws.bases(link.lid).get(field.name)
     values: dict[Side, Value | Missing] = {}
     spans = {}
@@ -128,6 +134,8 @@ def _reading(p: Planning, link: Link, field: Field) -> Reading:
             values[side] = seen.fields.get(column, MISSING) if seen is not None else MISSING
         if seen is not None and column in seen.dirty:
             spans[side] = seen.dirty[column]
+        if lost is not None and side == lost.side and field.name in lost.values:
+            values[side], spans[side] = lost.values[field.name], lost.span
     base = {side: b.value for side, b in pair.items()} if pair and len(pair) == len(p.mapping.sides) else None
     made = pair is not None and any(b.status is not BaseStatus.AGREED for b in pair.values())
     return Reading(field, values, base, spans, made)
@@ -263,13 +271,24 @@ def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]
         )
 
 
-def _open(p: Planning, link: Link, name: str, readings: list[Reading], kind: ConflictKind, reason: str) -> None:
+def _open(
+    p: Planning,
+    link: Link,
+    name: str,
+    readings: list[Reading],
+    kind: ConflictKind,
+    reason: str,
+    lost: Lost | None,
+) -> None:
     shown = _shown(p, readings)
     base = {side: {r.field.name: r.base[side] for r in readings if r.base is not None} for side in p.mapping.sides}
     evidence = {
         "reason": reason,
         "changed_in": {side: list(span) for r in readings for side, span in r.changed_in.items()},
     }
+    if lost is not None:
+        kind = ConflictKind.CLOBBERED if kind is ConflictKind.FIELD else kind
+        evidence = {**lost.conflict.evidence, **evidence}
     mine = [c for c in p.ws.conflicts(link.lid).values() if c.field == name]
     if mine and (mine[0].values, mine[0].kind) == (shown, kind) and mine[0].state is ConflictState.OPEN:
         return
@@ -283,5 +302,7 @@ def _open(p: Planning, link: Link, name: str, readings: list[Reading], kind: Con
 def _close(p: Planning, link: Link, name: str, *, decided: bool = True) -> None:
     """The field's conflict is over; a decision stays until the sides are seen to agree."""
     for conflict in list(p.ws.conflicts(link.lid).values()):
+        if "lost" in conflict.evidence:
+            continue  # an edit that our write replaced is over when it is settled, not before
         if conflict.field == name and (decided or conflict.state is ConflictState.OPEN):
             p.ws.put_conflict(replace(conflict, state=ConflictState.CLOSED))
