@@ -6,7 +6,6 @@ from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
 FLUSH_SECONDS = 10.0
-BATCH_ROWS = 10_000
 SYNC_KEY = "antiphon_key"
 
 SHARED_SETTINGS = th.PropertiesList(
@@ -44,8 +43,7 @@ SHARED_SETTINGS = th.PropertiesList(
         "batch_size_rows",
         th.IntegerType,
         title="Batch size",
-        default=BATCH_ROWS,
-        description="Rows that are written at once.",
+        description="Rows that are written at once; without it, what suits the system.",
     ),
 ).to_dict()
 

@@ -29,7 +29,8 @@ _BUSY_WORDS = re.compile(
     r"database is locked|database table is locked|write-write conflict|conflict on (update|tuple)", re.IGNORECASE
 )
 _ROW_WORDS = re.compile(
-    r"constraint|conversion|cannot be cast|could not convert|out of range|datatype mismatch|overflow", re.IGNORECASE
+    r"constraint|conversion|no whole number|cannot be cast|could not convert|out of range|datatype mismatch|overflow",
+    re.IGNORECASE,
 )
 
 

@@ -123,9 +123,12 @@ class SQLSink(OperationSink):
     # ---- rows in bulk
 
     @cached_property
-    def bulk(self) -> BulkReader:
-        """The way of plain records that need no look of their own."""
-        return BulkReader(self)
+    def bulk(self) -> BulkReader | None:
+        """The way of plain records that need no look of their own; None if it cannot read a property of that name."""
+        try:
+            return BulkReader(self)
+        except ValueError:
+            return None
 
     def property_of(self, column: str) -> str:
         """The stream's name of a column."""

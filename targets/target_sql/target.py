@@ -139,6 +139,8 @@ class TargetSQL(OperationTarget):
         sink = self._sinks_active.get(stream) if stream is not None else None
         if stream is None or not isinstance(sink, SQLSink) or sink.has_operations() or not self.is_plain(stream):
             return start
+        if sink.bulk is None:
+            return start
         end = sink.bulk.take(chunk, start)
         if end > start:
             self.plain_records_came(stream)

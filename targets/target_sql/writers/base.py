@@ -11,7 +11,7 @@ from sqlalchemy.dialects import mysql, sqlite
 
 from target_sql.batches import Batch, values_of
 from target_sql.columns import Column, to_bind
-from target_sql.tables import SOFT, Table
+from target_sql.tables import SOFT, Address, Table
 
 
 class Mode(enum.StrEnum):
@@ -67,6 +67,8 @@ class Writer:
         del fresh
         columns = [table.columns[name] for name in batch.columns]
         rows = [self._bound(columns, line) for line in batch.lines]
+        if batch.doubled and mode is not Mode.APPEND:
+            rows = list({tuple(row[name] for name in key): row for row in rows}.values())
         if mode is Mode.UPDATE:
             self._update(table, rows, key)
             return
@@ -149,12 +151,15 @@ class Writer:
 
     def start_mirror(self, table: Table, key: Sequence[str], number: int) -> None:
         """An empty table for `see`."""
-        self._seen(table, key, number).create(self.connection)
+        core = table.core
+        like = sa.select(*(core.c[name] for name in key)).where(sa.false()).compile(dialect=self.connection.dialect)
+        self.connection.exec_driver_sql(
+            f"CREATE TEMPORARY TABLE {self.seen_table}_{number} AS {like}", tuple(like.params.values())
+        )
 
     def _seen(self, table: Table, key: Sequence[str], number: int) -> sa.Table:
-        columns = [sa.Column(name, table.columns[name].type) for name in key]
-        prefixes = ["TEMPORARY"]
-        return sa.Table(f"{self.seen_table}_{number}", sa.MetaData(), *columns, prefixes=prefixes)
+        columns = [sa.Column(name, table.core.c[name].type) for name in key]
+        return Address(None, f"{self.seen_table}_{number}").table(*columns)
 
     def unseen(self, table: Table, key: Sequence[str], number: int) -> tuple[int, int]:
         """How many rows were not sent, of how many."""

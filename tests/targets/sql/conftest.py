@@ -119,6 +119,11 @@ def pg(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     return _database("postgresql", request, tmp_path)
 
 
+@pytest.fixture
+def duck(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    return _database("duckdb", request, tmp_path)
+
+
 def schema(stream: str = "people", key: tuple[str, ...] = ("id",), **properties: Any) -> dict[str, Any]:
     declared = properties or PEOPLE
     return {"type": "SCHEMA", "stream": stream, "key_properties": list(key), "schema": {"properties": declared}}
