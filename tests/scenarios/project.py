@@ -194,11 +194,10 @@ class Project:
         self, *words: str, program: str = "antiphon", before: Sequence[str] = (), **options: Any
     ) -> subprocess.Popen[str]:
         """Start `antiphon` and go on. `before` are words of a command that starts it in its turn."""
-        options.setdefault("env", {**os.environ, "ANTIPHON_DEBUG": ""})
+        options = {"env": {**os.environ, "ANTIPHON_DEBUG": ""}, "stdin": subprocess.DEVNULL, **options}
         return subprocess.Popen(
             [*before, str(BIN / program), *words],
             cwd=self.folder,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

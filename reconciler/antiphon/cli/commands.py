@@ -10,6 +10,7 @@ from antiphon.cli.backups import backup, restore
 from antiphon.cli.conflicts import conflicts
 from antiphon.cli.demo import demo
 from antiphon.cli.erase import erase
+from antiphon.cli.init import init
 from antiphon.cli.links import links
 from antiphon.cli.lint import lint
 from antiphon.cli.looking import status, why
@@ -30,6 +31,7 @@ for _option in reversed(COMMON):
     antiphon = _option(antiphon)
 
 for _command in (
+    init,
     lint,
     plan,
     apply,

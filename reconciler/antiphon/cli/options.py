@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,8 +32,22 @@ COMMON = (
 )
 
 
+NEW_FILE = click.option(
+    "-c", "--file", "config", type=click.Path(path_type=Path), help="The file to write.  [default: sync.yml]"
+)
+
+
 def common(command: Callable[..., R]) -> Callable[..., R]:
     """The options of every command; they may also stand before its name."""
+    return _told(command, COMMON)
+
+
+def common_but_new(command: Callable[..., R]) -> Callable[..., R]:
+    """The same for a command that makes the sync's file, and whose `--config` is another."""
+    return _told(command, (NEW_FILE, *COMMON[1:]))
+
+
+def _told(command: Callable[..., R], options: Sequence[Callable[..., Any]]) -> Callable[..., R]:
 
     @functools.wraps(command)
     def told(*, config: Path | None, as_json: bool, quiet: bool, verbose: bool, **rest: Any) -> R:
@@ -42,7 +56,7 @@ def common(command: Callable[..., R]) -> Callable[..., R]:
         path = config or before.get("config") or Path("sync.yml")
         return command(Options(path, as_json or before.get("as_json", False), report), **rest)
 
-    for option in reversed(COMMON):
+    for option in reversed(options):
         told = option(told)
     return told
 

@@ -13,6 +13,11 @@ _SHORTEST = 4
 """A shorter word would be found inside of ordinary ones."""
 
 
+def is_secret(name: str, value: Any) -> bool:
+    """Whether a setting holds a secret at any depth: its name tells so, or it is a URL with a password in it."""
+    return next(_secrets({name: value}, telling=False), "") != "" or (_TELLING.search(name) is not None and bool(value))
+
+
 class Secrets:
     """The secrets in some settings: what stands under a telling name at any depth, and the passwords in URLs."""
 

@@ -1,0 +1,193 @@
+"""A sync before there is one: both taps and targets are asked, and a first sync.yml is proposed and checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from antiphon.config import PluginConfig, lint, load
+from antiphon.config.shape import name_fault
+from antiphon.errors import AntiphonError, ConfigError
+from antiphon.model import Side
+from antiphon.propose import Ability, Proposal, SidePart, Stream, propose, streams_of, write
+from antiphon.singer.plugins import Workshop
+from antiphon.singer.secrets import is_secret
+
+_REFERENCE = re.compile(r"\$(\{[A-Za-z_]\w*\}|[A-Za-z_]\w*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a person says of one side: command lines, and settings that may hold secrets."""
+
+    tap: str
+    target: str | None
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    tap_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    target_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A sync.yml to be written. `secrets` are the variables that it refers to and that are not set yet."""
+
+    text: str
+    proposal: Proposal
+    secrets: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def begin(shop: Workshop, path: Path, name: str, sides: Mapping[Side, Given], *, prefer: Side, region: str) -> Begun:
+    """Ask both sides and propose. Nothing is written.
+
+    Raises:
+        ConfigError: the sides are not two with lawful names, a plugin is not there, or nothing is in common.
+        PluginFailed: a tap cannot say which streams it has.
+    """
+    for side in sides:
+        if fault := name_fault(side):
+            raise ConfigError(fault, hint="name the side otherwise")
+    catalogs, abilities = _ask(shop, path, sides)
+    proposal = propose(catalogs, abilities, prefer=prefer, region=region)
+    if not proposal.entities:
+        told = "; ".join(
+            f"{side}: {', '.join(stream.name for stream in streams) or 'none'}" for side, streams in catalogs.items()
+        )
+        raise ConfigError(
+            f"no two streams look like the same thing ({told})",
+            hint="write sync.yml by hand: `antiphon lint` checks it against its schema",
+        )
+    parts, variables = _parts(sides)
+    text = write(name, parts, proposal)
+    remarks = _checked(path, text, {**os.environ, **variables}, abilities, proposal)
+    return Begun(text, proposal, tuple(sorted(set(variables) - set(os.environ))), remarks)
+
+
+def _ask(
+    shop: Workshop, path: Path, sides: Mapping[Side, Given]
+) -> tuple[dict[Side, list[Stream]], dict[Side, Ability]]:
+    folder = path.resolve().parent
+    with ThreadPoolExecutor(4) as pool:
+        taps, targets = {}, {}
+        for side, given in sides.items():
+            tap = _plugin(given.tap, {**given.config, **given.tap_config}, folder)
+            taps[side] = pool.submit(shop.discover, tap, f"{Path(tap.command[0]).name} ({side})")
+            if given.target is not None:
+                target = _plugin(given.target, {**given.config, **given.target_config}, folder)
+                targets[side] = pool.submit(shop.about, target, f"{Path(target.command[0]).name} ({side})")
+        catalogs = {side: streams_of(answer.result()) for side, answer in taps.items()}
+        abilities = {
+            side: Ability(writes=side in targets, receipts=side in targets and _receives(targets[side].result()))
+            for side in sides
+        }
+    return catalogs, abilities
+
+
+def _receives(about: Mapping[str, Any]) -> bool:
+    return "receipts_path" in ((about.get("settings") or {}).get("properties") or {})
+
+
+def _plugin(command: str, config: Mapping[str, Any], folder: Path) -> PluginConfig:
+    """The plugin as sync.yml will start it: a program with a slash is relative to the file."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ConfigError(f"{command!r} cannot be split into words: {str(error).lower()}") from error
+    if not words:
+        raise ConfigError("the command of a plugin is empty")
+    program = str(folder / words[0]) if "/" in words[0] else words[0]
+    return PluginConfig((program, *words[1:]), {key: _expanded(value, key) for key, value in config.items()})
+
+
+def _expanded(value: Any, where: str) -> Any:
+    """A setting with the variable's value where it is wholly `$NAME`; any other dollar is one."""
+    if isinstance(value, dict):
+        return {key: _expanded(inner, f"{where}.{key}") for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_expanded(inner, where) for inner in value]
+    if not _refers(value):
+        return value
+    name = value.strip("${}")
+    if name not in os.environ:
+        raise ConfigError(f"the setting {where}: the environment variable {name} is not set", hint=f"export {name}=…")
+    return os.environ[name]
+
+
+def _parts(sides: Mapping[Side, Given]) -> tuple[dict[Side, SidePart], dict[str, str]]:
+    """The sides as sync.yml has them, and the secrets that it refers to, by the names of their variables."""
+    variables: dict[str, str] = {}
+    parts = {}
+    for side, given in sides.items():
+        before = set(variables)
+        config, tap, target = (
+            _referring(side, settings, variables) for settings in (given.config, given.tap_config, given.target_config)
+        )
+        mine = sorted(set(variables) - before)
+        notes = (f"set these in the environment before you run anything: {', '.join(mine)}",) if mine else ()
+        parts[side] = SidePart(given.tap, given.target, config, tap, target, notes)
+    return parts, variables
+
+
+def _referring(side: Side, settings: Mapping[str, Any], variables: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict) and not is_secret(key, ""):
+            found[key] = _referring(f"{side}_{key}", value, variables)
+        elif is_secret(key, value) and not _refers(value):
+            variable = re.sub(r"\W+", "_", f"{side}_{key}").upper()
+            variables[variable] = value if isinstance(value, str) else json.dumps(value)  # text only comes from there
+            found[key] = f"${variable}"
+        else:
+            found[key] = _plain(value)
+    return found
+
+
+def _refers(value: Any) -> bool:
+    return isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
+
+
+def _plain(value: Any) -> Any:
+    """A value as sync.yml writes it: a dollar that begins no variable's name is doubled."""
+    if isinstance(value, str) and not _refers(value):
+        return value.replace("$", "$$")
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _checked(
+    path: Path,
+    text: str,
+    environ: Mapping[str, str],
+    abilities: Mapping[Side, Ability],
+    proposal: Proposal,
+) -> tuple[str, ...]:
+    """What `lint` says of the proposal, with the columns known. An error in it would be a fault of ours."""
+    partial = path.with_name(f".{path.name}.proposed")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        config = load(partial, environ)
+        columns = {
+            (side, entity.name): {name: column.schema for name, column in there.stream.columns.items()}
+            for entity in proposal.entities
+            for side, there in entity.streams.items()
+        }
+        findings = lint(config, columns, {side: able.receipts for side, able in abilities.items()})
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", hint="name a file in a folder that is there"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        told = "\n".join(f"{finding.where}: {finding.message}" for finding in errors)
+        raise AntiphonError(f"the proposal would not work, which is a fault in Antiphon:\n{told}", hint="please report")
+    return tuple(f"{finding.where}: {finding.message}" for finding in findings)
