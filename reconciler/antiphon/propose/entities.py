@@ -75,10 +75,13 @@ def propose(
     pairs = pair_streams(keyed[one], keyed[two])
     names = _entity_names(pairs)
     known = {stream.name: name for pair, name in zip(pairs, names, strict=True) for stream in pair}
-    entities = tuple(
-        _entity(name, dict(zip(sides, pair, strict=True)), names, abilities, region)
-        for name, pair in zip(names, pairs, strict=True)
-    )
+    streams = {name: dict(zip(sides, pair, strict=True)) for name, pair in zip(names, pairs, strict=True)}
+    referable = [
+        name
+        for name, pair in streams.items()
+        if all(len(stream.key) == 1 for stream in pair.values()) and _entity(name, pair, (), abilities, region).fields
+    ]
+    entities = tuple(_entity(name, pair, referable, abilities, region) for name, pair in streams.items())
     return Proposal(
         sides,
         prefer,
@@ -104,10 +107,11 @@ def _entity_names(pairs: Sequence[tuple[Stream, Stream]]) -> list[str]:
 def _entity(
     name: str,
     streams: Mapping[Side, Stream],
-    entities: Sequence[str],
+    referable: Sequence[str],
     abilities: Mapping[Side, Ability],
     region: str,
 ) -> EntityProposal:
+    """One entity. `referable` are those that a column may name a record of: their key is one column."""
     one, two = streams
     pairs = pair_columns(streams[one], streams[two])
     own_key = _own_keys(streams, pairs)
@@ -121,7 +125,7 @@ def _entity(
         if isinstance(found, str):
             left_out.append((pair.first.name, found))
             continue
-        entity = _referred(pair, entities, name)
+        entity = _referred(pair, referable, name)
         if entity:
             found = replace(found, reasons=(f"the key of a {entity}", *found.reasons))
             references.append((replace(found, name=entity), entity))
