@@ -1,0 +1,274 @@
+"""The reconciler's operations on records: look, compare, write what differs, look who was in between.
+
+| operation | requests for a hundred                                                                 |
+|-----------|----------------------------------------------------------------------------------------|
+| create    | by the key: is it there, is it in the recycle bin; then one upsert by the key          |
+| update    | one read to compare with `expect`; one update of what differs; two reads of histories  |
+| delete    | one read to compare with `expect`; one archive                                         |
+
+HubSpot cannot compare and set in one step: an edit of somebody else between our read and our write is overwritten. The
+histories show it, and the receipt tells it under `found`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tap_hubspot.api import HubSpot, HubSpotError, MaybeApplied, NotConvertible, Property
+from tap_hubspot.api.types import BATCH_WITH_HISTORY
+from target_hubspot.batches import Input, Shown, outage, written
+from target_kit import Applied, Failed, Fault, Gone, Operation, Outcome, Rejected, Stale
+
+_CREATE_ATTEMPTS = 5
+
+
+@dataclass(slots=True)
+class Operations:
+    """Carries out operations on the records of one object type, at most a hundred of one kind at a time."""
+
+    hubspot: HubSpot
+    name: str
+    key: tuple[str, ...]
+    sync_key: str
+    verify: bool = True
+    pause: float = 0.5
+
+    @property
+    def _known(self) -> Mapping[str, Property]:
+        return self.hubspot.properties(self.name)
+
+    def update(self, operations: Sequence[Operation]) -> dict[str, Outcome]:
+        """Change what differs, where what is expected is there."""
+        outcomes, ready = self._converted(operations)
+        try:
+            there = self._look([op for op in operations if op.op_id in ready])
+            inputs, befores = [], {}
+            for op in operations:
+                if op.op_id not in ready:
+                    continue
+                before = there.get(_id(op))
+                outcomes[op.op_id] = early = self._compared(op, before)
+                changed = {} if before is None else self._changed(ready[op.op_id], before)
+                if early is None and not changed and before is not None:
+                    outcomes[op.op_id] = self._applied(op, before)
+                elif early is None and before is not None:
+                    inputs.append(Input(op.op_id, _id(op), changed))
+                    befores[op.op_id] = before
+            results = written(self.hubspot, self.name, "update", inputs)
+            clobbered = self._clobbered(inputs, befores, results)
+        except HubSpotError as error:
+            return _all(operations, outcomes, outage(error))
+        for op in operations:
+            result = results.get(op.op_id)
+            if isinstance(result, Rejected | Failed | Gone):
+                outcomes[op.op_id] = Gone(_id(op)) if isinstance(result, Gone) else result
+            elif result is not None:
+                shown = {**befores[op.op_id]["properties"], **_held(result)}
+                outcomes[op.op_id] = self._applied(op, {**result, "properties": shown}, clobbered.get(op.op_id, {}))
+        return _all(operations, outcomes, _missed())
+
+    def create(self, operations: Sequence[Operation]) -> dict[str, Outcome]:
+        """Make records, each once, however often it is asked for: the unique key tells which are there already."""
+        if not self._known.get(self.sync_key, Property("")).unique:
+            words = (
+                f"{self.name} has no unique property {self.sync_key!r}, without which a create could be done twice: "
+                "run `antiphon doctor --fix`, or `target-hubspot --check --fix`"
+            )
+            return {op.op_id: Failed(Fault("NoKeyProperty", words, 503)) for op in operations}
+        outcomes, ready = self._converted(operations)
+        waiting = [op for op in operations if op.op_id in ready]
+        last: HubSpotError | None = None
+        for attempt in range(_CREATE_ATTEMPTS):
+            if not waiting:
+                break
+            if attempt:
+                time.sleep(self.pause * attempt)
+            try:
+                outcomes |= self._made_before(waiting, ready)
+                waiting = [op for op in waiting if op.op_id not in outcomes]
+                outcomes |= self._make(waiting, ready)
+                waiting = []
+            except MaybeApplied as error:
+                last = error  # whether it was done is seen by the key
+            except HubSpotError as error:
+                return _all(operations, outcomes, outage(error))
+        return _all(operations, outcomes, outage(last) if last is not None else _missed())
+
+    def delete(self, operations: Sequence[Operation]) -> dict[str, Outcome]:
+        """Archive records that are as expected."""
+        outcomes: dict[str, Outcome | None] = {}
+        try:
+            there = self._look(operations)
+            doomed = []
+            for op in operations:
+                outcomes[op.op_id] = early = self._compared(op, there.get(_id(op)))
+                if early is None:
+                    doomed.append(op)
+            if doomed:
+                self.hubspot.archive(self.name, [_id(op) for op in doomed])
+            for op in doomed:
+                outcomes[op.op_id] = Applied(self._key_of(_id(op)))
+        except HubSpotError as error:
+            return _all(operations, outcomes, outage(error))
+        return _all(operations, outcomes, _missed())
+
+    # ---- looking
+
+    def _look(self, operations: Sequence[Operation]) -> dict[str, Shown]:
+        """The records as they are, by id; one that is gone, or merged into another, is not there."""
+        if not operations:
+            return {}
+        names = {name for op in operations for name in (*op.expect, *op.values) if name in self._known}
+        found = self.hubspot.read(self.name, [_id(op) for op in operations], sorted(names) or ["hs_object_id"])
+        return {str(shown["id"]): shown for shown in found}
+
+    def _compared(self, op: Operation, there: Shown | None) -> Outcome | None:
+        """Why the operation ends here; None if it may go on. What is there already as wanted is no surprise."""
+        if there is None:
+            return Gone(self._key_of(_id(op)))
+        held = there["properties"]
+        for name, expected in op.expect.items():
+            known = self._known.get(name)
+            if known is None or known.same(held.get(name), expected):
+                continue
+            if name in op.values and known.same(held.get(name), op.values[name]):
+                continue
+            return Stale(self._key_of(_id(op)), self._shown(held, {*op.expect, *op.values}), str(there["updatedAt"]))
+        return None
+
+    def _changed(self, values: Mapping[str, str], there: Shown) -> dict[str, str]:
+        held = there["properties"]
+        return {name: text for name, text in values.items() if not self._known[name].same(held.get(name), text)}
+
+    def _clobbered(
+        self, inputs: Sequence[Input], befores: Mapping[str, Shown], results: Mapping[str, Any]
+    ) -> dict[str, dict[str, Any]]:
+        """What somebody else entered between our look and our write, by operation and property."""
+        if not self.verify:
+            return {}
+        done = [each for each in inputs if isinstance(results.get(each.trace), Mapping)]
+        found: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(done), BATCH_WITH_HISTORY):
+            batch = done[start : start + BATCH_WITH_HISTORY]
+            names = sorted({name for each in batch for name in each.values})
+            shown = {
+                str(each["id"]): each.get("propertiesWithHistory") or {}
+                for each in self.hubspot.read(self.name, [each.id for each in batch], names, history=names)
+            }
+            for each in batch:
+                lost = self._lost(each, befores[each.trace], shown.get(each.id, {}))
+                if lost:
+                    found[each.trace] = lost
+        return found
+
+    def _lost(self, each: Input, before: Shown, history: Mapping[str, Any]) -> dict[str, Any]:
+        """Values under ours that are not what we saw before we wrote. Histories come newest first."""
+        lost = {}
+        for name, text in each.values.items():
+            known, versions = self._known[name], history.get(name) or ()
+            ours = next((n for n, v in enumerate(versions) if self._is_ours(v) and known.same(v["value"], text)), None)
+            if ours is None or ours + 1 >= len(versions):
+                continue
+            under, seen = versions[ours + 1], before["properties"].get(name)
+            if not known.same(under["value"], seen) and not self._is_ours(under):
+                lost[name] = known.from_hubspot(under["value"])
+        return lost
+
+    def _is_ours(self, version: Mapping[str, Any]) -> bool:
+        app = self.hubspot.account().app
+        return version.get("sourceType") == "INTEGRATION" and (app is None or str(version.get("sourceId")) == app)
+
+    # ---- creating
+
+    def _made_before(
+        self, operations: Sequence[Operation], ready: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, Outcome]:
+        """Creates that took effect before: the record is there, or lies in the recycle bin."""
+        by_key = {op.sync_key: op for op in operations}
+        names = [*dict.fromkeys(name for op in operations for name in ready[op.op_id]), self.sync_key]
+        found: dict[str, Outcome] = {}
+        for shown in self.hubspot.read(self.name, list(by_key), names, by=self.sync_key):
+            op = by_key.get(str(shown["properties"].get(self.sync_key)))
+            if op is not None:
+                found[op.op_id] = (
+                    Stale(self._key_of(str(shown["id"])), self._shown(shown["properties"], op.values))
+                    if self._changed(ready[op.op_id], shown)
+                    else self._applied(op, shown)
+                )
+        rest = [key for key, op in by_key.items() if op.op_id not in found]
+        if rest:
+            for shown in self.hubspot.read(self.name, rest, [self.sync_key], by=self.sync_key, archived=True):
+                op = by_key.get(str(shown["properties"].get(self.sync_key)))
+                if op is not None:
+                    found[op.op_id] = Gone(self._key_of(str(shown["id"])))
+        return found
+
+    def _make(self, operations: Sequence[Operation], ready: Mapping[str, Mapping[str, str]]) -> dict[str, Outcome]:
+        inputs = [
+            Input(op.op_id, op.sync_key, {k: v for k, v in ready[op.op_id].items() if v != ""}, self.sync_key)
+            for op in operations
+        ]
+        results = written(self.hubspot, self.name, "upsert", inputs, repeatable=False)
+        outcomes: dict[str, Outcome] = {}
+        for op in operations:
+            result = results.get(op.op_id)
+            if isinstance(result, Rejected | Failed | Gone):
+                outcomes[op.op_id] = result
+            elif result is not None:
+                outcomes[op.op_id] = self._applied(op, result)
+        return outcomes
+
+    # ---- values
+
+    def _converted(
+        self, operations: Sequence[Operation]
+    ) -> tuple[dict[str, Outcome | None], dict[str, dict[str, str]]]:
+        """The texts to send, by operation; an operation with a value that HubSpot would refuse is rejected here."""
+        outcomes: dict[str, Outcome | None] = {}
+        ready: dict[str, dict[str, str]] = {}
+        for op in operations:
+            try:
+                ready[op.op_id] = {name: self._text(name, value) for name, value in op.values.items()}
+            except NotConvertible as wrong:
+                outcomes[op.op_id] = Rejected(Fault("NotConvertible", str(wrong), 400))
+        return outcomes, ready
+
+    def _text(self, name: str, value: Any) -> str:
+        known = self._known.get(name)
+        if known is None:
+            raise NotConvertible(f"{name}: {self.name} has no such property; make it in HubSpot, or map another")
+        if known.read_only:
+            raise NotConvertible(f"{name}: HubSpot alone sets this property; map it one way, from HubSpot")
+        return known.to_hubspot(value)
+
+    def _applied(self, op: Operation, shown: Shown, found: Mapping[str, Any] | None = None) -> Applied:
+        stored = self._shown(shown["properties"], op.values)
+        return Applied(self._key_of(str(shown["id"])), stored, str(shown.get("updatedAt") or "") or None, found or {})
+
+    def _shown(self, held: Mapping[str, Any], names: Any) -> dict[str, Any]:
+        return {name: self._known[name].from_hubspot(held.get(name)) for name in sorted(names) if name in self._known}
+
+    def _key_of(self, record_id: str) -> dict[str, str]:
+        return dict.fromkeys(self.key or ("id",), record_id)
+
+
+def _id(op: Operation) -> str:
+    return str(next(iter(op.key.values()), ""))
+
+
+def _held(shown: Shown) -> Mapping[str, Any]:
+    held: Mapping[str, Any] = shown["properties"]
+    return held
+
+
+def _missed() -> Failed:
+    return Failed(Fault("NoResult", "HubSpot's answer does not speak of this record", 503))
+
+
+def _all(
+    operations: Sequence[Operation], outcomes: Mapping[str, Outcome | None], otherwise: Outcome
+) -> dict[str, Outcome]:
+    return {op.op_id: outcomes.get(op.op_id) or otherwise for op in operations}
