@@ -29,6 +29,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import phonenumbers
 
+from antiphon.identity import row_hash
 from antiphon.mapping import Field, Kind, SetUnion
 from antiphon.model import Missing, Rid, Side, Value
 from antiphon.transforms import Untransformable, transformed
@@ -74,9 +75,17 @@ def from_json(text: str | bytes) -> Any:
     return _decoder.decode(text)
 
 
+def hash_of(fields: Mapping[str, Value]) -> str:
+    """128 bits of a record's canonical JSON."""
+    return row_hash(_encoder.encode(fields))
+
+
 def make_rid(values: list[Value]) -> Rid:
     """A record's id from its key values, in the order of the key columns. 7 and 7.0 are one id, "7" is another."""
-    return canonical_json([int(v) if isinstance(v, float | Decimal) and v == int(v) else v for v in values])
+    return canonical_json([int(v) if type(v) in _FRACTIONS and v == int(v) else v for v in values])  # type: ignore[arg-type]
+
+
+_FRACTIONS = frozenset({float, Decimal})
 
 
 def typed_rids(text: str) -> list[Rid]:

@@ -30,9 +30,9 @@ def short_id(*names: str) -> str:
     return _digest(names, 6).hex()
 
 
-def row_hash(text: str) -> str:
+def row_hash(text: bytes) -> str:
     """128 bits of a record's canonical JSON."""
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    return blake2b(text, digest_size=16).hexdigest()
 
 
 def _digest(names: tuple[str, ...], size: int) -> bytes:

@@ -184,6 +184,7 @@ class Observation:
     field_times: Mapping[str, Instant] = field(default_factory=dict)
     error: str | None = None
     touched: bool = True
+    line: str | None = None  # by which the line that showed it last is recognised, see `sync.lines`
 
     @property
     def key(self) -> tuple[Side, str, Rid]:
@@ -328,7 +329,8 @@ class Cursor:
 
     `low_water`: what was not shown since then was as it had been, as of that instant. `read_started` is the read under
     way or last ended; `full_at` the start of the last complete read; `seen` how many records it showed; `planned` is
-    false while no plan has looked at this read.
+    false while no plan has looked at this read. `uuids` are the columns that showed text, and whether all of it was
+    UUIDs.
     """
 
     side: Side
@@ -343,6 +345,7 @@ class Cursor:
     seen: int = 0
     planned: bool = True
     schema: Mapping[str, Any] | None = None
+    uuids: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

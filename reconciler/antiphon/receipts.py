@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from antiphon.equivalence import canonical_json, make_rid
+from antiphon.equivalence import hash_of, make_rid
 from antiphon.facts import Workspace
-from antiphon.identity import row_hash, short_id
+from antiphon.identity import short_id
 from antiphon.mapping import Entity, word_of
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import (
@@ -209,7 +209,7 @@ def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
             rid=rid,
             state=RecordState.GONE if gone else RecordState.LIVE,
             fields=fields,
-            hash=row_hash(canonical_json(fields)),
+            hash=hash_of(fields),
             read_at=at.now,
             complete_at=at.now,
             version=line.version or (before.version if before else None),

@@ -46,7 +46,7 @@ def command(config: Path | None, form: str, *, about: bool) -> int:
     settings = ABOUT.read(config)
     sync = read_config(Path(settings["sync"]))
     with working(sync, "target-reconciler", Reporter(), wait=settings["wait"]) as runner:
-        take_in(runner, settings["side"], sys.stdin.buffer, _say)
+        take_in(runner, settings["side"], sys.stdin.fileno(), _say)
     return 0
 
 

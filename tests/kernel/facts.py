@@ -138,7 +138,7 @@ class World:
             rid=rid,
             state=state,
             fields=fields,
-            hash=row_hash(str(sorted(fields.items()))),
+            hash=row_hash(str(sorted(fields.items())).encode()),
             read_at=self.now,
             complete_at=self.now + 1,
             merged_into=None if merged_into is None else rid_of(merged_into),

@@ -56,5 +56,5 @@ def test_people_can_type_a_short_id() -> None:
 
 
 def test_a_row_hash_has_128_bits() -> None:
-    assert len(row_hash("{}")) == 32
-    assert row_hash("{}") != row_hash("[]")
+    assert len(row_hash(b"{}")) == 32
+    assert row_hash(b"{}") != row_hash(b"[]")

@@ -15,7 +15,7 @@ from antiphon.plan import Plan
 from antiphon.protocol import parse_bookmark
 from antiphon.settle import Moment
 from antiphon.singer.messages import Record, Schema, State
-from antiphon.sync import collect, confirm, deliver, planning
+from antiphon.sync import absence, collect, confirm, deliver, planning
 
 START = 1_795_165_200_000_000  # 2026-11-20 09:00:00 UTC
 MINUTE = 60_000_000
@@ -97,7 +97,7 @@ class World:
             collector.feed(State({"read": side}))
             collector.ended()
             if complete:
-                collect.complete(self.ledger, side, {"contact": 0}, accept_empty=True)
+                absence.complete(self.ledger, side, {"contact": 0}, accept_empty=True)
         planning.index(self.ledger, self.mapping)
 
     def propose(self) -> Plan:

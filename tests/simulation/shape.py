@@ -76,7 +76,7 @@ class Shape:
     kinds: dict[Side, str]
     incremental: dict[Side, bool]
     mapping: Mapping
-    wire: bool  # messages travel as text
+    timed: bool  # taps say when they made each record, as those of the SDK do
     batching: bool  # targets write when a STATE comes, not at once
     records: int
     full_every: int
@@ -104,7 +104,7 @@ def draw(rng: Random, profile: str | None = None, *, plain: bool = False) -> Sha
         kinds=kinds,
         incremental={side: rng.random() < 0.4 and not with_deals for side in SIDES},
         mapping=Mapping("simulation", SIDES, entities, "1", guards),
-        wire=rng.random() < 0.3,
+        timed=rng.random() < 0.3,
         batching=rng.random() < 0.4,
         records=MANY if guards is not NO_GUARDS else rng.randint(1, 3),
         full_every=rng.randint(2, 4),

@@ -10,8 +10,7 @@ from typing import Any
 
 from antiphon.model import Instant, Value
 from antiphon.singer.listening import Ended
-from antiphon.singer.messages import Message, Record, State, encode, parse
-from antiphon.singer.messages import Schema as SchemaMessage
+from antiphon.singer.messages import Lines, encode
 from antiphon.sync.collect import Stream
 from tests.simulation.shape import HUBSPOT, OVERLAP, SECOND
 from tests.simulation.world import Row, System
@@ -44,8 +43,8 @@ class FakeTap:
         """As a process would be called."""
         return f"tap-{self.system.side}"
 
-    def poll(self, _seconds: float) -> list[Message] | Ended:
-        """The next message, or the end."""
+    def poll(self, _seconds: float) -> Lines | Ended:
+        """The next line, or the end."""
         world = self.system.world
         world.tick()
         world.moment(f"read {self.system.side}")
@@ -57,20 +56,9 @@ class FakeTap:
             if not (self.faults.empty or self.faults.swapped):  # what such a read showed was not there to be seen
                 world.looked[self.system.side] = self.began
             return Ended(0, "")
-        if world.shape.wire:
-            return list(parse(encode(line), self.name))
-        return [_message(line)]
-
-
-def _message(line: dict[str, Any]) -> Message:
-    match line["type"]:
-        case "RECORD":
-            return Record(line["stream"], line["record"], line.get("sync") or {})
-        case "SCHEMA":
-            shape, key = line["schema"]["properties"], tuple(line["key_properties"])
-            return SchemaMessage(line["stream"], shape, key, sync=line.get("sync") or {})
-        case _:
-            return State(line["value"])
+        if world.shape.timed and line["type"] == "RECORD":
+            line = {**line, "time_extracted": iso(world.now)}
+        return Lines([encode(line).rstrip()], self.name)
 
 
 def read(system: System, streams: list[Stream], state: Mapping[str, Any] | None, faults: Reading) -> FakeTap:

@@ -77,6 +77,17 @@ class Codec(Generic[R]):
             values[at] = convert(values[at])
         return self.table.row(*values)
 
+    def decode_columns(self, names: tuple[str, ...], stored: list[Any]) -> list[tuple[Any, ...]]:
+        """Stored values of the named columns, by row."""
+        decoders = _at(self.columns[name].decode for name in names)
+        if not decoders:
+            return stored
+        decoded = [list(row) for row in stored]
+        for at, convert in decoders:
+            for row in decoded:
+                row[at] = convert(row[at])
+        return [tuple(row) for row in decoded]
+
     def encode_entries(self, names: tuple[str, ...], entries: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Values of the named columns, to look for."""
         encoders = _at(self.columns[name].encode for name in names)

@@ -54,6 +54,11 @@ class MemoryStore:
         """As `Store.count`."""
         return len(self._indexes[table.name][index].get(value, ()))
 
+    def pick(self, table: Table[R], names: Sequence[str], index: str | None, values: Iterable[Key]) -> Iterator[Key]:
+        """As `Store.pick`."""
+        rows = self.get(table, values).values() if index is None else self.find(table, index, values)
+        yield from [tuple(getattr(row, name) for name in names) for row in rows]
+
     def scan(self, table: Table[R]) -> Iterator[R]:
         """As `Store.scan`."""
         rows = self._rows[table.name]

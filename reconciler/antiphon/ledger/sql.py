@@ -83,6 +83,16 @@ class SqlStore:
         entry = statements.codec.encode_entries(names, [value])[0]
         return int(self._rows(*statements.count(names, entry))[0][0])
 
+    def pick(self, table: Table[R], names: Sequence[str], index: str | None, values: Iterable[Key]) -> Iterator[Key]:
+        """As `Store.pick`."""
+        statements, shown = self._of(table), tuple(names)
+        searched = table.key if index is None else table.indexes[index]
+        entries = statements.codec.encode_entries(searched, list(dict.fromkeys(values)))
+        for query in statements.lookups(searched, entries, shown):
+            cursor = self._run(*query)
+            while rows := self._fetch(cursor, PAGE):
+                yield from statements.codec.decode_columns(shown, rows)
+
     def scan(self, table: Table[R]) -> Iterator[R]:
         """As `Store.scan`, page by page: a row that is written meanwhile may be shown or not."""
         statements = self._of(table)
@@ -141,9 +151,11 @@ class SqlStore:
             raise self.database.explain(error) from error
 
     def _rows(self, text: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
-        cursor = self._run(text, parameters)
+        return self._fetch(self._run(text, parameters))
+
+    def _fetch(self, cursor: DBAPICursor, number: int | None = None) -> list[Any]:
         try:
-            return list(cursor.fetchall())
+            return list(cursor.fetchall() if number is None else cursor.fetchmany(number))
         except self._error as error:
             raise self.database.explain(error) from error
 

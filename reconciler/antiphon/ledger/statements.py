@@ -35,7 +35,7 @@ class Statements(Generic[R]):
         self.codec = Codec(table, null_character=not self._on_postgresql)
         self.key_of = _picker([list(self.codec.columns).index(name) for name in table.key])
         self._dialect = dialect
-        self._looks: dict[tuple[tuple[str, ...], Key, int], str] = {}
+        self._looks: dict[tuple[tuple[str, ...], Key, int, tuple[str, ...]], str] = {}
         self._counts: dict[tuple[tuple[str, ...], Key], str] = {}
         self._target = target = METADATA.tables[table.name]
         self._columns = target.c
@@ -50,22 +50,27 @@ class Statements(Generic[R]):
         self.first_page = f"{self._text(page)} LIMIT {PAGE}"
         self.next_page = f"{self._text(page.where(later))} LIMIT {PAGE}"
 
-    def lookups(self, names: tuple[str, ...], entries: Iterable[Key]) -> Iterator[tuple[str, Key]]:
-        """Queries for the rows with one of these encoded entries, and what to bind. No row is found by two of them."""
+    def lookups(
+        self, names: tuple[str, ...], entries: Iterable[Key], shown: tuple[str, ...] = ()
+    ) -> Iterator[tuple[str, Key]]:
+        """Queries for the rows with one of these encoded entries, and what to bind. No row is found by two of them.
+
+        They give the columns `shown`, or all.
+        """
         for shape, wanted in _by_shape(entries).items():
             many = self._on_postgresql and ... in shape and len(wanted) > 1
             step = PAGE if many else _SIZES[-1]
             for start in range(0, len(wanted), step):
                 chunk = wanted[start : start + step]
                 if many:
-                    yield self._look_up(names, shape), tuple(list(values) for values in zip(*chunk, strict=True))
+                    yield self._look_up(names, shape, shown), tuple(list(values) for values in zip(*chunk, strict=True))
                 else:
                     size = next(size for size in _SIZES if size >= len(chunk))
                     chunk += chunk[-1:] * (size - len(chunk))
-                    yield self.look(names, shape, size), tuple(chain.from_iterable(chunk))
+                    yield self.look(names, shape, size, shown), tuple(chain.from_iterable(chunk))
 
-    def _look_up(self, names: tuple[str, ...], shape: Key) -> str:
-        text = self._looks.get((names, shape, 0))
+    def _look_up(self, names: tuple[str, ...], shape: Key, shown: tuple[str, ...]) -> str:
+        text = self._looks.get((names, shape, 0, shown))
         if text is None:
             free = [name for name, fixed in zip(names, shape, strict=True) if fixed is ...]
             fixed_names = tuple(name for name in names if name not in free)
@@ -75,18 +80,21 @@ class Statements(Generic[R]):
             among = sa.tuple_(*(self._columns[name] for name in free)).in_(
                 sa.select(*(wanted.c[name] for name in free))
             )
-            text = self._text(sa.select(*self._columns).where(fixed, among))
-            self._looks[(names, shape, 0)] = text
+            text = self._text(self._select(shown).where(fixed, among))
+            self._looks[(names, shape, 0, shown)] = text
         return text
 
-    def look(self, names: tuple[str, ...], shape: Key, size: int) -> str:
+    def look(self, names: tuple[str, ...], shape: Key, size: int, shown: tuple[str, ...] = ()) -> str:
         """The query for `size` entries of one shape."""
-        text = self._looks.get((names, shape, size))
+        text = self._looks.get((names, shape, size, shown))
         if text is None:
             terms = [self._equal(names, shape) for _ in range(size)]
-            text = self._text(sa.select(*self._columns).where(sa.or_(*terms)))
-            self._looks[(names, shape, size)] = text
+            text = self._text(self._select(shown).where(sa.or_(*terms)))
+            self._looks[(names, shape, size, shown)] = text
         return text
+
+    def _select(self, shown: tuple[str, ...]) -> sa.Select[Any]:
+        return sa.select(*(self._columns[name] for name in shown or self.codec.columns))
 
     def count(self, names: tuple[str, ...], entry: Key) -> tuple[str, Key]:
         """The query for the number of rows with one encoded entry, and what to bind."""
@@ -165,6 +173,7 @@ def _define(metadata: sa.MetaData, table: Table[Any]) -> None:
             sa.Index(
                 f"{table.name}_{name}",
                 *(rest or [described.c[c] for c in table.key]),
+                *(described.c[c] for c in table.riders.get(name, ())),
                 unique=name in table.unique,
                 sqlite_where=where["sqlite"],
                 postgresql_where=where["postgresql"],

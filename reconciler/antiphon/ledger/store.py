@@ -27,6 +27,12 @@ class Store(Protocol):
     def count(self, table: Table[R], index: str, value: Key) -> int:
         """How many rows `find` would give."""
 
+    def pick(self, table: Table[R], names: Sequence[str], index: str | None, values: Iterable[Key]) -> Iterator[Key]:
+        """These columns of the rows with one of these values in an index, or with these primary keys; in no order.
+
+        For many rows of which little is asked. Nothing may be written until the last one was given.
+        """
+
     def scan(self, table: Table[R]) -> Iterator[R]:
         """Every row, in the order of primary keys."""
 

@@ -23,6 +23,7 @@ class Table(Generic[R]):
     """A table. `indexes` maps a name to its columns; `unique` names those whose rows may not repeat.
 
     An index with a boolean among its columns covers, and keeps unique, only the rows in which that is true.
+    `riders` are columns that an index holds beside its own, so that `Store.pick` need not read the rows.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Table(Generic[R]):
     key: tuple[str, ...]
     indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unique: tuple[str, ...] = ()
+    riders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def key_of(self) -> Pick:
@@ -52,7 +54,11 @@ def _pick(columns: tuple[str, ...]) -> Pick:
 
 
 OBS = Table(
-    "obs", model.Observation, ("side", "entity", "rid"), {"touched": ("touched",), "live": ("side", "entity", "state")}
+    "obs",
+    model.Observation,
+    ("side", "entity", "rid"),
+    {"touched": ("touched",), "live": ("side", "entity", "state")},
+    riders={"live": ("rid", "hash", "line")},
 )
 LINK = Table(
     "link",

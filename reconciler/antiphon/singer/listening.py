@@ -10,18 +10,19 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
 from antiphon.errors import PluginFailed
-from antiphon.singer.messages import Message, parse
+from antiphon.singer.messages import Lines
 from antiphon.singer.secrets import Secrets
 
 TAIL = 12
 """So many of a plugin's last lines are shown when it fails."""
-BATCH = 500
-QUEUED = 32
+BLOCK = 1 << 20
+"""So many bytes of a plugin's output are read at a time, at most."""
+QUEUED = 8
 PATIENCE = "give it more time with `--patience SECONDS`"
 
 
@@ -44,7 +45,7 @@ def ending(code: int) -> str:
 
 
 class TapRun:
-    """A tap at work: its messages come in batches through a bounded queue."""
+    """A tap at work: its lines come in blocks through a bounded queue."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], name: str, hear: Callable[[str], str], secrets: Secrets, patience: float
@@ -53,31 +54,29 @@ class TapRun:
         self._secrets, self._pulse, self._patience = secrets, Pulse(), patience
         self._process = process
         self._words = Words(process, hear, self._pulse)
-        self._queue: queue.Queue[list[Message] | BaseException | None] = queue.Queue(QUEUED)
+        self._queue: queue.Queue[Lines | BaseException | None] = queue.Queue(QUEUED)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        batch: list[Message] = []
-        line = b""
         try:
-            for number, line in enumerate(pipe_of(self._process.stdout), 1):
-                if line.strip():
-                    batch += parse(line, f"{self.name}, line {number}")
-                if len(batch) >= BATCH:
-                    self._queue.put(batch)
-                    batch = []
-            self._queue.put(batch)
+            for lines in read_lines(pipe_of(self._process.stdout).fileno(), self.name, self._secrets.hide):
+                if lines.cut_off and self._no_message(lines) and patiently(self._process, self._patience) != 0:
+                    break  # it died in the middle of this line
+                self._queue.put(lines)
             self._queue.put(None)
-        except PluginFailed as error:
-            cut_off = not line.endswith(b"\n") and patiently(self._process, self._patience) != 0
-            self._queue.put(batch)
-            self._queue.put(None if cut_off else PluginFailed(self._secrets.hide(error.message), hint=error.hint))
         except Exception as error:  # noqa: BLE001  # handed to the thread that reads the queue
-            self._queue.put(batch)
             self._queue.put(error)
 
-    def poll(self, seconds: float) -> list[Message] | Ended | None:
-        """The next messages; `Ended` after the last; None if none came in time. Raises what reading raised."""
+    @staticmethod
+    def _no_message(lines: Lines) -> bool:
+        try:
+            list(lines.messages(0))
+        except PluginFailed:
+            return True
+        return False
+
+    def poll(self, seconds: float) -> Lines | Ended | None:
+        """The next lines; `Ended` after the last; None if none came in time. Raises what reading raised."""
         try:
             found = self._queue.get(timeout=seconds)
         except queue.Empty:
@@ -161,6 +160,25 @@ class States:
         """The last STATE, once the plugin is silent."""
         self._thread.join(timeout=5)
         return self._last
+
+
+def read_lines(pipe: int, source: str, hide: Callable[[str], str] = str) -> Iterator[Lines]:
+    """A plugin's output as it comes through a file descriptor, in blocks of whole lines.
+
+    A last line without an end comes alone.
+    """
+    number, rest = 1, b""
+    while block := os.read(pipe, BLOCK):
+        end = block.rfind(b"\n")
+        if end < 0:
+            rest += block
+            continue
+        texts = (rest + block[:end]).split(b"\n")
+        rest = block[end + 1 :]
+        yield Lines(texts, source, number, hide=hide)
+        number += len(texts)
+    if rest:
+        yield Lines([rest], source, number, hide=hide, cut_off=True)
 
 
 def feed(pipe: IO[bytes], lines: Iterable[bytes], pulse: Pulse) -> None:

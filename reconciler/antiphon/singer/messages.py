@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -59,11 +59,58 @@ class Ignored:
     type: str
 
 
-Message: TypeAlias = Schema | Record | State | Ignored
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Consecutive lines, each a message, or a record of `stream` if one is named: those of a BATCH file.
+
+    `source` names them in complaints, `first` is the number of the first one; `hide` takes secrets out of what is said.
+    `cut_off`: the one line has no end.
+    """
+
+    texts: Sequence[bytes]
+    source: str
+    first: int = 1
+    stream: str | None = None
+    hide: Callable[[str], str] = str
+    cut_off: bool = False
+
+    def part(self, start: int, stop: int) -> Lines:
+        """Some of the lines."""
+        if start == 0 and stop >= len(self.texts):
+            return self
+        return replace(self, texts=self.texts[start:stop], first=self.first + start)
+
+    def whole(self) -> Sequence[bytes]:
+        """The lines as whole messages, to tell them apart by their text."""
+        if self.stream is None:
+            return self.texts
+        begin = b'{"type": "RECORD", "stream": ' + _encoder.encode(self.stream) + b', "record": '
+        return [begin + text + b"}" for text in self.texts]
+
+    def messages(self, at: int) -> Iterator[Message]:
+        """What one line says. Raises `PluginFailed` naming the source and the line."""
+        line = self.texts[at]
+        if not line.strip():
+            return
+        where = f"{self.source}, line {self.first + at}"
+        try:
+            if self.stream is None:
+                for message in parse(line, where):
+                    yield replace(message, hide=self.hide) if isinstance(message, Lines) else message
+            else:
+                yield Record(self.stream, _row(line, where))
+        except PluginFailed as error:
+            raise PluginFailed(self.hide(error.message), hint=error.hint) from error
+
+
+Message: TypeAlias = Schema | Record | State | Lines | Ignored
 
 
 def parse(line: bytes, where: str) -> Iterator[Message]:
-    """The messages on a line: one, or all rows of a BATCH. Raises `PluginFailed` naming `where` (plugin and line)."""
+    """The messages on a line: one, or the lines of each file of a BATCH.
+
+    Raises `PluginFailed` naming `where` (plugin and line).
+    """
     try:
         shown = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -115,7 +162,7 @@ def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
             yield Ignored(other)
 
 
-def _batch(shown: dict[str, Any], where: str) -> Iterator[Record]:
+def _batch(shown: dict[str, Any], where: str) -> Iterator[Lines]:
     encoding = shown["encoding"]
     if encoding.get("format") != "jsonl":
         raise PluginFailed(
@@ -133,11 +180,11 @@ def _batch(shown: dict[str, Any], where: str) -> Iterator[Record]:
             raise PluginFailed(
                 f"{where}: the BATCH file {url} cannot be read: {error.strerror}", hint=_FAULT
             ) from error
-        for line in _lines(content, encoding, f"{where}: the BATCH file {url}"):
-            yield Record(shown["stream"], line)
+        place = f"{where}: the BATCH file {url}"
+        yield Lines(_lines(content, encoding, place), place, stream=str(shown["stream"]))
 
 
-def _lines(content: bytes, encoding: Mapping[str, Any], where: str) -> Iterator[dict[str, Value]]:
+def _lines(content: bytes, encoding: Mapping[str, Any], where: str) -> list[bytes]:
     compression = encoding.get("compression")
     if compression not in (None, "none", "gzip"):
         raise PluginFailed(f"{where} is compressed by {compression!r}", hint="have the tap write gzip, or none")
@@ -147,18 +194,18 @@ def _lines(content: bytes, encoding: Mapping[str, Any], where: str) -> Iterator[
         raise PluginFailed(
             f"{where} is no whole gzip file: {error}", hint="the tap is at fault, or the disk full"
         ) from error
-    for number, line in enumerate(plain.split(b"\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = _decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise PluginFailed(
-                f"{where}, line {number}: this is no JSON ({error}): {_excerpt(line)}", hint=_FAULT
-            ) from error
-        if not isinstance(record, dict):
-            raise PluginFailed(f"{where}, line {number}: this is no record: {_excerpt(line)}", hint=_FAULT)
-        yield record
+    return plain.split(b"\n")
+
+
+def _row(line: bytes, where: str) -> dict[str, Value]:
+    """A record of a BATCH file."""
+    try:
+        record = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PluginFailed(f"{where}: this is no JSON ({error}): {_excerpt(line)}", hint=_FAULT) from error
+    if not isinstance(record, dict):
+        raise PluginFailed(f"{where}: this is no record: {_excerpt(line)}", hint=_FAULT)
+    return record
 
 
 def _envelope(shown: Any) -> Mapping[str, Any]:

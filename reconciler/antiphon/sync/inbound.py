@@ -9,7 +9,8 @@ from antiphon.errors import GuardTripped, PluginFailed
 from antiphon.ledger import Ledger
 from antiphon.model import Instant, Side
 from antiphon.singer.listening import Ended, TapRun, ending
-from antiphon.sync.collect import Collector, Counts, Stream, complete
+from antiphon.sync.absence import complete
+from antiphon.sync.collect import Collector, Counts, Stream
 from antiphon.sync.report import Reporter
 
 _PAUSE = 0.02
@@ -57,8 +58,7 @@ def read_sides(
                 else:
                     counts[source.side] = collector.ended()
             elif found is not None:
-                for message in found:
-                    collector.feed(message)
+                collector.take(found)
                 progress(taken)
     if failed:
         raise PluginFailed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from antiphon.config import Replication, SyncConfig
@@ -11,8 +11,9 @@ from antiphon.ledger.tables import CURSOR
 from antiphon.model import Side
 from antiphon.protocol import parse_bookmark
 from antiphon.settle import Moment
-from antiphon.singer.messages import State, parse
-from antiphon.sync.collect import Collector, Stream, complete
+from antiphon.singer.listening import read_lines
+from antiphon.sync.absence import complete
+from antiphon.sync.collect import Collector, Stream
 from antiphon.sync.confirm import acknowledge, read_receipts
 from antiphon.sync.deliver import intend, messages, ready
 from antiphon.sync.inbound import tell_read
@@ -24,19 +25,16 @@ _SAY_EVERY = 10_000_000
 """Microseconds between two STATE lines: Meltano takes 40 ms to store one."""
 
 
-def take_in(runner: Runner, side: Side, lines: Iterable[bytes], say_state: Callable[[Mapping[str, Any]], None]) -> None:
+def take_in(runner: Runner, side: Side, pipe: int, say_state: Callable[[Mapping[str, Any]], None]) -> None:
     """Collect a tap's messages from standard input. `say_state` gets committed STATE values, the last one always."""
     streams = side_streams(runner.config, side)
     collector = Collector(runner.ledger, side, streams, runner.clock)
     said: Mapping[str, Any] | None = None
     said_at = runner.clock()
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        for message in parse(line, f"standard input, line {number}"):
-            collector.feed(message)
-            if isinstance(message, State) and runner.clock() - said_at > _SAY_EVERY:
-                collector.flush()
+    for lines in read_lines(pipe, "standard input"):
+        collector.take(lines)
+        if collector.heard_state and runner.clock() - said_at > _SAY_EVERY:
+            collector.flush()
         if collector.state is not None and collector.state is not said and runner.clock() - said_at > _SAY_EVERY:
             said, said_at = collector.state, runner.clock()
             say_state(said)

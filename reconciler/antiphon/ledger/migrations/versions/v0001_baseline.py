@@ -85,6 +85,7 @@ def upgrade() -> None:
         sa.Column("seen", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("planned", sa.Boolean(), autoincrement=False, nullable=False),
         sa.Column("schema", TEXT, nullable=True),
+        sa.Column("uuids", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("side", "entity"),
     )
     op.create_table(
@@ -182,9 +183,10 @@ def upgrade() -> None:
         sa.Column("field_times", TEXT, nullable=False),
         sa.Column("error", TEXT, nullable=True),
         sa.Column("touched", sa.Boolean(), autoincrement=False, nullable=False),
+        sa.Column("line", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("side", "entity", "rid"),
     )
-    op.create_index("obs_live", "obs", ["side", "entity", "state"])
+    op.create_index("obs_live", "obs", ["side", "entity", "state", "rid", "hash", "line"])
     op.create_index(
         "obs_touched",
         "obs",
