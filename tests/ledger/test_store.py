@@ -74,6 +74,20 @@ def test_put_replaces_the_row_with_the_same_key(store: Store) -> None:
     assert store.find(OBS, "touched", [(True,)]) == []
 
 
+def test_pick_gives_some_columns_of_what_get_and_find_would_give(store: Store) -> None:
+    put(store, OBS, *(replace(obs(f"[{n}]", touched=n % 2 == 0), line=None if n else "mark") for n in range(300)))
+    put(store, OBS, obs("[1]", side="wh"))
+    names = ("rid", "state", "touched", "line")
+    live = store.pick(OBS, names, "live", [("crm", "contact", RecordState.LIVE)])
+    picked = sorted((f"[{n}]", RecordState.LIVE, n % 2 == 0, None if n else "mark") for n in range(300))
+    assert sorted(live) == picked
+    assert sorted(store.pick(OBS, names, "touched", [(True,)])) == [row for row in picked if row[2]]
+    keys = [("crm", "contact", f"[{n}]") for n in (7, 8, 900, 7)]
+    found = list(store.pick(OBS, ("touched", "rid"), None, keys))
+    assert sorted(found) == [(False, "[7]"), (True, "[8]")]
+    assert all(type(touched) is bool for touched, _ in found)
+
+
 def test_get_gives_what_exists_in_the_order_asked(store: Store) -> None:
     put(store, LINK, *(link(f"l{n}") for n in range(300)))
     asked = [("l7",), ("nobody",), ("l299",), ("l0",), ("l7",)] + [(f"l{n}",) for n in range(299, 100, -1)]

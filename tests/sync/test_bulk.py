@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,10 +20,12 @@ from antiphon.ledger import Ledger
 from antiphon.ledger.memory import MemoryStore
 from antiphon.ledger.tables import OBS, TABLES
 from antiphon.model import Observation
+from antiphon.singer import messages
 from antiphon.singer.messages import Lines, Message
 from antiphon.sync import collect
 from antiphon.sync.absence import complete
 from antiphon.sync.collect import Collector, Counts, Stream
+from antiphon.sync.lines import hash_lines
 
 STREAMS = [
     Stream("contact", "people", ("id",), ("id", "name", "tags")),
@@ -36,10 +39,41 @@ UUID = "0e2b3c4d-0000-4000-8000-00000000000a"
 
 keys = st.sampled_from(["1", "2", "3", "1.0", '"1"', "null", '""', "12345678901234567890123", '"é"', '"\\u00e9"'])
 values = st.sampled_from(
-    ["null", "1", "1.0", "1.50", "1e2", "100", "-0", "-0.0", "0.1", "1e400", "99999999999999999999999", "true", '"1"']
-    + ['"x"', '"X"', '""', '" x"', '"é"', '"\\u00e9"', '"\\ud83d\\ude00"', '"😀"', '"\\u0000"', '"a\\/b"', '"a/b"']
-    + [f'"{UUID}"', '["a","b"]', '[ "a", "b" ]', '{"a": {"b": null}}', '{"z": 1, "a": 2}', '{"a": 2, "z": 1}', "[]"]
-    + ['"x\\"}, \\"time_extracted\\": \\"2026"', '"2026-01-01T00:00:00Z"']
+    [
+        "null",
+        "1",
+        "1.0",
+        "1.50",
+        "1e2",
+        "100",
+        "-0",
+        "-0.0",
+        "0.1",
+        "1e400",
+        "99999999999999999999999",
+        "true",
+        '"1"',
+        '"x"',
+        '"X"',
+        '""',
+        '" x"',
+        '"é"',
+        '"\\u00e9"',
+        '"\\ud83d\\ude00"',
+        '"😀"',
+        '"\\u0000"',
+        '"a\\/b"',
+        '"a/b"',
+        f'"{UUID}"',
+        '["a","b"]',
+        '[ "a", "b" ]',
+        '{"a": {"b": null}}',
+        '{"z": 1, "a": 2}',
+        '{"a": 2, "z": 1}',
+        "[]",
+        '"x\\"}, \\"time_extracted\\": \\"2026"',
+        '"2026-01-01T00:00:00Z"',
+    ]
 )
 envelopes = st.sampled_from(
     [
@@ -50,13 +84,16 @@ envelopes = st.sampled_from(
         '"sync": {"state": "live", "birth": "b1"}',
         '"sync": {"state": "gone"}',
         '"sync": {"version": "7"}',
+        '"sync": {"state": "merged", "merged_into": 2}',
+        '"sync": {"state": "asleep"}',
+        '"sync": 7',
+        '"version": 9',
     ]
-    + ['"sync": {"state": "merged", "merged_into": 2}', '"sync": {"state": "asleep"}', '"sync": 7', '"version": 9']
 )
 times = st.sampled_from(["", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00.5+00:00", "sometime"])
 
 
-def object_of(members: list[tuple[str, str]], spaced: bool) -> str:
+def object_of(members: list[tuple[str, str]], *, spaced: bool) -> str:
     comma, colon = (", ", ": ") if spaced else (",", ":")
     return "{" + comma.join(f'"{name}"{colon}{value}' for name, value in members) + "}"
 
@@ -73,8 +110,8 @@ def records(draw: st.DrawFn) -> str:
     if _sometimes(draw, 20):
         members.append(draw(st.sampled_from([("_sdc_deleted_at", '"2026"'), ("_sdc_deleted_at", "null"), members[-1]])))
     spaced = draw(st.booleans())
-    around = [("type", '"RECORD"'), ("stream", f'"{stream}"'), ("record", object_of(members, spaced))]
-    line = object_of(around, spaced)[:-1]
+    around = [("type", '"RECORD"'), ("stream", f'"{stream}"'), ("record", object_of(members, spaced=spaced))]
+    line = object_of(around, spaced=spaced)[:-1]
     for last in (draw(envelopes), f'"time_extracted": "{time}"' if (time := draw(times)) else ""):
         line += (", " if spaced else ",") + last if last else ""
     return line + "}"
@@ -114,9 +151,14 @@ odd = st.sampled_from(
         '{"type": "STATE", "value": {"at": 1}}',
         '{"type": "STATE", "value": {}}',
         '{"type": "ACTIVATE_VERSION"}',
+        '{"type": "STATE", "value": {"at": 2}}',
+        "no message",
+        '{"type": "RECORD", "stream": "people"}',
+        '{"a": NaN}',
+        '{"type": "RECORD", "stream": "people", "record": {"id": 1',
+        '{"type": "STATE", "value": 7}',
+        "\u00e9",
     ]
-    + ['{"type": "STATE", "value": {"at": 2}}', "no message", '{"type": "RECORD", "stream": "people"}', '{"a": NaN}']
-    + ['{"type": "RECORD", "stream": "people", "record": {"id": 1', '{"type": "STATE", "value": 7}', "\u00e9"]
 )
 
 
@@ -270,3 +312,33 @@ def _written(line: str | Batch, path: Path) -> bytes:
     encoding = {"format": "jsonl", **({"compression": "gzip"} if line.gzipped else {})}
     message = {"type": "BATCH", "stream": "people", "encoding": encoding, "manifest": [f"file://{path}"]}
     return json.dumps(message).encode()
+
+
+def test_a_line_that_was_shown_before_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = _Sync(record_by_record=False)
+    lines = [text.encode() for text in FIRST] + [_person(number) for number in range(50)]
+    for number in (1, 2, 3):
+        parsed: list[bytes] = []
+        parse = messages.parse
+
+        def watched(line: bytes, where: str) -> Iterator[Message]:
+            parsed.append(line)  # noqa: B023 # called within this turn
+            return parse(line, where)  # noqa: B023
+
+        with monkeypatch.context() as patched:
+            patched.setattr(messages, "parse", watched)
+            counts, _, _ = sync.read(Read(tuple(FIRST), True, True, True, 0, 3), lines, 20, number)
+        assert (counts[0].seen, counts[0].changed) == (50, 50 if number == 1 else 0)
+        assert len(set(parsed)) == (2 if number > 1 else 52)
+
+
+def _person(number: int) -> bytes:
+    return b'{"type":"RECORD","stream":"people","record":{"id":%d},"time_extracted":"2026-01-01T00:00:00Z"}' % number
+
+
+@pytest.mark.parametrize("in_record", [True, False])
+def test_only_the_time_of_its_making_may_differ_in_a_line(*, in_record: bool) -> None:
+    begin, end = (b'{"record":{"a":1,', b"}}") if in_record else (b'{"record":{"a":1},', b"}")
+    one, two = (begin + b'"time_extracted": "%s"' % time + end for time in (b"2026", b"2027"))
+    assert (hash_lines([one]) == hash_lines([two])) is not in_record
+    assert hash_lines([one, two]) == [*hash_lines([one]), *hash_lines([two])]
