@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from antiphon.equivalence import hash_of, make_rid
+from antiphon.equivalence import canonical_json, hash_of, make_rid
 from antiphon.facts import Workspace
 from antiphon.identity import short_id
 from antiphon.mapping import Entity, word_of
