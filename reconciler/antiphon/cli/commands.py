@@ -15,6 +15,7 @@ from antiphon.cli.links import links
 from antiphon.cli.lint import lint
 from antiphon.cli.looking import status, why
 from antiphon.cli.options import COMMON
+from antiphon.cli.rebaseline import rebaseline
 from antiphon.cli.revert import revert, runs
 from antiphon.cli.rounds import apply, collect, plan, sync, verify
 
@@ -47,6 +48,7 @@ for _command in (
     erase,
     revert,
     runs,
+    rebaseline,
     demo,
 ):
     antiphon.add_command(_command)
