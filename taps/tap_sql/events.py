@@ -40,6 +40,7 @@ class Task:
     """What is read of one stream: `relation` with its selected columns, of the `whole` one.
 
     `now` is the server's time when the run began; `bookmark` is empty at first; `overlap` is in seconds.
+    `acknowledged` is the position of the log that the STATE of every stream of the slot covers.
     """
 
     dialect: Dialect
@@ -51,3 +52,6 @@ class Task:
     overlap: float = 0.0
     limit: int | None = None
     diff_schema: str = "antiphon"
+    slot: str = "antiphon"
+    publication: str = "antiphon"
+    acknowledged: str | None = None

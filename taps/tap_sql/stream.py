@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
@@ -15,16 +15,18 @@ from tap_sql.dialects import Dialect
 from tap_sql.diff import diff
 from tap_sql.errors import SettingsError, ValueRefused
 from tap_sql.events import Event, Gone, Mark, Rows, Task
+from tap_sql.log_based import log_based
 from tap_sql.output import Output
+from tap_sql.pgoutput import lsn_number
 from tap_sql.reading import full_table, incremental
 from tap_sql.records import Bad
 from tap_sql.relations import Relation, json_schema
 from tap_sql.values import decode
 
-METHODS = {"FULL_TABLE": full_table, "INCREMENTAL": incremental, "DIFF": diff}
-DELETING = ("DIFF",)
+METHODS = {"FULL_TABLE": full_table, "INCREMENTAL": incremental, "DIFF": diff, "LOG_BASED": log_based}
+DELETING = ("DIFF", "LOG_BASED")
 """The methods that show deletions."""
-WRITING = ("DIFF",)
+WRITING = ("DIFF", "LOG_BASED")
 """The methods that keep something in the database."""
 
 
@@ -35,6 +37,7 @@ class Source:
     dialect: Dialect
     account: str
     now: str
+    given: Mapping[str, Any] = field(default_factory=dict)  # the STATE that was handed in: what is acknowledged
 
 
 class SqlStream(Stream):
@@ -80,7 +83,21 @@ class SqlStream(Stream):
             float(self.config["overlap_seconds"]),
             self.ABORT_AT_RECORD_COUNT,
             self.config["diff_schema"],
+            self.config["slot"],
+            self.config["publication"],
+            self._acknowledged,
         )
+
+    @property
+    def _acknowledged(self) -> str | None:
+        """The oldest position of the log that a selected stream of the slot still needs; None if one has none yet."""
+        given = self.source.given.get("bookmarks", {})
+        needed = [
+            given.get(stream.name, {}).get("lsn")
+            for stream in self._tap.streams.values()
+            if stream.selected and stream.replication_method == "LOG_BASED"
+        ]
+        return None if None in needed else min(needed, key=lsn_number, default=None)
 
     def _events(self) -> Iterator[Event]:
         try:

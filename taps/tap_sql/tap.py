@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -30,7 +31,7 @@ class Capability(CapabilitiesEnum):
     """What this tap can do beyond the SDK's list."""
 
     CHECK = "check"  # answers `--check`
-    DELETES = "deletes"  # DIFF shows what is no more
+    DELETES = "deletes"  # DIFF and LOG_BASED show what is no more
     ENVELOPE = "envelope"  # tells account and clock, and what is amiss with a record
 
 
@@ -45,6 +46,7 @@ class TapSql(Tap):
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
         TapCapabilities.DISCOVER,
+        TapCapabilities.LOG_BASED,
         TapCapabilities.ACTIVATE_VERSION,
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -95,6 +97,19 @@ class TapSql(Tap):
             description="The schema in which the method DIFF keeps a hash of every row; it is made if it is not there.",
         ),
         th.Property(
+            "slot",
+            th.StringType,
+            default="antiphon",
+            description="PostgreSQL's logical slot that the method LOG_BASED reads; it is made if it is not there, and "
+            "keeps the log until STATE acknowledges it: drop it when the tap is not to run again.",
+        ),
+        th.Property(
+            "publication",
+            th.StringType,
+            default="antiphon",
+            description="PostgreSQL's publication of the tables that are read by LOG_BASED; tables are added to it.",
+        ),
+        th.Property(
             "statement_timeout",
             th.NumberType,
             default=0,
@@ -102,10 +117,11 @@ class TapSql(Tap):
         ),
     ).to_dict()
 
-    def __init__(self, *args: Any, catalog: Any = None, **kwargs: Any) -> None:
-        """Take the SDK's arguments. Keeps the catalog as it was handed over, which the SDK's form of it shortens."""
+    def __init__(self, *args: Any, catalog: Any = None, state: Any = None, **kwargs: Any) -> None:
+        """Take the SDK's arguments. Keeps catalog and STATE as they were handed over: the SDK alters its own."""
         self._given = catalog if isinstance(catalog, dict) else {}
-        super().__init__(*args, catalog=catalog, **kwargs)
+        self._acknowledged = copy.deepcopy(state) if isinstance(state, dict) else {}
+        super().__init__(*args, catalog=catalog, state=state, **kwargs)
 
     # ---- what there is
 
@@ -127,7 +143,9 @@ class TapSql(Tap):
     def discover_streams(self) -> Sequence[Stream]:
         """A stream per relation; of a catalog, only its own, each as the database has it now."""
         with self.dialect.session() as connection:
-            source = Source(self.dialect, self.dialect.account(connection), self.dialect.now(connection))
+            source = Source(
+                self.dialect, self.dialect.account(connection), self.dialect.now(connection), self._acknowledged
+            )
             relations = self.relations(connection)
         if self._given:
             relations = asked_for(self._given, relations)

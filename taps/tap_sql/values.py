@@ -50,8 +50,10 @@ def _of(kind: Kind) -> Render:
     match kind:
         case Kind.INTEGER:
             return _integer
-        case Kind.NUMBER | Kind.FLOAT:
+        case Kind.NUMBER:
             return _number
+        case Kind.FLOAT:
+            return _float
         case Kind.BOOLEAN:
             return _boolean
         case Kind.DATE:
@@ -104,6 +106,12 @@ def _number(value: Any) -> bytes:
     if not isinstance(text, str) or not _NUMBER.fullmatch(text):
         raise Refused(f"{shown(value)} is no number of JSON")
     return text.encode()
+
+
+def _float(value: Any) -> bytes:
+    if isinstance(value, Decimal) and value.is_finite():  # as it stood in JSON text: 1e+20 stays short
+        return str(value).lower().encode()
+    return _number(value)
 
 
 def _boolean(value: Any) -> bytes:

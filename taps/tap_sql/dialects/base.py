@@ -6,7 +6,7 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from tap_sql.dialects.snapshots import Snapshots
 from tap_sql.engines import family, make_engine, told
 from tap_sql.errors import SettingsError
+from tap_sql.pgoutput import Change
 from tap_sql.records import Row, rendered
 from tap_sql.relations import Column, Relation
 
@@ -40,6 +41,24 @@ class Since:
     column: Column
     value: Any
     overlap: float = 0.0
+
+
+class ChangeLog(ABC):
+    """A database's own log of changes."""
+
+    @abstractmethod
+    def open(
+        self, connection: sa.Connection, relation: Relation, bookmark: str | None, acknowledged: str | None
+    ) -> str | None:
+        """Have the log kept for a relation, let go of it before `acknowledged`; where it starts, None for nowhere."""
+
+    @abstractmethod
+    def position(self, connection: sa.Connection) -> str:
+        """How far the log is now."""
+
+    @abstractmethod
+    def changes(self, connection: sa.Connection, start: str, until: str) -> Iterator[Change]:
+        """What was committed between two positions."""
 
 
 class Dialect(ABC):
@@ -106,6 +125,14 @@ class Dialect(ABC):
         raise SettingsError(
             f"DIFF does not know {family(self.engine.url)}",
             hint="it knows postgresql, duckdb and sqlite; INCREMENTAL and FULL_TABLE know every database",
+        )
+
+    def change_log(self, slot: str, publication: str) -> ChangeLog:
+        """The log of LOG_BASED. Raises `SettingsError` where there is none that can be read."""
+        del slot, publication
+        raise SettingsError(
+            f"LOG_BASED does not know {family(self.engine.url)}",
+            hint="it knows postgresql; DIFF shows deletions on duckdb and sqlite too",
         )
 
     def run(self, connection: sa.Connection, sql: str, **values: Any) -> sa.CursorResult[Any]:
@@ -186,8 +213,9 @@ class Dialect(ABC):
             result = connection.execution_options(stream_results=True, yield_per=FETCH).execute(
                 literally(query.sql), query.values
             )
-            for rows in result.partitions(FETCH):
-                yield list(rendered(relation.columns, rows))
+            with closing(result):
+                for rows in result.partitions(FETCH):
+                    yield list(rendered(relation.columns, rows))
 
 
 def literally(sql: str, *parameters: str) -> sa.TextClause:

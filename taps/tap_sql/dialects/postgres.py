@@ -7,8 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tap_sql.dialects.base import SINCE, Dialect, Query, Since, literally
+from tap_sql.dialects.base import SINCE, ChangeLog, Dialect, Query, Since, literally
 from tap_sql.dialects.postgres_copy import copied, line
+from tap_sql.dialects.postgres_log import PostgreSQLLog
 from tap_sql.dialects.snapshots import PostgreSQLSnapshots, Snapshots
 from tap_sql.engines import told
 from tap_sql.records import Row
@@ -138,6 +139,10 @@ class PostgreSQL(Dialect):
     def snapshots(self, schema: str) -> Snapshots:
         """In a schema of their own."""
         return PostgreSQLSnapshots(self, schema)
+
+    def change_log(self, slot: str, publication: str) -> ChangeLog:
+        """A logical slot with pgoutput."""
+        return PostgreSQLLog(self, slot, publication)
 
     def _identity(self, connection: sa.Connection) -> list[str]:
         """The cluster's own number and the database's name; without the right to see the number, host and port."""

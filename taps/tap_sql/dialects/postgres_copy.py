@@ -29,16 +29,19 @@ def line(relation: Relation, inner: str, quote: Callable[[str], str]) -> str:
     """The SELECT of JSON texts around `inner`, which has a place for `{columns}`."""
     columns = ", ".join(f"{_expression(c, quote)} AS {quote(c.name)}" for c in relation.columns)
     body = inner.replace("{columns}", columns, 1)
-    tests = {column.name: test for column in relation.columns if (test := _test(column, f"r.{quote(column.name)}"))}
+    row = "antiphon_row"
+    while relation.column(row) is not None:  # a column of that name would be meant
+        row += "_"
+    tests = {column.name: test for column in relation.columns if (test := _test(column, f"{row}.{quote(column.name)}"))}
     if not tests:
-        return f"SELECT row_to_json(r)::text FROM ({body}) r"
+        return f"SELECT row_to_json({row})::text FROM ({body}) {row}"
     reasons = ", ".join(
-        f"{_literal(name)}, CASE WHEN {test} THEN r.{quote(name)}::text END" for name, test in tests.items()
+        f"{_literal(name)}, CASE WHEN {test} THEN {row}.{quote(name)}::text END" for name, test in tests.items()
     )
     return (
         f"SELECT CASE WHEN {' OR '.join(tests.values())} "
-        f"THEN chr({MARK}) || json_build_array(row_to_json(r), json_build_object({reasons}))::text "
-        f"ELSE row_to_json(r)::text END FROM ({body}) r"
+        f"THEN chr({MARK}) || json_build_array(row_to_json({row}), json_build_object({reasons}))::text "
+        f"ELSE row_to_json({row})::text END FROM ({body}) {row}"
     )
 
 

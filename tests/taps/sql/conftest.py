@@ -24,6 +24,8 @@ class Database:
     def run(self, *statements: str) -> None:
         engine = make_engine(self.url, read_only=False)
         with engine.begin() as connection:
+            if self.name == "postgresql":  # what is not written out is not yet in the log that others may read
+                connection.exec_driver_sql("SET synchronous_commit = on")
             for statement in statements:
                 connection.exec_driver_sql(statement.replace("%", "%%") if self.name == "postgresql" else statement)
         engine.dispose()
@@ -34,14 +36,16 @@ class Database:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[postgres.Cluster]:
-    """One PostgreSQL server, started once per worker. It never waits for the disk."""
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="antiphon-tap-sql-"
-        ) as name,  # pytest closes its own to the server's account
-        postgres.running(Path(name) / "cluster") as cluster,
-    ):
-        yield cluster
+    """One PostgreSQL server, started once per worker. It keeps a logical log, and never waits for the disk."""
+    with tempfile.TemporaryDirectory(
+        prefix="antiphon-tap-sql-"
+    ) as name:  # pytest closes its own to the server's account
+        folder = Path(name) / "cluster"
+        with postgres.running(folder) as cluster, postgres.connect(cluster) as connection:
+            connection.autocommit = True
+            connection.execute("ALTER SYSTEM SET wal_level = logical")
+        with postgres.running(folder) as cluster:
+            yield cluster
 
 
 @pytest.fixture
