@@ -61,6 +61,8 @@ def observed(
         return _observed_delete(ws, op, seen, at)
     if seen is None or seen.state is not RecordState.LIVE:
         gone = seen is not None
+        if not sent:  # it may have been written before the record went, over edits that stand nowhere else now
+            record(ws, op, {name: op.patch[name] for name in op.losers if name in op.patch}, at)
         ws.put_op(
             replace(op, state=OpState.ACKED if gone and sent else OpState.DROPPED, error="" if gone else "never seen")
         )

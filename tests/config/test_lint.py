@@ -36,7 +36,22 @@ FINDINGS: dict[str, tuple[list[tuple[str, str]], tuple[Severity, str, str]]] = {
     ),
     "a policy that is never asked": (
         [("empty: keep}", "policy: nonempty}")],
-        (WARNING, "entities.contact.fields.opened.policy", "never asked"),
+        (ERROR, "entities.contact.fields.opened.policy", "never asked"),
+    ),
+    "a counter whose target writes no receipts": (
+        [("policy: park", "policy: counter")],
+        (ERROR, "entities.contact.fields.phone.policy", "the target of warehouse writes no receipts"),
+    ),
+    "a rung that is never reached": (
+        [("policy: nonempty", "policy: {ladder: [lead, mql]}")],
+        (ERROR, "entities.contact.fields.stage.policy", "the rung 'lead' is never reached"),
+    ),
+    "a name that is no rung": (
+        [
+            ("policy: nonempty", "policy: {ladder: [lead, mql]}"),
+            ("{mql: marketing}", "{mql: marketing, lead: l, lost: x}"),
+        ],
+        (WARNING, "entities.contact.fields.stage.policy", "'lost' of `values:` is no rung"),
     ),
     "deletes by a target that may pass over them": (
         [("[create, update]", "[create, update, delete]"), ("{crm: delete}", "{warehouse: delete}")],
@@ -194,6 +209,21 @@ BY_COLUMNS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[Severity, str,
         {},
         (ERROR, "entities.contact.fields.tags", "crm holds a number, which cannot hold the members"),
     ),
+    "a column that nobody may write": (
+        {"phone": {"type": "string", "readOnly": True}},
+        {},
+        (ERROR, "entities.contact.fields.phone.crm", "crm lets nobody write phone"),
+    ),
+    "picklists that share no value": (
+        {"phone": {"type": "string", "enum": ["a", "b"]}},
+        {"phone": {"type": ["string", "null"], "enum": ["A", "B", None]}},
+        (ERROR, "entities.contact.fields.phone", "the picklists of crm and warehouse differ: A, B, a"),
+    ),
+    "picklists that share some": (
+        {"phone": {"type": "string", "enum": ["a", "b"]}},
+        {"phone": {"type": "string", "enum": ["b"]}},
+        (WARNING, "entities.contact.fields.phone", "the picklists of crm and warehouse differ: a would"),
+    ),
     "a UUID for a serial": (
         {},
         {"contact_id": INTEGER},
@@ -232,3 +262,54 @@ def test_a_type_that_the_file_gives_settles_the_pair(tmp_path: Path) -> None:
 def test_columns_that_are_not_there(change: tuple[str, str], where: str, message: str, tmp_path: Path) -> None:
     found = lint(loaded(tmp_path, change), columns())
     assert [f for f in found if f.severity is ERROR and f.where == where and message in f.message]
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "message"),
+    [("counter", BOOLEAN, "a counter adds up numbers, and crm holds a boolean"), ("max", LIST, "max needs an order")],
+)
+def test_a_policy_that_cannot_weigh_what_the_column_holds(
+    policy: str, kind: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    config = loaded(tmp_path, ("policy: park", f"policy: {policy}"))
+    found = lint(config, columns(crm={"phone": kind}, warehouse={"phone": kind}), {"warehouse": True})
+    where = "entities.contact.fields.phone.policy"
+    assert [f for f in found if f.severity is ERROR and f.where == where and message in f.message]
+    assert not [f for f in lint(config, columns(), {"warehouse": True}) if f.where == where]
+
+
+def test_a_counter_is_a_warning_until_the_targets_were_asked(tmp_path: Path) -> None:
+    config = loaded(tmp_path, ("policy: park", "policy: counter"))
+    for receipts, severities in ((None, [WARNING]), ({}, [ERROR]), ({"warehouse": True}, [])):
+        found = [f.severity for f in lint(config, columns(), receipts) if f.where.endswith("phone.policy")]
+        assert found == severities
+
+
+def test_a_read_only_column_may_be_the_source_of_a_one_way_field(tmp_path: Path) -> None:
+    shown = columns(crm={"opened": {"type": "string", "readOnly": True}})
+    assert not [f for f in lint(loaded(tmp_path), shown) if "opened" in f.where]
+
+
+@pytest.mark.parametrize(
+    ("step", "mine", "theirs", "sound"),
+    [
+        ("date", INSTANT, DATE, True),
+        ("month", DATE, {"type": "string"}, True),
+        ("{decimal: 2}", NUMBER, NUMBER, True),
+        ("sha256", {"type": "string"}, NUMBER, True),  # text is compared as text: only the target may refuse it
+        ("{decimal: 2}", NUMBER, BOOLEAN, False),
+        ("date", INSTANT, NUMBER, False),
+    ],
+    ids=repr,
+)
+def test_what_a_transform_makes_must_fit_the_column_that_receives_it(
+    step: str,
+    mine: dict[str, Any],
+    theirs: dict[str, Any],
+    sound: bool,  # noqa: FBT001 a case
+    tmp_path: Path,
+) -> None:
+    config = loaded(tmp_path, ("empty: keep}", f"transform: {step}}}"))
+    found = lint(config, columns(crm={"opened": mine}, warehouse={"opened": theirs}), {})
+    errors = [f for f in found if f.severity is ERROR and f.where == "entities.contact.fields.opened"]
+    assert bool(errors) is not sound

@@ -172,4 +172,25 @@ REGRESSIONS = [
         (Fault(0, "silent", "warehouse", 965),),
         whole=False,
     ),
+    Regression(
+        "while a write to the CRM was in doubt, one planned before went to a foreign side and replaced an edit unseen",
+        5001300,
+        None,
+        (Act(0, "window warehouse", 1, "edit", "warehouse", "contact", "city", 3594),),
+        (Fault(0, "crash", "crm", 217),),
+        plain=False,
+        whole=False,
+    ),
+    Regression(
+        "a foreign target wrote and said nothing, the record was deleted, and the edits it had replaced stood nowhere",
+        5002708,
+        None,
+        (
+            Act(0, "read crm", 9, "delete", "crm", "contact", "name", 4740),
+            Act(2, "before", 4, "delete", "warehouse", "contact", "score", 3851),
+        ),
+        (Fault(0, "silent", "crm", 3),),
+        plain=False,
+        whole=False,
+    ),
 ]

@@ -75,13 +75,13 @@ def _never_null(schema: Mapping[str, Any]) -> bool:
 def _typed(entity: EntityConfig, field: Field, shown: Mapping[Side, Mapping[str, Mapping[str, Any]]]) -> Field:
     kind = entity.types.get(field.name)
     if kind is None and field.transform:
-        kind = _MADE[field.transform[-1][0]]
+        kind = MADE[field.transform[-1][0]]
     if kind is None:
         kind = kind_of([shown[side].get(column, {}) for side, column in field.columns.items()])
     return dataclasses.replace(field, kind=kind)
 
 
-_MADE = {"sha256": Kind.TEXT, "month": Kind.TEXT, "template": Kind.TEXT, "date": Kind.DATE, "decimal": Kind.NUMBER}
+MADE = {"sha256": Kind.TEXT, "month": Kind.TEXT, "template": Kind.TEXT, "date": Kind.DATE, "decimal": Kind.NUMBER}
 """What the last step of a transform makes."""
 
 

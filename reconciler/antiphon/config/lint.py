@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from antiphon.config.bind import Columns, gives_receipts
 from antiphon.config.finding import Finding, Severity, error, warning
 from antiphon.config.lint_columns import lint_columns
+from antiphon.config.lint_policies import lint_policies
 from antiphon.config.settings import EntityConfig, Replication, StreamConfig, SyncConfig
-from antiphon.mapping import Assigned, CopyFrom, Derived, Field, OnDelete, Owner, Uuid
+from antiphon.mapping import Assigned, CopyFrom, Derived, Field, OnDelete, Uuid
 from antiphon.model import OpKind, Side
 
 
@@ -29,6 +30,7 @@ def lint(
         for field in entity.fields.values():
             found += _field(config, entity, field)
         found += lint_columns(config, entity, columns or {})
+        found += lint_policies(config, entity, columns or {}, receipts)
     return sorted(found, key=lambda finding: (finding.severity is not Severity.ERROR, config.line(finding.where)))
 
 
@@ -126,8 +128,6 @@ def _deletes(
 
 
 def _field(config: SyncConfig, entity: EntityConfig, field: Field) -> Iterator[Finding]:
-    if field.direction is not None and field.name in entity.own_policy:
-        yield from _one_way_policy(entity, field, *field.direction)
     for side in config.side_names:
         if field.direction is not None and field.direction[1] != side:
             continue
@@ -141,16 +141,6 @@ def _field(config: SyncConfig, entity: EntityConfig, field: Field) -> Iterator[F
                 f"`direction: {{from: {side}, to: {other}}}`",
             )
     yield from _reference(config, entity, field)
-
-
-def _one_way_policy(entity: EntityConfig, field: Field, source: Side, receiver: Side) -> Iterator[Finding]:
-    where = entity.where(field, "policy")
-    if isinstance(field.policy, Owner) and field.policy.side == receiver:
-        message = f"{receiver} owns the field, but it flows from {source} only: it has two owners"
-        yield error(where, message, f"`direction: {{from: {receiver}, to: {source}}}`, or no policy")
-    else:
-        message = f"the policy is never asked, since the field flows from {source} only"
-        yield warning(where, message, "leave out `policy` or `direction`")
 
 
 def _key_field(entity: EntityConfig, field: Field, side: Side) -> Iterator[Finding]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from antiphon.config.bind import Columns
+from antiphon.config.bind import MADE, Columns
 from antiphon.config.document import did_you_mean
 from antiphon.config.finding import Finding, error, warning
 from antiphon.config.settings import EntityConfig, SyncConfig
 from antiphon.equivalence import kind_of
 from antiphon.mapping import Field, Kind, SetUnion, Uuid
-from antiphon.model import Side
+from antiphon.model import OpKind, Side
 
 _CARRIES_ANYTHING = frozenset({Kind.ANY, Kind.TEXT})
 
@@ -23,10 +23,14 @@ def lint_columns(config: SyncConfig, entity: EntityConfig, columns: Columns) -> 
         if shown:
             yield from _key(entity, side, shown)
             yield from _mapped(entity, side, shown)
+            if config.sides[side].target is not None:
+                yield from _writable(entity, side, config.other(side), shown)
     for field in entity.fields.values():
         schemas = {side: columns.get((side, entity.name), {}).get(column) for side, column in field.columns.items()}
         if not field.references:
-            yield from _types(entity, field, {side: schema for side, schema in schemas.items() if schema is not None})
+            known = {side: schema for side, schema in schemas.items() if schema is not None}
+            yield from _types(entity, field, known)
+            yield from _choices(entity, field, known)
 
 
 def _key(entity: EntityConfig, side: Side, shown: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
@@ -50,6 +54,39 @@ def _mapped(entity: EntityConfig, side: Side, shown: Mapping[str, Mapping[str, A
             yield error(entity.where(field, side), _absent(field.columns[side], entity.sides[side].stream, side, shown))
 
 
+def _writable(
+    entity: EntityConfig, side: Side, other: Side, shown: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Finding]:
+    if not entity.sides[side].allow & {OpKind.CREATE, OpKind.UPDATE}:
+        return
+    for field in entity.fields.values():
+        column = field.columns[side]
+        receives = field.direction is None or field.direction[1] == side
+        if receives and shown.get(column, {}).get("readOnly") is True:
+            yield error(
+                entity.where(field, side),
+                f"{side} lets nobody write {column} (it is read-only), so that edits of {other} would never arrive",
+                f"`direction: {{from: {side}, to: {other}}}`",
+            )
+
+
+def _choices(entity: EntityConfig, field: Field, schemas: Mapping[Side, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Two picklists with values of their own need `values:` to be one-to-one."""
+    lists = {side: set(schema["enum"]) - {None, ""} for side, schema in schemas.items() if schema.get("enum")}
+    if len(lists) < 2 or field.picklist or field.transform or isinstance(field.policy, SetUnion):  # noqa: PLR2004 a pair
+        return
+    (a, mine), (b, theirs) = lists.items()
+    alone = sorted(str(value) for value in mine ^ theirs)
+    told = error if not mine & theirs else warning
+    if alone:
+        yield told(
+            entity.where(field),
+            f"the picklists of {a} and {b} differ: {', '.join(alone[:3])}{' …' if len(alone) > 3 else ''} "  # noqa: PLR2004 an excerpt
+            "would be refused on the other side",
+            "name every value in `values:`",
+        )
+
+
 def _absent(column: str, stream: str, side: Side, shown: Mapping[str, Any]) -> str:
     return f"the stream {stream} of {side} has no column {column!r}{did_you_mean(column, shown)}"
 
@@ -59,11 +96,13 @@ def _types(entity: EntityConfig, field: Field, schemas: Mapping[Side, Mapping[st
     if isinstance(field.policy, SetUnion):
         yield from _set(entity, field, kinds)
         return
+    if field.direction is not None and field.transform:
+        kinds[field.direction[0]] = MADE[field.transform[-1][0]]
     if len(kinds) < 2 or field.name in entity.types:  # noqa: PLR2004 a pair has two
         return
     (a, mine), (b, theirs) = kinds.items()
     if mine is theirs:
-        integers = [side for side in (a, b) if mine is Kind.NUMBER and _integers_only(schemas[side])]
+        integers = [side for side in (a, b) if mine is Kind.NUMBER and _integers_only(schemas.get(side, {}))]
         if len(integers) == 1:
             other = b if integers[0] == a else a
             yield warning(

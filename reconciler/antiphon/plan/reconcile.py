@@ -107,6 +107,9 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
             )
             return True
     if any(op.state is OpState.INFLIGHT for op in p.ws.ops(link.lid).values()):
+        for side, op in sorted(p.ws.ops(link.lid).items()):
+            if op.state is OpState.PLANNED and op.kind is not OpKind.CREATE and not entity.sides[side].receipts:
+                p.ws.drop_op(op, "what it was to replace may be another by now")  # its target would not look
         p.wait(link, "a write is under way")
         return True
     return False
