@@ -23,6 +23,7 @@ from tap_sql.command import TapCommand, check_options
 from tap_sql.dialects import Dialect, dialect_of
 from tap_sql.engines import SUPPORTED, make_engine
 from tap_sql.errors import SettingsError
+from tap_sql.named import model_streams, query_streams
 from tap_sql.relations import Relation
 from tap_sql.stream import Source, SqlStream
 
@@ -73,6 +74,23 @@ class TapSql(Tap):
             "keys",
             th.ObjectType(additional_properties=th.ArrayType(th.StringType)),
             description="Stream to the columns that tell its rows apart, where no constraint says so (views, queries).",
+        ),
+        th.Property(
+            "queries",
+            th.ObjectType(
+                additional_properties=th.ObjectType(
+                    th.Property("sql", th.StringType, required=True),
+                    th.Property("key", th.ArrayType(th.StringType)),
+                    th.Property("description", th.StringType),
+                )
+            ),
+            description="Streams of your own: name to `{sql: a SELECT, key: [column, …], description: …}`.",
+        ),
+        th.Property(
+            "dbt_manifest",
+            th.StringType,
+            description="Path of a dbt project's `target/manifest.json`: its models become streams under their own "
+            "names, with their descriptions, keyed by its constraints, `unique_key` and tests.",
         ),
         th.Property(
             "overlap_seconds",
@@ -134,6 +152,9 @@ class TapSql(Tap):
         """Every relation, keyed. Raises `SettingsError` for settings that name what is not there."""
         shown = self.dialect.relations(connection, self.config.get("schemas") or ())
         found = [relation for relation in shown if not self._is_ours(relation)]
+        if self.config.get("dbt_manifest"):
+            found = model_streams(self.config["dbt_manifest"], found)
+        found += query_streams(self.dialect, connection, self.config.get("queries") or {})
         return _keyed(found, self.config.get("keys") or {})
 
     def _is_ours(self, relation: Relation) -> bool:

@@ -149,7 +149,7 @@ class Dialect(ABC):
     def source(self, relation: Relation) -> str:
         """What stands after FROM."""
         if relation.query is not None:
-            return f"({relation.query}) AS antiphon_query"
+            return f"(\n{relation.query}\n) AS antiphon_query"  # it may end in a comment
         return (
             f"{self.quote(relation.schema)}.{self.quote(relation.table)}"
             if relation.schema

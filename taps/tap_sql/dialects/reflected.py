@@ -68,7 +68,7 @@ class Reflected(Dialect):
     def columns_of(self, connection: sa.Connection, query: str) -> tuple[Column, ...]:
         """The names are known without running the query, the types are not: every value says its own."""
         with told("a query of `queries`"):
-            shown = connection.execute(literally(f"SELECT * FROM ({query}) AS antiphon_query WHERE 1 = 0")).keys()
+            shown = connection.execute(literally(f"SELECT * FROM (\n{query}\n) AS antiphon_query WHERE 1 = 0")).keys()
         return tuple(Column(name, Kind.ANY, "") for name in shown)
 
     def now(self, connection: sa.Connection) -> str:
