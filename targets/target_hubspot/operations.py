@@ -12,7 +12,6 @@ histories show it, and the receipt tells it under `found`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,8 @@ from target_hubspot.batches import Input, Shown, outage, written
 from target_kit import Applied, Failed, Fault, Gone, Operation, Outcome, Rejected, Stale
 
 _CREATE_ATTEMPTS = 5
+_PAUSE = 0.5
+"""Seconds after which a create of unknown fate is looked for, growing with each attempt."""
 
 
 @dataclass(slots=True)
@@ -34,7 +35,6 @@ class Operations:
     key: tuple[str, ...]
     sync_key: str
     verify: bool = True
-    pause: float = 0.5
 
     @property
     def _known(self) -> Mapping[str, Property]:
@@ -85,7 +85,7 @@ class Operations:
             if not waiting:
                 break
             if attempt:
-                time.sleep(self.pause * attempt)
+                self.hubspot.session.sleep(_PAUSE * attempt)
             try:
                 outcomes |= self._made_before(waiting, ready)
                 waiting = [op for op in waiting if op.op_id not in outcomes]

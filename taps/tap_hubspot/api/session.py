@@ -65,7 +65,8 @@ class Session:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.base, self.limiter = base.rstrip("/"), limiter
-        self._auth, self._timeout, self._attempts, self._sleep = auth, timeout, attempts, sleep
+        self.sleep = sleep
+        self._auth, self._timeout, self._attempts = auth, timeout, attempts
         self._http = http or http_session()
         self._lock = threading.Lock()
         self._server_time: tuple[datetime, float] | None = None
@@ -192,7 +193,7 @@ class Session:
         if answer is not None and answer.status_code == _LIMIT:
             self.limiter.pause(kind, seconds)
         else:
-            self._sleep(seconds)
+            self.sleep(seconds)
 
 
 def http_session() -> requests.Session:

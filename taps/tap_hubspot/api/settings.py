@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from singer_sdk import typing as th
@@ -60,13 +61,13 @@ CONNECTION = (
 """Settings that the tap and the target share, so that one `config:` in sync.yml serves both."""
 
 
-def connect(config: Mapping[str, Any]) -> HubSpot:
-    """A connection by these settings. Raises `NotAuthorized` if they name no token."""
+def connect(config: Mapping[str, Any], sleep: Callable[[float], object] = time.sleep) -> HubSpot:
+    """A connection by these settings, which waits by `sleep`. Raises `NotAuthorized` if they name no token."""
     base = str(config.get("api_base") or BASE).rstrip("/")
     http = http_session()
     limiter = Limiter(config.get("burst"))
     timeout = float(config.get("timeout_seconds") or READ)
-    session = Session(base, _auth(config, base, http), limiter, http, timeout=timeout)
+    session = Session(base, _auth(config, base, http), limiter, http, timeout=timeout, sleep=sleep)
     return HubSpot(session, str(config.get("api_version") or "v3"))
 
 

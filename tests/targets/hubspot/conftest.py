@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from antiphon_sandbox.hubspot import HubSpot, Record
 from antiphon_sandbox.hubspot.schema import Property
+from tap_hubspot.api import connect
 from target_hubspot.target import TargetHubSpot
 
 KEY = "antiphon_key"
@@ -41,6 +43,7 @@ class Desk:
         for name in ("receipts", "rejected"):
             (self.folder / f"{name}.jsonl").unlink(missing_ok=True)
         target = TargetHubSpot(config=self.settings(**config))
+        target.hubspot = connect(target.config, lambda seconds: time.sleep(seconds / 50))
         target.listen(io.StringIO("".join(json.dumps(m) + "\n" for m in [*messages, STATE])))
         return self.lines("receipts")
 
