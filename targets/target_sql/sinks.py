@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from antiphon.protocol import DELETED_AT
 from target_kit import Operation, OperationSink, Outcome, Rejected, Row, TargetError, split_on_error
+from target_sql.arrow import all_different, has_columns, rows_of
 from target_sql.batches import Batch, key_of, line_of, values_of
 from target_sql.bulk import BulkReader
+from target_sql.columns import to_json
 from target_sql.faults import RowBusy, RowRefused, fault_of, told
 from target_sql.operate import Operator
 from target_sql.tables import SOFT, Table, address_of, prepare
 from target_sql.writers import Mode
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from target_sql.target import TargetSQL
 
 _TRIES = 3
@@ -143,6 +147,42 @@ class SQLSink(OperationSink):
     def took(self, rows: int) -> None:
         """So many rows were added to `bulk_batch`."""
         self.tally_record_read(rows)
+
+    # ---- columns of a BATCH
+
+    def load_columns(self, columns: pa.RecordBatch) -> None:
+        """Write columns at once; row by row where the database or a value does not let that be."""
+        known = [name for name in columns.schema.names if self.names.get(name) in self.columns]
+        names = tuple(self.names[name] for name in known)
+        picked = columns.select(known)
+        places = [names.index(name) for name in self.key if name in names]
+        whole = len(places) == len(self.key) and DELETED_AT not in columns.schema.names and self.mode is not Mode.MIRROR
+        targets = [self.table.columns[name] for name in names]
+        self._write_rows()
+        if whole and self.writer.takes_columns and has_columns(targets, picked):
+            doubled = bool(self.key) and not all_different(picked, places)
+            try:
+                self._in_transaction(
+                    lambda: self.writer.load_columns(
+                        self.table,
+                        names,
+                        picked,
+                        self.key,
+                        self.mode,
+                        fresh=self.fresh and not doubled,
+                        doubled=doubled,
+                    )
+                )
+            except RowRefused:
+                pass  # which row it was is found below
+            else:
+                self.tally_record_read(columns.num_rows)
+                return
+        for record in rows_of(columns):
+            shown = {name: to_json(value) for name, value in record.items()}
+            self.take(Row(shown, deleted=shown.get(DELETED_AT) is not None))
+
+    # ---- rows, written
 
     def _write_if(self, key: bytes | None) -> None:
         """Keep the order of what is done to one record."""

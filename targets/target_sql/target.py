@@ -12,7 +12,9 @@ from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
 from target_kit import Capability, CheckReport, OperationTarget, SettingsError, TargetError
+from target_kit.batches import local_files
 from target_kit.reading import ChunkReader
+from target_sql.arrow import FORMATS, record_batches, rows_of
 from target_sql.bulk import stream_of
 from target_sql.checks import check
 from target_sql.engines import make_engine
@@ -148,6 +150,25 @@ class TargetSQL(OperationTarget):
         if sink.is_full:
             self.drain_one(sink)
         return end
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        """Files of columns go in as columns; anything else as in every target of ours."""
+        form = (message_dict.get("encoding") or {}).get("format")
+        stream = str(message_dict.get("stream"))
+        if form not in FORMATS:
+            super()._process_batch_message(message_dict)
+            return
+        where = f"line {self.message_reader.line}" if isinstance(self.message_reader, ChunkReader) else "the input"
+        for path in local_files(message_dict, where):
+            for columns in record_batches(path, form, where):
+                sink = self._sinks_active.get(stream)
+                if isinstance(sink, SQLSink) and not sink.has_operations() and self.is_plain(stream):
+                    sink.load_columns(columns)
+                    self.plain_records_came(stream)
+                    self._last_was_state = False
+                else:
+                    for record in rows_of(columns):
+                        self._process_record_message({"stream": stream, "record": dict(record)})
 
     # ---- what the sinks share
 

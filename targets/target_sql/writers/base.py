@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
@@ -12,6 +12,9 @@ from sqlalchemy.dialects import mysql, sqlite
 from target_sql.batches import Batch, values_of
 from target_sql.columns import Column, to_bind
 from target_sql.tables import SOFT, Address, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Mode(enum.StrEnum):
@@ -32,6 +35,7 @@ class Writer:
 
     batch_rows = 10_000
     seen_table = "antiphon_seen"
+    takes_columns = False
 
     def __init__(self, connection: sa.Connection, *, lock_timeout: float) -> None:
         """`lock_timeout`: seconds to wait for a row that somebody else has locked."""
@@ -82,6 +86,20 @@ class Writer:
         if mode is not Mode.INSERT:
             self._update(table, rows, key)
         self.connection.execute(self._insert_where_missing(table, batch.columns, key), rows)
+
+    def load_columns(
+        self,
+        table: Table,
+        names: Sequence[str],
+        columns: pa.RecordBatch,
+        key: Sequence[str],
+        mode: Mode,
+        *,
+        fresh: bool,
+        doubled: bool,
+    ) -> None:
+        """Write columns as `load` writes rows; only where `takes_columns`."""
+        raise NotImplementedError
 
     def _bound(self, columns: Sequence[Column], line: bytes) -> dict[str, Any]:
         return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from target_kit import Fault
 from target_sql.batches import Batch, csv_of
@@ -13,6 +14,9 @@ from target_sql.faults import RowRefused, told
 from target_sql.tables import SOFT, Table
 from target_sql.writers.base import Mode, Writer
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _LINE = 1 << 20
 
 
@@ -20,6 +24,7 @@ class DuckDBWriter(Writer):
     """A file that this process alone may write."""
 
     batch_rows = 100_000
+    takes_columns = True
 
     def prepare(self) -> None:
         """Moments without a zone are UTC; memory has a bound."""
@@ -36,6 +41,33 @@ class DuckDBWriter(Writer):
             if batch.doubled and key and mode is not Mode.APPEND:
                 rows = f"SELECT * EXCLUDE (antiphon_n) FROM ({_numbered(rows)}) {_last(key)}"
             for statement in self._over(table, columns, rows, key, mode, fresh=fresh):
+                with told(f"writing {table.address}"):
+                    self.connection.exec_driver_sql(statement)
+
+    def load_columns(
+        self,
+        table: Table,
+        names: Sequence[str],
+        columns: pa.RecordBatch,
+        key: Sequence[str],
+        mode: Mode,
+        *,
+        fresh: bool,
+        doubled: bool,
+    ) -> None:
+        """By a Parquet file, the form of columns that DuckDB reads by itself."""
+        import pyarrow as pa  # noqa: PLC0415 - an extra, and at hand where columns are
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        targets = [table.columns[name] for name in names]
+        with tempfile.TemporaryDirectory(prefix="target-sql-") as folder:
+            path = Path(folder) / "columns.parquet"
+            pq.write_table(pa.Table.from_batches([columns.rename_columns(list(names))]), path, compression="none")
+            cast = ", ".join(f"CAST({_q(c.name)} AS {c.sql}) AS {_q(c.name)}" for c in targets)
+            rows = f"SELECT {cast} FROM read_parquet('{path}')"
+            if doubled and mode is not Mode.APPEND:
+                rows = f"SELECT * EXCLUDE (antiphon_n) FROM ({_numbered(rows)}) {_last(key)}"
+            for statement in self._over(table, targets, rows, key, mode, fresh=fresh):
                 with told(f"writing {table.address}"):
                     self.connection.exec_driver_sql(statement)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from target_kit import Fault
+from target_sql.arrow import to_csv
 from target_sql.batches import Batch, csv_of
 from target_sql.columns import Column, Kind
 from target_sql.faults import RowRefused, told_by_driver
 from target_sql.tables import SOFT, Table
 from target_sql.writers.base import Mode, Writer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _FORM = "(FORMAT csv, NULL 'null', QUOTE '\"', ESCAPE '\\')"
 _STAGE = "pg_temp.antiphon_stage"
@@ -23,6 +27,7 @@ class PostgresWriter(Writer):
     """A server of version 12 or newer, through psycopg."""
 
     batch_rows = 100_000
+    takes_columns = True
 
     def prepare(self) -> None:
         """Text means the same whatever the server's, the database's or the role's settings."""
@@ -49,6 +54,29 @@ class PostgresWriter(Writer):
         for statement in self._over(table, columns, key, mode, doubled=batch.doubled):
             self._do(statement)
 
+    def load_columns(
+        self,
+        table: Table,
+        names: Sequence[str],
+        columns: pa.RecordBatch,
+        key: Sequence[str],
+        mode: Mode,
+        *,
+        fresh: bool,
+        doubled: bool,
+    ) -> None:
+        """COPY of CSV that Arrow writes, straight or over a stage."""
+        targets = [table.columns[name] for name in names]
+        text = to_csv(columns)
+        straight = mode is Mode.APPEND or not key or (fresh and mode is not Mode.UPDATE)
+        if straight and not any(column.always for column in targets):
+            self._copy_text(self._name(table), targets, [text], "(FORMAT csv)")
+            return
+        self._make_stage(table, targets)
+        self._copy_text(_STAGE, targets, [text], "(FORMAT csv)")
+        for statement in self._over(table, targets, key, mode, doubled=doubled):
+            self._do(statement)
+
     def delete(self, table: Table, keys: Sequence[bytes], key: Sequence[str], *, soft: bool) -> None:
         """All at once."""
         self._stage(table, [table.columns[name] for name in key], keys)
@@ -65,12 +93,15 @@ class PostgresWriter(Writer):
     # ---- statements
 
     def _stage(self, table: Table, columns: Sequence[Column], lines: Sequence[bytes]) -> None:
+        self._make_stage(table, columns)
+        self._copy(_STAGE, columns, lines)
+
+    def _make_stage(self, table: Table, columns: Sequence[Column]) -> None:
         listed = ", ".join(f"{_staged(column)} AS {_q(column.name)}" for column in columns)
         self._do(f"DROP TABLE IF EXISTS {_STAGE}")
         self._do(
             f"CREATE TEMPORARY TABLE antiphon_stage ON COMMIT DROP AS SELECT {listed} FROM {self._name(table)} LIMIT 0"
         )
-        self._copy(_STAGE, columns, lines)
 
     def _over(
         self, table: Table, columns: Sequence[Column], key: Sequence[str], mode: Mode, *, doubled: bool
@@ -133,12 +164,16 @@ class PostgresWriter(Writer):
             rows = csv_of(lines, [column.kind in {Kind.JSON, Kind.ARRAY} for column in columns])
         except ValueError as error:  # a lone surrogate: JSON can write it, no text is
             raise RowRefused(Fault("ValueRefused", f"a value is no text: {error}")) from error
+        pieces = (b"\n".join(rows[start : start + _CHUNK]) + b"\n" for start in range(0, len(rows), _CHUNK))
+        self._copy_text(name, columns, pieces, _FORM)
+
+    def _copy_text(self, name: str, columns: Sequence[Column], pieces: Iterable[bytes | memoryview], form: str) -> None:
         listed = ", ".join(_q(column.name) for column in columns)
         raw: Any = self.connection.connection.driver_connection
-        statement = f"COPY {name} ({listed}) FROM STDIN {_FORM}".encode()
+        statement = f"COPY {name} ({listed}) FROM STDIN {form}".encode()
         with told_by_driver(f"writing {name}", psycopg.Error), raw.cursor() as cursor, cursor.copy(statement) as copy:
-            for start in range(0, len(rows), _CHUNK):
-                copy.write(b"\n".join(rows[start : start + _CHUNK]) + b"\n")
+            for piece in pieces:
+                copy.write(piece)
 
     def _do(self, statement: str) -> None:
         raw: Any = self.connection.connection.driver_connection
