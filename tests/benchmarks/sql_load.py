@@ -1,0 +1,264 @@
+"""How fast target-sql fills PostgreSQL, beside others: the same rows, the same content, one run.
+
+    python -m tests.benchmarks.sql_load [--rows 1000000] [--rounds 1] [--peers meltano,sling,ingestr,dlt]
+
+Prints medians, ratios to the slowest peer, and the most memory that a loading process took. `meltano` is the pair of
+`.plugins`; the others are installed by pip, each in an environment of its own under `.peers`, when they are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from antiphon_sandbox import postgres
+from tests.benchmarks.sql_extract import FILL, TABLE, peer_settings, prepared
+
+HASH = """
+SELECT count(*), coalesce(sum(('x' || left(md5(ROW(
+    id::bigint, email::text, first_name::text, last_name::text, phone::text, company::text, stage::text,
+    amount::numeric(12, 2), subscribed::boolean, active::boolean, created_at::timestamptz, updated_at::timestamptz
+)::text), 15))::bit(60)::bigint), 0) FROM {table}
+"""
+WAREHOUSE = "warehouse"
+OURS = f"{sys.executable} -m target_sql --config"
+BATCHES = """
+import json, sys
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+import pyarrow.parquet as pq
+url, folder = sys.argv[1:]
+say = lambda message: print(json.dumps(message), flush=True)
+with adbc.connect(url) as connection, connection.cursor() as cursor:
+    cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(8 << 20)})
+    cursor.execute("SELECT * REPLACED FROM contacts".replace("* REPLACED", sys.stdin.readline().strip()))
+    reader = cursor.fetch_record_batch()
+    kinds = {name: {} for name in reader.schema.names}
+    say({"type": "SCHEMA", "stream": "public-contacts", "key_properties": ["id"], "schema": {"properties": kinds}})
+    for number, batch in enumerate(reader):
+        path = f"{folder}/{number}.arrow"
+        with pa.OSFile(path, "wb") as file, pa.ipc.new_stream(file, batch.schema) as writer:
+            writer.write_batch(batch)
+        say({"type": "BATCH", "stream": "public-contacts", "encoding": {"format": "arrow"}, "manifest": [path]})
+    say({"type": "STATE", "value": {"bookmarks": {"public-contacts": {}}}})
+"""
+COLUMNS = (
+    "id, email, first_name, last_name, phone, company, stage, amount::text, subscribed, active, created_at, updated_at"
+)
+DLT = """
+import sys, dlt
+from dlt.sources.sql_database import sql_table
+source, target = sys.argv[1:]
+pipeline = dlt.pipeline("bench", destination=dlt.destinations.postgres(target), dataset_name="peer_dlt")
+pipeline.run(sql_table(credentials=source, table="contacts", schema="public", backend="pyarrow"))
+"""
+
+
+@dataclass
+class Contender:
+    """One way from the source to the warehouse. `run` gives the shell command; `table` is what it fills."""
+
+    name: str
+    table: str
+    command: str
+    prepare: Callable[[], None] = lambda: None
+    seconds: list[float] = field(default_factory=list)
+    memory: int = 0
+
+
+@dataclass(frozen=True)
+class Course:
+    """The two databases and a folder."""
+
+    folder: Path
+    cluster: postgres.Cluster
+    rows: int
+
+    def sql(self, statement: str) -> list[tuple[int, ...]]:
+        """Run SQL in the warehouse."""
+        with postgres.connect(self.cluster, WAREHOUSE) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def empty(self, schema: str) -> Callable[[], None]:
+        """An empty table of the source's own types."""
+        statements = (
+            f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; SET search_path = {schema};{TABLE}"
+        )
+        return lambda: None if self.sql(statements) else None
+
+    def config(self, name: str, settings: Mapping[str, object]) -> str:
+        """A file of settings."""
+        path = self.folder / f"{name}.json"
+        path.write_text(json.dumps(settings), encoding="utf-8")
+        return str(path)
+
+
+def main() -> None:
+    """Run everything and print the figures."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument("--rounds", type=int, default=1)
+    arguments.add_argument("--peers", default="meltano")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="antiphon-benchmark-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with postgres.running(folder / "cluster") as cluster:
+            with postgres.connect(cluster) as connection:
+                connection.execute(TABLE)
+                connection.execute(FILL.format(rows=given.rows).encode())
+                connection.execute("ANALYZE contacts")
+            postgres.create_database(cluster, WAREHOUSE)
+            course = Course(folder, cluster, given.rows)
+            entrants = [*ours(course), *peers(course, [peer for peer in given.peers.split(",") if peer])]
+            race(course, entrants, given.rounds)
+
+
+def ours(course: Course) -> list[Contender]:
+    """target-sql behind a file, behind tap-sql, and behind Arrow files that ADBC fills."""
+    tap = " ".join(prepared(course.folder, "tap", f"{sys.executable} -m tap_sql", {"url": course.cluster.url()}))
+    lines = course.folder / "lines.jsonl"
+    with lines.open("wb") as file:
+        subprocess.run(tap.split(), stdout=file, stderr=subprocess.DEVNULL, check=True)
+    batches, script = course.folder / "batches", course.folder / "batches.py"
+    batches.mkdir()
+    script.write_text(BATCHES, encoding="utf-8")
+    arrow = f"echo '{COLUMNS}' | {sys.executable} {script} {course.cluster.dsn()} {batches}"
+    target = {
+        name: f"{OURS} {course.config(name, {'url': course.cluster.url(WAREHOUSE), 'schema': name})}"
+        for name in ("file", "text", "batch")
+    }
+    return [
+        Contender("target-sql < Singer file", "file.contacts", f"{target['file']} < {lines}", course.empty("file")),
+        Contender("  the same rows again", "file.contacts", f"{target['file']} < {lines}"),
+        Contender("  a tenth of them changed", "file.contacts", f"{target['file']} < {lines}", lambda: _touch(course)),
+        Contender("tap-sql | target-sql", "text.contacts", f"{tap} | {target['text']}", course.empty("text")),
+        Contender(
+            "ADBC to Arrow | target-sql", "batch.contacts", f"{arrow} | {target['batch']}", course.empty("batch")
+        ),
+        Contender("limit: COPY | COPY", "raw.contacts", "", course.empty("raw")),
+    ]
+
+
+def _touch(course: Course) -> None:
+    course.sql("UPDATE file.contacts SET email = 'changed' WHERE id % 10 = 0")
+
+
+def peers(course: Course, names: list[str]) -> list[Contender]:
+    """The others, as their documentation has them run."""
+    source, target = course.cluster.dsn(), course.cluster.dsn(WAREHOUSE)
+    found = []
+    for name in names:
+        if name == "meltano":
+            tap = prepared(
+                course.folder, "peer", ".plugins/tap-postgres/bin/tap-postgres", peer_settings(course.cluster)
+            )
+            settings = {**peer_settings(course.cluster), "database": WAREHOUSE, "load_method": "upsert"}
+            config = course.config("peer-target", {**settings, "default_target_schema": "peer_meltano"})
+            command = f"{' '.join(tap)} | .plugins/target-postgres/bin/target-postgres --config {config}"
+            found.append(Contender("meltanolabs pair", "peer_meltano.contacts", command))
+            continue
+        programs = environment(name)
+        command = {
+            "sling": f"{programs}/sling run --src-conn '{source}' --src-stream public.contacts --tgt-conn '{target}' "
+            "--tgt-object peer_sling.contacts --mode full-refresh",
+            "ingestr": f"{programs}/ingestr ingest --yes --source-uri '{source}' --source-table public.contacts "
+            f"--dest-uri '{target}' --dest-table peer_ingestr.contacts",
+            "dlt": f"{programs}/python {_script(course, 'dlt.py', DLT)} '{source}' '{target}'",
+        }[name]
+        found.append(Contender(name, f"peer_{name}.contacts", command))
+    return found
+
+
+def _script(course: Course, name: str, text: str) -> Path:
+    path = course.folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def environment(name: str) -> Path:
+    """The programs of a peer, installed when it is first named."""
+    folder = Path(".peers") / name
+    if not (folder / ".ready").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        package = {"dlt": "dlt[postgres,sql_database,parquet]"}.get(name, name)
+        subprocess.run([folder / "bin/pip", "install", "--quiet", package], check=True)
+        (folder / ".ready").touch()
+    return folder.absolute() / "bin"
+
+
+def race(course: Course, entrants: list[Contender], rounds: int) -> None:
+    """Run them in turns, then compare what they made."""
+    print(f"{course.rows:,} rows, {rounds} round(s), {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+    for _ in range(rounds):
+        for entrant in entrants:
+            entrant.prepare()
+            began = time.perf_counter()
+            if entrant.command:
+                _run(entrant, course.folder)
+            else:
+                _copy(course)
+            entrant.seconds.append(time.perf_counter() - began)
+    with postgres.connect(course.cluster) as connection:
+        wanted = connection.execute(HASH.format(table="contacts").encode()).fetchone()
+    slowest = max(statistics.median(entrant.seconds) for entrant in entrants)
+    for entrant in entrants:
+        median = statistics.median(entrant.seconds)
+        same = course.sql(HASH.format(table=entrant.table))[0] == wanted
+        print(
+            f"{entrant.name:28} {median:7.1f} s {course.rows / median:10,.0f} rows/s  ×{slowest / median:5.1f}"
+            f"  {entrant.memory // 1024:5} MiB  {'identical content' if same else 'DIFFERENT CONTENT'}"
+        )
+
+
+def _run(entrant: Contender, folder: Path) -> None:
+    """Run a shell command; the last process of its pipe is the one whose memory counts."""
+    log = folder / "stderr.log"
+    report = folder / "memory"
+    head, bar, last = entrant.command.rpartition(" | ")
+    measured = f"{sys.executable} -c '{_MEASURE}' {report} {last}"
+    with log.open("wb") as errors:
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", f"{head}{bar}{measured}"],
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            check=False,
+        )
+    if done.returncode:
+        sys.exit(f"{entrant.name} failed:\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
+    entrant.memory = max(entrant.memory, int(report.read_text(encoding="ascii")))
+
+
+_MEASURE = (
+    "import resource, subprocess, sys; code = subprocess.call(sys.argv[2:]); "
+    'open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)); sys.exit(code)'
+)
+
+
+def _copy(course: Course) -> None:
+    """What the server alone can do: COPY in text from one database to the other."""
+    with (
+        psycopg.connect(course.cluster.dsn()) as source,
+        psycopg.connect(course.cluster.dsn(WAREHOUSE)) as target,
+        source.cursor().copy("COPY contacts TO STDOUT") as out,
+        target.cursor().copy("COPY raw.contacts FROM STDIN") as into,
+    ):
+        for piece in out:
+            into.write(piece)
+
+
+if __name__ == "__main__":
+    main()
