@@ -97,7 +97,11 @@ class Course:
         statements = (
             f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; SET search_path = {schema};{TABLE}"
         )
-        return lambda: None if self.sql(statements) else None
+
+        def prepare() -> None:
+            self.sql(statements)
+
+        return prepare
 
     def config(self, name: str, settings: Mapping[str, object]) -> str:
         """A file of settings."""
