@@ -127,7 +127,8 @@ def _entity(
             continue
         entity = _referred(pair, referable, name)
         if entity:
-            found = replace(found, reasons=(f"the key of a {entity}", *found.reasons))
+            options = {name: value for name, value in found.options.items() if name == "direction"}
+            found = replace(found, options=options, reasons=(f"the key of a {entity}", *found.reasons))
             references.append((replace(found, name=entity), entity))
         else:
             fields.append(found)
@@ -167,6 +168,8 @@ def _own_keys(streams: Mapping[Side, Stream], pairs: Sequence[Pair]) -> set[tupl
 
 def _referred(pair: Pair, entities: Sequence[str], mine: str) -> str:
     """The entity whose key both columns hold: `company_id`, `associatedcompanyid`."""
+    if not {pair.first.kind, pair.second.kind} <= _COMPARABLE:
+        return ""
     for entity in entities:
         named = "".join(words(entity))
         kindred = meaning(entity)
