@@ -9,6 +9,7 @@ import click
 from antiphon.cli.backups import backup, restore
 from antiphon.cli.conflicts import conflicts
 from antiphon.cli.demo import demo
+from antiphon.cli.doctor import doctor
 from antiphon.cli.erase import erase
 from antiphon.cli.init import init
 from antiphon.cli.links import links
@@ -34,6 +35,7 @@ for _option in reversed(COMMON):
 for _command in (
     init,
     lint,
+    doctor,
     plan,
     apply,
     sync,

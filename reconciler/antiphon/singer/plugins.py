@@ -114,6 +114,24 @@ class Workshop:
             return {}
         return shown if isinstance(shown, dict) else {}
 
+    def check(self, plugin: Plugin, name: str, streams: Iterable[str], *, fix: bool = False) -> dict[str, Any]:
+        """What one of our plugins finds out with `--check`: `account`, `checks` (name, ok, message, hint, fixable).
+
+        With `fix` it makes what is missing and can be made. Raises `PluginFailed` if it gives no such answer.
+        """
+        words = ["--check", "--streams", ",".join(streams), *(["--fix"] if fix else []), "--format=json"]
+        code, output, said = self._ask(plugin, name, words, self._hearing(name, plugin))
+        try:
+            shown = json.loads(output)
+        except ValueError as error:
+            raise PluginFailed(f"{name} --check printed no answer: it {ending(code)}", hint=said) from error
+        checks = shown.get("checks") if isinstance(shown, dict) else None
+        if not isinstance(checks, list) or not all(isinstance(each, dict) and "ok" in each for each in checks):
+            raise PluginFailed(f"{name} --check printed no list of checks", hint=said)
+        hide = self.secrets(name, plugin).hide
+        told = [{key: hide(v) if isinstance(v, str) else v for key, v in each.items()} for each in checks]
+        return {"account": shown.get("account"), "checks": told}
+
     def start_tap(self, plugin: Plugin, name: str, catalog: Mapping[str, Any], state: Mapping[str, Any]) -> TapRun:
         """Start a tap. An empty `state` is not handed over."""
         arguments = ["--catalog", str(self._file(catalog))]
