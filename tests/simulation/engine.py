@@ -16,7 +16,7 @@ from antiphon.ledger.memory import MemoryStore
 from antiphon.ledger.sql import SqlStore, open_store
 from antiphon.ledger.tables import CURSOR, MEMBER, OUTBOX, TABLES, Table
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import Op, OpState, Rid, Side
+from antiphon.model import Op, OpKind, OpState, Rid, Side
 from antiphon.plan import Plan
 from antiphon.plan.context import key_rid
 from antiphon.protocol import parse_bookmark
@@ -31,7 +31,7 @@ from antiphon.sync.planning import adopt, index, propose
 from tests.simulation.shape import FOREIGN, OVERLAP, SIDES
 from tests.simulation.taps import Reading, read
 from tests.simulation.targets import Crash, Target, View, Writing
-from tests.simulation.world import System, World
+from tests.simulation.world import Row, System, World
 
 R = TypeVar("R")
 
@@ -139,6 +139,7 @@ class Faults:
     restore: bool = False
     mapping: tuple[str, str] | None = None  # this field is not in sync.yml
     full: bool = False
+    incremental: bool = False  # no full read where it can be helped
     confirmed: bool = False  # a person saw what the guards said, and it is right
     hand_in: bool = False  # the last acknowledgement is handed in, as in block form
 
@@ -218,6 +219,9 @@ class Engine:
         if faults.second_at is not None:
             self.steps.at[faults.second_at] = self._second
         self.world.skew += faults.skew
+        self.world.met["clock jump"] += faults.skew != 0
+        self.world.met["unread"] += faults.unread is not None
+        self.world.met["field gone"] += faults.mapping is not None
         try:
             outcome = self._round(faults)
         except Crash as crash:
@@ -234,6 +238,7 @@ class Engine:
         if what == "commit" or (self.delivering and FOREIGN in self.world.shape.kinds.values()):
             return  # nothing can fence the lines that are on their way to a foreign target
         steps, self.steps.at = self.steps.at, {}
+        self.world.met["second"] += 1
         with suppress(AntiphonError):
             self._round(Faults())
         self.steps.at = steps
@@ -262,11 +267,19 @@ class Engine:
             raise GuardTripped("stopped")
         adopt(ledger, mapping, plan)
         self.note_links()
-        world.moment("planned")
+        world.moment("planned", self._aim(plan, mapping))
         world.tick()
         self.delivering = True
         outages = self._deliver(ledger, mapping, run_id, faults)
         return f"outage {outages}" if outages else "done"
+
+    def _aim(self, plan: Plan, mapping: SyncMapping) -> tuple[Row | None, list[str]]:
+        for op in plan.operations:
+            if op.key and op.kind is OpKind.UPDATE:
+                entity = mapping.entities[op.entity]
+                row = self.world.systems[op.side].find(op.entity, key_rid(entity, op.side, op.key))
+                return row, [entity.fields[name].columns[op.side] for name in op.patch]
+        return None, []
 
     def mapping(self, faults: Faults) -> SyncMapping:
         """The mapping of this round."""
@@ -288,9 +301,11 @@ class Engine:
             if self._has_receipts(side):
                 content = bytes(self.world.systems[side].receipts)
                 if faults.half_line == side and content:
+                    self.world.met["half line"] += 1
                     read_receipts(ledger, mapping, side, cast("Path", ReceiptFile(side, content[:-7])), now)
                 read_receipts(ledger, mapping, side, cast("Path", ReceiptFile(side, content)), now)
             if faults.hand_in:
+                self.world.met["hand in"] += side in self.last_state
                 acknowledge(ledger, mapping, parse_bookmark(self.last_state.get(side)), side, now)
 
     def _source(self, ledger: Ledger, mapping: SyncMapping, side: Side, faults: Faults) -> Source:
@@ -301,8 +316,9 @@ class Engine:
             self.old_states[side].append(state)
         if faults.old_bookmark == side and self.old_states[side]:
             state = self.old_states[side][0]
+            self.world.met["old bookmark"] += 1
         doubtful = ledger.store.count(OUTBOX, "state", (side, OpState.INFLIGHT)) and not self._has_receipts(side)
-        due = self.number % shape.full_every == 0 or faults.full or doubtful
+        due = (self.number % shape.full_every == 0 and not faults.incremental) or faults.full or doubtful
         full = not shape.incremental[side] or state is None or bool(due)
         streams = []
         for name, entity in mapping.entities.items():

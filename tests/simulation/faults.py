@@ -32,6 +32,12 @@ KINDS = {
     "column gone": 4,
     "field gone": 3,
     "hand in": 3,
+    "token expires": 3,
+    "answer lost": 4,
+    "write lost": 3,
+    "truncated": 3,
+    "column gone mid-read": 2,
+    "side restored": 3,
 }
 """How often each is drawn."""
 
@@ -72,7 +78,10 @@ def of_round(faults: tuple[Fault, ...], number: int, world: World, outcomes: lis
 
 
 def _can_be_noticed(fault: Fault, shape: Shape) -> bool:
-    """Only a full read shows that a side is empty or another account, and that only by many records."""
+    """Only a full read shows that a side is empty or another account, and that only by many records.
+
+    Two reads in a row that lack the same record are the proof that it is gone: a tap must not lie twice.
+    """
     if fault.kind == "swapped" and (shape.records < MANY or not fault.round):
         return False
     return fault.kind not in ("swapped", "empty") or not shape.incremental[fault.side]
@@ -91,10 +100,17 @@ def _read(faults: Faults, fault: Fault, world: World, outcomes: list[str]) -> No
             reading.empty = True
         case "swapped":
             reading.swapped = "done" in outcomes
-        case "column gone":
+        case "column gone" | "column gone mid-read":
             entities = [entity.sides[fault.side] for entity in world.shape.mapping.entities.values()]
             columns = sorted({c for there in entities for c in there.columns if c not in there.key})
             reading.hidden = frozenset({columns[fault.number % len(columns)]}) if columns else frozenset()
+            reading.hidden_from = fault.number % 3 if fault.kind == "column gone mid-read" else 0
+        case "truncated":
+            if not world.lied.get(fault.side):
+                reading.shows = fault.number % 3
+                world.lied[fault.side] = True
+        case "token expires" if fault.number % 2:
+            reading.dies_after = 2 + fault.number % 6  # in the middle of a page
         case "old bookmark":
             faults.old_bookmark = fault.side
         case "unread":
@@ -114,6 +130,12 @@ def _write(faults: Faults, fault: Fault) -> None:
             writing.drains = bool(number % 2)
         case "silent":
             writing.silent = True
+        case "token expires" if not fault.number % 2:
+            writing.expires_at = number // 2 % 3
+        case "answer lost":
+            writing.answers_lost = frozenset(range(number % 2, number % 2 + 1 + number % 3))
+        case "write lost":
+            writing.loses = True
         case "mute":
             writing.mute = True
         case "busy":

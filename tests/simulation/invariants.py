@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 
 from antiphon.equivalence import is_empty
 from antiphon.ledger import Ledger
-from antiphon.ledger.tables import ABSENCE, AUDIT, BASE, CONFLICT, LINK, MEMBER, OBS, OUTBOX
+from antiphon.ledger.tables import ABSENCE, AUDIT, BASE, CONFLICT, MEMBER, OBS, OUTBOX
 from antiphon.mapping import Counter as Counting
 from antiphon.mapping import Field, SetUnion
 from antiphon.mapping import Mapping as SyncMapping
@@ -22,9 +22,12 @@ from antiphon.sync.planning import propose
 from tests.simulation.engine import Check, Engine
 from tests.simulation.judge import Judge, value_of
 from tests.simulation.shape import FOREIGN, SECOND, SIDES, other
-from tests.simulation.world import SYNC, USER, Event, Row, World
+from tests.simulation.world import RESTORE, SYNC, USER, Event, Row, World
 
 TWICE = 16
+WHOLE = "*"
+"""The name of a group of all fields: of a conflict over a whole record's values."""
+
 KEPT = (Cause.SUPERSEDED, Cause.CLOBBERED, Cause.PARKED, Cause.DELETED)
 
 
@@ -62,6 +65,7 @@ def after(world: World, engine: Engine) -> list[str]:
         *convergence(judge),
         *progress(judge),
         *no_lost_update(judge),
+        *uncontested(judge),
         *no_invention(judge),
         *later_is_later(judge),
         *no_duplicate(judge),
@@ -107,7 +111,7 @@ def convergence(judge: Judge) -> Iterator[str]:
         waiting = {c.field for c in judge.conflicts[lid] if c.state is not ConflictState.CLOSED}
         for name, field in judge.mapping.entities[link.entity].fields.items():
             values = {side: row.values.get(field.columns[side]) for side, row in rows.items() if row is not None}
-            if name in waiting or field.group in waiting or link.entity == "membership":
+            if {name, field.group, WHOLE} & waiting or link.entity == "membership":
                 continue
             if field.direction and (field.keep_edits or is_empty(values[field.direction[0]])):
                 continue  # what stands at the receiving end may stay there
@@ -115,6 +119,17 @@ def convergence(judge: Judge) -> Iterator[str]:
                 continue
             if not judge.same(field, SIDES[0], values[SIDES[0]], SIDES[1], values[SIDES[1]]):
                 yield f"I1: {link.entity}.{name} of {lid} differs: {values} {judge.members[lid]}"
+
+
+def convergence_of_the_living(world: World, engine: Engine) -> Iterator[str]:
+    """I1, of the links whose records live on both sides: their deletion may have to wait for a full read."""
+    judge = Judge(world, engine)
+    for lid in list(judge.links):
+        link = judge.links[lid]
+        rows = [judge.row(side, link.entity, rid) for side, rid in judge.members[lid].items()]
+        if len(rows) < len(SIDES) or any(row is None or not row.alive for row in rows):
+            del judge.links[lid]
+    yield from convergence(judge)
 
 
 def progress(judge: Judge) -> Iterator[str]:
@@ -157,6 +172,51 @@ def no_lost_update(judge: Judge) -> Iterator[str]:
                     f"I3: {row.entity}.{field.name} of {row.rid} on {side}: {value!r}, written {event.at}, was lost to "
                     f"{heir.value!r}, written {heir.at} by {heir.op_id}"
                 )
+
+
+def uncontested(judge: Judge) -> Iterator[str]:
+    """I3 as it is felt: who alone edits a field keeps the edit, whatever others do to other fields of the record."""
+    world = judge.world
+    if world.happened & {"merge", "twin", "restored", "side restored", "field gone"}:
+        return
+    for side, copy, field, events in _histories(judge):
+        maker = judge.row(other(side), copy.entity, copy.source) if copy.made_by == SYNC else None
+        free = field.direction or field.references or isinstance(field.policy, SetUnion | Counting)
+        if maker is None or not copy.alive or not maker.alive or free or copy.entity == "membership":
+            continue
+        group = [f for f in judge.mapping.entities[copy.entity].fields.values() if f is field or f.group == field.group]
+        made = events[0].at
+        edits = {
+            copy.rid: [e for f in group if field.group or f is field for e in _edits(copy, f, side, made)],
+            maker.rid: [e for f in group if field.group or f is field for e in _edits(maker, f, other(side), made)],
+        }
+        there = maker.history.get(field.columns[other(side)], [])
+        first = next((e for e in reversed(there) if e.at < made), None)
+        if first is None or not _same(judge, field, other(side), first.value, value_of(events[0].value), side):
+            continue  # what the record was made from had changed by then
+        for mine, row, where in ((edits[copy.rid], copy, side), (edits[maker.rid], maker, other(side))):
+            theirs = edits[maker.rid if row is copy else copy.rid]
+            history = row.history.get(field.columns[where], [])
+            last = next((e for e in reversed(history) if e.by == USER and e in mine), None)
+            if theirs or last is None or isinstance(last.value, Missing):
+                continue
+            heir = next(
+                (
+                    e
+                    for e in history[history.index(last) + 1 :]
+                    if not _same(judge, field, where, e.value, value_of(last.value))
+                ),
+                None,
+            )
+            if heir is not None and heir.by == SYNC and not _excused(judge, where, field, history, last, heir):
+                yield (
+                    f"I3: {row.entity}.{field.name} of {row.rid} on {where}: {last.value!r}, written {last.at}, gave way "
+                    f"to {heir.value!r}, written {heir.at} by {heir.op_id}, though nobody else had edited the field"
+                )
+
+
+def _edits(row: Row, field: Field, side: Side, since: int) -> list[Event]:
+    return [e for e in row.history.get(field.columns[side], ()) if e.at >= since and e.by in (USER, RESTORE)]
 
 
 def no_invention(judge: Judge) -> Iterator[str]:
@@ -274,7 +334,10 @@ def notes(judge: Judge) -> Iterator[str]:
         link = judge.links.get(conflict.lid)
         if conflict.state is ConflictState.OPEN and (link is None or link.state is LinkState.TOMBSTONE):
             yield f"I11: the conflict {conflict.kind} of {conflict.lid} waits on a closed link"
-    for link in judge.engine.store.scan(LINK):
+    for link in judge.links.values():
+        heir = judge.links.get(link.alias_of or "")
+        if link.state is LinkState.ALIAS and (heir is None or heir.state.closed):
+            yield f"I11: {link.entity} {link.lid} is an alias of {link.alias_of}, which is closed"
         if link.state is LinkState.PARKED and not any(
             c.field is None and c.state is not ConflictState.CLOSED for c in judge.conflicts[link.lid]
         ):

@@ -15,6 +15,9 @@ from antiphon.sync.collect import Stream
 from tests.simulation.shape import HUBSPOT, OVERLAP, SECOND
 from tests.simulation.world import Row, System
 
+LOOKS_BACK = OVERLAP
+"""A user's change was seen by an incremental read that began so much later."""
+
 
 @dataclass(slots=True)
 class Reading:
@@ -26,6 +29,8 @@ class Reading:
     empty: bool = False  # the side shows nothing
     swapped: bool = False  # the side is another account
     hidden: frozenset[str] = frozenset()  # columns that SCHEMA and RECORD lack
+    hidden_from: int = 0  # so many records of each stream still show them
+    shows: int | None = None  # so many records of each stream, and it ends as if these were all
 
 
 @dataclass(slots=True)
@@ -49,11 +54,12 @@ class FakeTap:
         world.tick()
         world.moment(f"read {self.system.side}")
         if self.faults.dies_after is not None and self.told >= self.faults.dies_after:
+            world.met["tap dies"] += 1
             return Ended(1, "it died")
         self.told += 1
         line = next(self.lines, None)
         if line is None:
-            if not (self.faults.empty or self.faults.swapped):  # what such a read showed was not there to be seen
+            if not (self.faults.empty or self.faults.swapped or self.faults.shows is not None):  # it showed not all
                 world.looked[self.system.side] = self.began
             return Ended(0, "")
         if world.shape.timed and line["type"] == "RECORD":
@@ -63,7 +69,7 @@ class FakeTap:
 
 def read(system: System, streams: list[Stream], state: Mapping[str, Any] | None, faults: Reading) -> FakeTap:
     """Begin a read. `state` is the bookmark that the tap is handed."""
-    began = system.world.now - (0 if all(s.full for s in streams) else OVERLAP)
+    began = system.world.now - (0 if all(s.full for s in streams) else LOOKS_BACK)
     return FakeTap(system, _lines(system, streams, state or {}, faults), began, faults)
 
 
@@ -73,39 +79,59 @@ def _lines(
     marks = dict(state.get("bookmarks", {}))
     for stream in streams:
         entity = system.world.shape.mapping.entities[stream.entity].sides[system.side]
-        properties = {name: dict(shape) for name, shape in entity.columns.items() if name not in faults.hidden}
-        yield {
-            "type": "SCHEMA",
-            "stream": stream.stream,
-            "schema": {"properties": properties},
-            "key_properties": list(stream.key),
-            **({"sync": {"clock": iso(system.world.now)}} if system.kind == HUBSPOT else {}),
-        }
+        yield _schema(system, stream, entity.columns, frozenset() if faults.hidden_from else faults.hidden)
         began = system.world.now
         since = None if stream.full else marks.get(stream.stream, {}).get("at", 0) - OVERLAP
-        if not faults.empty:
+        if faults.empty:
+            system.world.met["empty"] += 1
+        else:
             yield from _records(system, stream, since, faults)
         marks[stream.stream] = {"at": began}
         yield {"type": "STATE", "value": {"bookmarks": dict(marks)}}
 
 
+def _schema(
+    system: System, stream: Stream, columns: Mapping[str, Mapping[str, object]], hidden: frozenset[str]
+) -> dict[str, Any]:
+    return {
+        "type": "SCHEMA",
+        "stream": stream.stream,
+        "schema": {"properties": {name: dict(shape) for name, shape in columns.items() if name not in hidden}},
+        "key_properties": list(stream.key),
+        **({"sync": {"clock": iso(system.world.now)}} if system.kind == HUBSPOT else {}),
+    }
+
+
 def _records(system: System, stream: Stream, since: Instant | None, faults: Reading) -> Iterator[dict[str, Any]]:
     system.commit()
     rows = [row for row in system.tables[stream.entity].values() if _shown(system, row, since)]
+    met = system.world.met
     if faults.shuffle is not None:
         Random(faults.shuffle).shuffle(rows)
+        met["shuffle"] += len(rows) > 1
+    if faults.shows is not None and len(rows) > faults.shows:
+        rows = rows[: faults.shows]
+        met["truncated"] += 1
+    columns = system.world.shape.mapping.entities[stream.entity].sides[system.side].columns
     snapshot = None if system.kind == HUBSPOT else [dict(row.values) for row in rows]
     for number, row in enumerate(rows):
         values = row.values if snapshot is None else snapshot[number]
         record = {**row.key, **values}
         if faults.swapped:
+            met["swapped"] += 1
             record = _stranger(system, row, record)
-        record = {name: value for name, value in record.items() if name not in faults.hidden}
+        if faults.hidden and number == faults.hidden_from:
+            met["column gone" if not number else "column gone mid-read"] += 1
+            if number:
+                yield _schema(system, stream, columns, faults.hidden)
+        if number >= faults.hidden_from:
+            record = {name: value for name, value in record.items() if name not in faults.hidden}
         line: dict[str, Any] = {"type": "RECORD", "stream": stream.stream, "record": record}
         if system.kind == HUBSPOT and not faults.swapped:
             line["sync"] = _envelope(row)
         yield line
         if faults.duplicates and number % 3 == 0 and snapshot is not None:
+            met["duplicates"] += 1
             yield line
 
 

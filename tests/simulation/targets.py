@@ -13,7 +13,18 @@ from antiphon.model import Missing, Op, Rid, Side, Value
 from antiphon.singer.messages import encode
 from antiphon.singer.plugins import Outcome
 from tests.simulation.shape import FOREIGN, HUBSPOT, SECOND, other
-from tests.simulation.world import POISON, SYNC, USER, Row, System
+from tests.simulation.world import (
+    ARCHIVE,
+    COMPARE_AND_SET,
+    HISTORY,
+    POISON,
+    PREFLIGHT,
+    SYNC,
+    SYNC_KEY,
+    USER,
+    Row,
+    System,
+)
 
 DELETED_AT = "_sdc_deleted_at"
 _AT = "2026-01-01T00:00:00+00:00"
@@ -31,6 +42,9 @@ class Writing:
     flushes: bool = True  # what it did is told in receipts, or committed, before it dies
     silent: bool = False  # it ends well and acknowledges nothing
     mute: bool = False  # it acknowledges everything and tells nothing
+    loses: bool = False  # it acknowledges everything and stores nothing
+    answers_lost: frozenset[int] = frozenset()  # these are written, and it only knows that it got no answer
+    expires_at: int | None = None  # from this record on the side refuses everything
     busy: frozenset[int] = frozenset()  # these records get the answer: later
     drains: bool = True  # when the engine dies, it still writes what it was given
     runs: int = 0
@@ -82,12 +96,14 @@ class Target:
             self._drain()
         if self.failed:
             return Outcome(1, None, self.failed)
+        if self.faults.silent and self.state is not None:
+            self.system.world.met["silent"] += 1
         return Outcome(0, None if self.faults.silent else self.state, "")
 
     def _take(self, message: dict[str, Any]) -> None:
         world = self.system.world
         world.tick()
-        world.moment(f"write {self.system.side}")
+        world.moment(f"write {self.system.side}", self._aim(message))
         match message["type"]:
             case "SCHEMA":
                 self.schema = message
@@ -98,6 +114,7 @@ class Target:
                     and self.taken >= self.faults.dies_after
                 ):
                     self.failed = "it died"
+                    world.met["target dies"] += 1
                     return
                 self.taken += 1
                 self._check_scope(message)
@@ -111,10 +128,23 @@ class Target:
             case unknown:
                 world.wrong(f"{unknown} is no message for a target")
 
+    def _aim(self, message: dict[str, Any]) -> tuple[Row | None, list[str]]:
+        if message["type"] != "RECORD":
+            return None, []
+        entity = self.system.world.shape.mapping.entities[self.streams[message["stream"]]]
+        key = entity.sides[self.system.side].key
+        if not set(key) <= message["record"].keys():
+            return None, []
+        row = self.system.find(entity.name, make_rid([message["record"][column] for column in key]))
+        return row, [name for name in message["record"] if name not in key]
+
     def _drain(self) -> None:
         self._write()
-        if self.system.kind != FOREIGN and not self.faults.mute:
-            self.system.receipts += self.receipts
+        if self.system.kind != FOREIGN:
+            if not self.faults.mute:
+                self.system.receipts += self.receipts
+            elif self.receipts:
+                self.system.world.met["mute"] += 1
         self.receipts.clear()
 
     def _write(self) -> None:
@@ -124,8 +154,11 @@ class Target:
             return
         for number, (entity, _, message) in enumerate(queue):
             sync = message["sync"]
-            if self.taken - len(queue) + number in self.faults.busy:
-                self.receipts += encode({"op_id": sync["op_id"], "status": "failed", "at": _AT})
+            place = self.taken - len(queue) + number
+            expired = self.faults.expires_at is not None and place >= self.faults.expires_at
+            if expired or place in self.faults.busy:
+                self.system.world.met["token expires" if expired else "busy"] += 1
+                self.receipts += _failed(sync["op_id"], 401 if expired else 429)
                 continue
             done = self.system.receipt_table.get(sync["op_id"])
             if done is None:
@@ -133,6 +166,9 @@ class Target:
                 done = encode(answer)
                 if self.system.kind != HUBSPOT and answer["status"] != "failed":
                     self.system.receipt_table[sync["op_id"]] = done
+            if place in self.faults.answers_lost:
+                self.system.world.met["answer lost"] += 1
+                done = _failed(sync["op_id"], 504)
             self.receipts += done
 
     # ---- our own targets
@@ -150,21 +186,22 @@ class Target:
             return {"status": "gone"}
         system.commit([row])
         patch = {name: value for name, value in record.items() if name not in sync["key"]}
-        met = _equal(row, sync["expect"])
+        met = _equal(row, sync["expect"]) or PREFLIGHT not in system.knows
         if system.kind == HUBSPOT and sync["op"] == "update":
             met = met or _equal(row, {name: system.stored(name, value) for name, value in patch.items()})
         if not met:
             earlier = self._written_before(row, patch, sync) if sync["op"] == "update" else None
             return earlier or {"status": "stale", "found": dict(row.values)}
         looked = system.world.now
-        if system.kind == HUBSPOT:
+        if system.kind == HUBSPOT or COMPARE_AND_SET not in system.knows:
             system.world.tick()
-            system.world.moment(f"window {system.side}")
+            system.world.moment(f"window {system.side}", (row, patch or row.values))
             if not row.alive:
                 return {"status": "gone" if row.merged_into is None else "failed"}
         clobbered = {
             name: events[-1].value
             for name in (patch if sync["op"] == "update" else row.values)
+            if HISTORY in system.knows and system.kind == HUBSPOT
             if (events := row.history.get(name)) and events[-1].by == USER and events[-1].at >= looked
         }
         if sync["op"] == "delete":
@@ -177,7 +214,11 @@ class Target:
 
     def _create(self, entity: str, record: dict[str, Any], sync: dict[str, Any]) -> dict[str, Any]:
         system = self.system
-        mine = [row for row in system.tables[entity].values() if row.sync_key == sync["sync_key"]]
+        mine = [
+            row
+            for row in system.tables[entity].values()
+            if row.sync_key == sync["sync_key"] and SYNC_KEY in system.knows and (row.alive or ARCHIVE in system.knows)
+        ]
         if mine:
             row = mine[-1]
             first = {name: next((e.value for e in row.history.get(name, ()) if e.by == SYNC), None) for name in record}
@@ -228,7 +269,10 @@ class Target:
                 self.failed = f"DETAIL: {POISON} is not allowed"
                 return
             for entity, _, message in batch:
-                self._upsert_one(entity, message["record"])
+                if self.faults.loses:
+                    self.system.world.met["write lost"] += 1
+                else:
+                    self._upsert_one(entity, message["record"])
 
     def _upsert_one(self, entity: str, record: dict[str, Any]) -> None:
         system = self.system
@@ -282,6 +326,11 @@ class Target:
     def _note(self, entity: str, row: Row, kind: str, patch: Mapping[str, Value]) -> None:
         world = self.system.world
         world.log.append((world.now, self.system.side, entity, kind, row.rid, tuple(sorted(patch.items(), key=str))))
+
+
+def _failed(op_id: str, status: int) -> bytes:
+    """A receipt that says: later. Of 504 nobody knows whether it was written."""
+    return encode({"op_id": op_id, "status": "failed", "error": {"status": status}, "at": _AT})
 
 
 def _equal(row: Row, expect: Mapping[str, Value]) -> bool:

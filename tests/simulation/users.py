@@ -9,7 +9,7 @@ from random import Random
 from antiphon.equivalence import is_empty
 from antiphon.model import Side, Value
 from tests.simulation.shape import HUBSPOT, MANY, SECOND, SIDES, Shape, other
-from tests.simulation.world import POISON, RESTORE, Row, System, World
+from tests.simulation.world import POISON, RESTORE, SYNC, Row, System, World
 
 PHASES = (
     "before",
@@ -18,7 +18,8 @@ PHASES = (
 )
 
 VERBS = {
-    "edit": 50,
+    "edit": 44,
+    "rival": 14,
     "create": 12,
     "delete": 7,
     "empty": 6,
@@ -26,7 +27,9 @@ VERBS = {
     "variant": 4,
     "twin": 3,
     "restore": 3,
-    "merge": 3,
+    "merge": 5,
+    "undo": 3,
+    "both": 3,
     "rekey": 2,
     "touch": 2,
     "poison": 2,
@@ -88,8 +91,9 @@ class Users:
             return
         count = self.counts[phase] = self.counts.get(phase, 0) + 1
         for act in [act for act in self.due if act.phase == phase and act.nth <= count]:
-            self.due.remove(act)
-            perform(self.world, act)
+            if act.verb != "rival" or self.world.aim is not None:
+                self.due.remove(act)
+                perform(self.world, act)
 
     def rest(self) -> None:
         """The round is over: what has not happened yet happens now."""
@@ -132,9 +136,19 @@ def perform(world: World, act: Act) -> None:
         _create(world, act.side, act.entity, act.number, None)
     elif act.verb == "restore":
         _restore(system, act)
+    elif act.verb == "rival" and world.aim is not None:
+        _rival(world, act)
     elif row is None:
         return
     elif act.verb == "delete":
+        system.delete(row)
+    elif act.verb == "undo":
+        copies = [each for each in rows if each.made_by == SYNC]
+        if copies:
+            system.delete(copies[-1])
+    elif act.verb == "both":
+        for peer in system.partners(row):
+            world.systems[other(act.side)].delete(peer)
         system.delete(row)
     elif act.verb == "twin":
         _create(world, act.side, act.entity, act.number, act.number)
@@ -155,6 +169,20 @@ def perform(world: World, act: Act) -> None:
         world.happened.add("twin")
     else:
         _edit(system, row, act)
+
+
+def _rival(world: World, act: Act) -> None:
+    """A user writes the very field that the engine is about to write."""
+    row, columns = world.aim or (None, ())
+    side = next((s for s, system in world.systems.items() if row is not None and system.holds(row)), None)
+    if row is None or side is None:
+        return
+    fields = world.shape.mapping.entities[row.entity].fields.values()
+    names = [f.name for f in fields if f.columns[side] in columns and row.entity != "membership"]
+    if names:
+        _edit(
+            world.systems[side], row, replace(act, side=side, entity=row.entity, field=names[act.number % len(names)])
+        )
 
 
 def _edit(system: System, row: Row, act: Act) -> None:

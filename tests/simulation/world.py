@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import ClassVar
 from uuid import UUID
 
 from antiphon.equivalence import is_empty, make_rid
 from antiphon.model import MISSING, Instant, Missing, Rid, Side, Value
-from tests.simulation.shape import HUBSPOT, SECOND, SIDES, SQL, Shape
+from tests.simulation.shape import HUBSPOT, SECOND, SIDES, SQL, Shape, other
 
 POISON = "☠"
 """No target takes a value with this in it."""
@@ -62,6 +63,14 @@ class Row:
         self.rid = make_rid(list(self.key.values()))
 
 
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One side's live records by entity and id, and the receipts that its database kept."""
+
+    rows: dict[tuple[str, Rid], dict[str, Value]]
+    receipt_table: dict[str, bytes]
+
+
 class World:
     """Both systems, the one clock, and what is to be told when an invariant breaks."""
 
@@ -72,8 +81,10 @@ class World:
         self.log: list[tuple[object, ...]] = []
         self.violations: list[str] = []
         self.happened: set[str] = set()  # faults and edits that excuse what would otherwise be wrong
+        self.lied: dict[Side, bool] = {}  # a tap of the side has left records out once
         self.met: Counter[str] = Counter()  # faults that found something to spoil
         self.users: Callable[[str], None] | None = None
+        self.aim: tuple[Row, tuple[str, ...]] | None = None  # the record and columns that are about to be written
         self.looked: dict[Side, Instant] = dict.fromkeys(SIDES, 0)  # the last read of a side began then
         self.systems = {side: System(self, side, shape.kinds[side]) for side in SIDES}
 
@@ -85,18 +96,35 @@ class World:
         """Let time pass."""
         self.now += seconds * SECOND
 
-    def moment(self, phase: str) -> None:
-        """Users may act now."""
+    def moment(self, phase: str, aim: tuple[Row | None, Iterable[str]] = (None, ())) -> None:
+        """Users may act now. `aim`: the record and the columns that the engine is about to write."""
         if self.users is not None:
+            row, columns = aim
+            self.aim = (row, tuple(columns)) if row is not None and row.alive else None
             self.users(phase)
+            self.aim = None
 
     def wrong(self, what: str) -> None:
         """Something happened that must never happen."""
         self.violations.append(what)
 
 
+SYNC_KEY, ARCHIVE, PREFLIGHT, COMPARE_AND_SET, HISTORY = (
+    "sync key",
+    "archive",
+    "preflight",
+    "compare-and-set",
+    "history",
+)
+
+
 class System:
-    """One side's records, and what users do to them."""
+    """One side's records, and what users do to them.
+
+    `knows` is what its target makes use of, if the kind of system has it: `ablations` takes one away at a time.
+    """
+
+    knows: ClassVar[frozenset[str]] = frozenset({SYNC_KEY, ARCHIVE, PREFLIGHT, COMPARE_AND_SET, HISTORY})
 
     def __init__(self, world: World, side: Side, kind: str) -> None:
         self.world, self.side, self.kind = world, side, kind
@@ -116,6 +144,10 @@ class System:
         """A record, dead or alive."""
         self.commit()
         return self.tables[entity].get(rid)
+
+    def holds(self, row: Row) -> bool:
+        """Whether it is one of this side's records."""
+        return self.tables[row.entity].get(row.rid) is row
 
     def every_row(self) -> Iterator[Row]:
         """Every record that ever was."""
@@ -164,6 +196,37 @@ class System:
         self.stamp(row)
         for column, value in row.values.items():
             row.history.setdefault(column, []).append(Event(self.world.now, value, RESTORE))
+
+    def partners(self, row: Row) -> list[Row]:
+        """The live records of the other side that one was made from the other of."""
+        there = self.world.systems[other(self.side)]
+        return [r for r in there.rows(row.entity) if r.source == row.rid or row.source == r.rid]
+
+    def back_up(self) -> Backup:
+        """What a backup of this side holds."""
+        self.commit()
+        rows = {
+            (row.entity, row.rid): dict(row.values) for row in self.every_row() if row.alive and row.merged_into is None
+        }
+        return Backup(rows, dict(self.receipt_table))
+
+    def go_back(self, backup: Backup) -> None:
+        """The side's operators restore a backup: all its records are as they were then."""
+        self.receipt_table = dict(backup.receipt_table)
+        self.world.happened.add("side restored")
+        self.world.met["side restored"] += 1
+        for row in list(self.every_row()):
+            values = backup.rows.get((row.entity, row.rid))
+            if values is None and row.alive:
+                self.end(row, USER)
+                row.sync_key = ""
+            elif values is not None and row.merged_into is None:
+                row.pending.clear()
+                if not row.alive:
+                    self.restore(row)
+                for column, value in values.items():
+                    if row.values[column] != value:
+                        self.put(row, column, value, RESTORE)
 
     def merge(self, winner: Row, loser: Row) -> Row:
         """A user merges two records: a new id, the winner's values, and the loser's where the winner has none."""
