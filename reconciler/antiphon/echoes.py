@@ -7,6 +7,9 @@
 | SENT, then seen as something else             | ACKED          | (source, value sent): it was changed on that side   |
 | INFLIGHT when the runner died, seen as sent   | ACKED          | agreed: (source, value seen)                        |
 | INFLIGHT when the runner died, seen otherwise | DROPPED        | as it was; planned again                            |
+| a create in flight, its record seen otherwise | ACKED          | (source, value sent): it was changed on that side   |
+| failed, seen as sent all the same             | ACKED          | agreed: (source, value seen)                        |
+| failed, seen in part                          | DROPPED        | as seen; planned again                              |
 """
 
 from __future__ import annotations
@@ -85,6 +88,32 @@ def observed(
     return 0 if settled else op.attempt + 1
 
 
+def failed_yet_done(
+    ws: Workspace, around: Surroundings, op: Op, seen: Observation | None, at: Moment, mapping: SyncMapping
+) -> None:
+    """A target that got no answer says that a write failed, and it may have been done: what a later read shows counts.
+
+    If that shows nothing of it, the operation stays what it is and is tried again in its time.
+    """
+    if op.kind is OpKind.DELETE and (seen is None or seen.state is not RecordState.LIVE):
+        _observed_delete(ws, op, seen, at)
+    if op.kind is not OpKind.UPDATE or seen is None or seen.state is not RecordState.LIVE:
+        return
+    names = [name for name in op.patch if name in around.entity.fields]
+    if not any(_is_shown(around, op, name, seen) or _may_be_lost(around, op, name, seen) for name in names):
+        return
+    visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in names}
+    settled = all(visible.values())
+    ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "seen in part"))
+    record(ws, op, {n: op.patch[n] for n in names if visible[n] or _may_be_lost(around, op, n, seen)}, at)
+
+
+def _is_shown(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:
+    field = around.entity.fields[name]
+    now = seen.fields.get(field.columns[op.side], MISSING)
+    return not isinstance(now, Missing) and around.equal(field, op.side, now, op.patch[name])
+
+
 def _may_be_lost(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:
     """An edit that this write was to overwrite is gone: perhaps by this write, and something came after it."""
     field = around.entity.fields[name]
@@ -105,7 +134,9 @@ def _settle_value(
             agree(ws, op, name, now, mapping.other(op.side), mapping.version)
         return True
     if op.state is not OpState.SENT:
-        return False
+        if op.kind is OpKind.CREATE:  # the record is there, so it was made as it was sent
+            agree(ws, op, name, op.patch[name], mapping.other(op.side), mapping.version)
+        return op.kind is OpKind.CREATE
     doubtful = [b for b in ws.bases(op.lid).get(name, {}).values() if b.status is BaseStatus.PROVISIONAL]
     if name in op.expect and around.equal(field, op.side, now, op.expect[name]):
         if name in op.adds:

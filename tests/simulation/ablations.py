@@ -1,4 +1,4 @@
-"""L5: the proof of the proof. One mechanism after the other is taken out of the reconciler, and schedules must go wrong.
+"""L5: the proof of the proof. One mechanism after the other is taken out, and schedules must go wrong.
 
 `python -m tests.simulation.ablations` says how many do. What stays unnoticed here would stay unnoticed in a change.
 """
@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+from antiphon import receipts
 from antiphon.facts import Workspace
 from antiphon.ledger import Ledger
 from antiphon.mapping import Counter as Counting
@@ -25,22 +26,44 @@ from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import MISSING, Audit, Base, BaseStatus, Instant, LinkState, Op, OpState, Row, Side, replace
 from antiphon.protocol import ReceiptLine
 from antiphon.settle import Moment
-from antiphon.sync import confirm, outbound
+from antiphon.sync import confirm, deliver, outbound
 from tests.simulation import engine, schedule, taps
 from tests.simulation.invariants import WHOLE
 from tests.simulation.schedule import Schedule, draw, run
+from tests.simulation.shape import SIDES
 from tests.simulation.world import ARCHIVE, COMPARE_AND_SET, HISTORY, PREFLIGHT, SYNC_KEY, System, World
 
 
 @dataclass(frozen=True)
+class Focus:
+    """Schedules in which a mechanism matters: what users do, and what goes wrong, are bent to it."""
+
+    profile: str | None = None
+    verbs: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    incremental: bool = False
+
+    def draw(self, seed: int) -> Schedule:
+        """The schedule of a seed, with all its acts and faults of these kinds."""
+        drawn = draw(seed, self.profile)
+        verbs, kinds = self.verbs, self.faults
+        acts = tuple(changed(a, verb=verbs[a.number % len(verbs)]) if verbs else a for a in drawn.acts)
+        faults = tuple(changed(f, kind=kinds[f.number % len(kinds)]) if kinds else f for f in drawn.faults)
+        shape = drawn.shape
+        if self.incremental and "membership" not in shape.mapping.entities:
+            shape = changed(shape, incremental=dict.fromkeys(SIDES, True))
+        return changed(drawn, shape=shape, acts=acts, faults=faults)
+
+
+@dataclass(frozen=True)
 class Ablation:
-    """One mechanism taken out. `profile` is where it matters most; `budget` so many schedules must be enough there."""
+    """One mechanism taken out. Of `budget` schedules in focus at least one must go wrong."""
 
     name: str
     what: str
     without: Callable[[], AbstractContextManager[object]]
-    profile: str | None = None
-    budget: int = 400
+    focus: Focus
+    budget: int = 300
 
 
 def _world_without(ability: str) -> Callable[[], AbstractContextManager[object]]:
@@ -50,7 +73,7 @@ def _world_without(ability: str) -> Callable[[], AbstractContextManager[object]]
 @contextmanager
 def _no_intent() -> Iterator[None]:
     """That a write is under way is noted when its target has ended, not before."""
-    intend, withheld = outbound.intend, dict[Side, list[Op]]()
+    intend, withheld = deliver.intend, dict[Side, list[Op]]()
 
     def silently(ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], now: Instant) -> list[Op]:
         withheld[side] = intend(ledger, mapping, side, ops, now)
@@ -97,7 +120,7 @@ def _shared_base() -> AbstractContextManager[object]:
 @contextmanager
 def _base_from_current_value() -> Iterator[None]:
     """What the source holds when the receipt is read becomes its base, not what the write was made from."""
-    begin, worlds, receipt = schedule.start, list[World](), confirm.receipt
+    begin, worlds, receipt = schedule.start, list[World](), receipts.receipt
 
     def begun(drawn: Schedule) -> tuple[World, engine.Engine]:
         world, made = begin(drawn)
@@ -131,7 +154,7 @@ def _no_alias_promotion() -> AbstractContextManager[object]:
 
 def _state_as_stored() -> AbstractContextManager[object]:
     """A target's STATE is believed: what was sent stands there."""
-    delivered = confirm.delivered
+    delivered = receipts.delivered
 
     def believed(ws: Workspace, mapping: SyncMapping, op: Op, at: Moment) -> None:
         delivered(ws, mapping, op, at)
@@ -179,20 +202,66 @@ def _no_audit() -> AbstractContextManager[object]:
 ABLATIONS: Mapping[str, Ablation] = {
     each.name: each
     for each in (
-        Ablation("no-intent", "a write is noted only after it was made", _no_intent),
-        Ablation("no-sync-key", "creates bear no key that they are found by", _world_without(SYNC_KEY), "hubspot"),
-        Ablation("archive-unsearched", "the key is sought among the living", _world_without(ARCHIVE), "hubspot", 2000),
-        Ablation("no-overlap", "incremental reads do not look back", _no_overlap, "hubspot"),
-        Ablation("shared-base", "one base for both sides", _shared_base, "hubspot"),
-        Ablation("base-from-current-value", "the base is what is there now", _base_from_current_value, "hubspot"),
-        Ablation("parked-as-unlinked", "parked records are free to be linked", _parked_as_unlinked),
-        Ablation("no-alias-promotion", "an alias outlives its survivor", _no_alias_promotion, "hubspot", 2000),
-        Ablation("state-as-stored", "what a target acknowledged is believed", _state_as_stored, "foreign"),
-        Ablation("no-preflight", "nobody looks before writing", _world_without(PREFLIGHT), "hubspot"),
-        Ablation("no-compare-and-set", "SQL is written after a look", _world_without(COMPARE_AND_SET), "warehouse"),
-        Ablation("no-history", "nobody looks after writing", _world_without(HISTORY), "hubspot"),
-        Ablation("row-level", "records are merged whole", _row_level),
-        Ablation("no-audit", "losers leave no trace", _no_audit),
+        Ablation("no-intent", "a write is noted only after it was made", _no_intent, Focus(faults=("crash",))),
+        Ablation(
+            "no-sync-key",
+            "creates bear no key that they are found by",
+            _world_without(SYNC_KEY),
+            Focus("hubspot", ("create", "edit"), ("crash", "answer lost")),
+        ),
+        Ablation(
+            "archive-unsearched",
+            "the key is sought among the living only",
+            _world_without(ARCHIVE),
+            Focus("hubspot", ("create", "undo"), ("crash", "answer lost", "mute")),
+            1500,
+        ),
+        Ablation(
+            "no-overlap",
+            "incremental reads do not look back",
+            _no_overlap,
+            Focus("hubspot", ("edit",), ("duplicates",), incremental=True),
+        ),
+        Ablation("shared-base", "one base for both sides", _shared_base, Focus("hubspot")),
+        Ablation(
+            "base-from-current-value",
+            "the base is what is there now",
+            _base_from_current_value,
+            Focus("hubspot", ("edit",)),
+        ),
+        Ablation("parked-as-unlinked", "parked records are free to be linked", _parked_as_unlinked, Focus()),
+        Ablation(
+            "no-alias-promotion",
+            "an alias outlives its survivor",
+            _no_alias_promotion,
+            Focus("hubspot", ("merge", "both", "create"), ("shuffle",)),
+            1500,
+        ),
+        Ablation(
+            "state-as-stored",
+            "what a target acknowledged is believed",
+            _state_as_stored,
+            Focus("foreign", ("edit",), ("write lost",)),
+        ),
+        Ablation(
+            "no-preflight",
+            "nobody looks before writing",
+            _world_without(PREFLIGHT),
+            Focus("hubspot", ("rival", "edit")),
+        ),
+        Ablation(
+            "no-compare-and-set",
+            "SQL is written after a look",
+            _world_without(COMPARE_AND_SET),
+            Focus("warehouse", ("rival", "edit")),
+        ),
+        Ablation(
+            "no-history", "nobody looks after writing", _world_without(HISTORY), Focus("hubspot", ("rival", "edit"))
+        ),
+        Ablation(
+            "row-level", "records are merged whole", _row_level, Focus("warehouse", ("edit",), ("shuffle",)), 1000
+        ),
+        Ablation("no-audit", "losers leave no trace", _no_audit, Focus()),
     )
 }
 
@@ -215,14 +284,15 @@ class Kills:
         return self.broken.total() / self.run if self.run else 0.0
 
 
-def kills(name: str, schedules: int, *, first: int = 0, profile: str | None = None, enough: int = 10**9) -> Kills:
+def kills(name: str, schedules: int, *, first: int = 0, focused: bool = False, enough: int = 10**9) -> Kills:
     """Run schedules without one mechanism, until `enough` went wrong. What breaks the engine itself counts as well."""
     found = Kills(name)
+    focus = ABLATIONS[name].focus if focused else Focus()
     with ABLATIONS[name].without():
         for seed in range(first, first + schedules):
             found.run += 1
             try:
-                wrong = run(draw(seed, profile)).wrong
+                wrong = run(focus.draw(seed)).wrong
             except Exception as error:  # noqa: BLE001 - an engine that lost a mechanism may break in any way
                 wrong = [f"{type(error).__name__}: {error}"]
             if wrong:
@@ -242,6 +312,7 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=1000, help="for each")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--focused", action="store_true", help="schedules bent to what each mechanism is for")
     options = parser.parse_args()
     names = options.names or list(ABLATIONS)
     unknown = [name for name in names if name not in ABLATIONS]
@@ -249,7 +320,8 @@ def main() -> int:
         parser.error(f"{unknown[0]!r} is none of {', '.join(ABLATIONS)}")
     survived = []
     with ProcessPoolExecutor(options.workers) as pool:
-        for found in pool.map(partial(kills, schedules=options.schedules, first=options.first), names):
+        work = partial(kills, schedules=options.schedules, first=options.first, focused=options.focused)
+        for found in pool.map(work, names):
             causes = ", ".join(f"{cause} {number}" for cause, number in found.broken.most_common(5))
             where = f"first seed {found.first}; {causes}" if found.first is not None else "NOT CAUGHT"
             sys.stdout.write(f"{found.name:24} {found.broken.total():6} of {found.run} ({found.rate:6.2%})  {where}\n")

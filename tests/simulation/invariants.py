@@ -65,7 +65,7 @@ def after(world: World, engine: Engine) -> list[str]:
         *convergence(judge),
         *progress(judge),
         *no_lost_update(judge),
-        *uncontested(judge),
+        *gave_way_to_nobody(judge),
         *no_invention(judge),
         *later_is_later(judge),
         *no_duplicate(judge),
@@ -164,8 +164,8 @@ def no_lost_update(judge: Judge) -> Iterator[str]:
             value = event.value
             if _came_back(judge, side, row, field, events, number):
                 continue
-            heir = next((e for e in events[number + 1 :] if not _same(judge, field, side, e.value, value)), None)
-            if heir is None or heir.by != SYNC or _excused(judge, side, field, events, event, heir):
+            heir = next((e for e in events[number + 1 :] if not same(judge, field, side, e.value, value)), None)
+            if heir is None or heir.by != SYNC or excused(judge, side, field, events, event, heir):
                 continue
             if not (_went_over(judge, side, row, field, event) or _kept(judge, side, row, field, value)):
                 yield (
@@ -174,49 +174,41 @@ def no_lost_update(judge: Judge) -> Iterator[str]:
                 )
 
 
-def uncontested(judge: Judge) -> Iterator[str]:
+def gave_way_to_nobody(judge: Judge) -> Iterator[str]:
     """I3 as it is felt: who alone edits a field keeps the edit, whatever others do to other fields of the record."""
-    world = judge.world
-    if world.happened & {"merge", "twin", "restored", "side restored", "field gone"}:
+    if judge.world.happened & {"merge", "twin", "restored", "side restored", "field gone"}:
         return
-    for side, copy, field, events in _histories(judge):
-        maker = judge.row(other(side), copy.entity, copy.source) if copy.made_by == SYNC else None
-        free = field.direction or field.references or isinstance(field.policy, SetUnion | Counting)
-        if maker is None or not copy.alive or not maker.alive or free or copy.entity == "membership":
+    for side, system in judge.world.systems.items():
+        for copy in system.every_row():
+            maker = judge.row(other(side), copy.entity, copy.source) if copy.made_by == SYNC else None
+            if maker is not None and copy.alive and maker.alive and copy.entity != "membership":
+                for field in judge.mapping.entities[copy.entity].fields.values():
+                    yield from _gave_way(judge, field, (side, copy), (other(side), maker))
+
+
+def _gave_way(judge: Judge, field: Field, copy: tuple[Side, Row], maker: tuple[Side, Row]) -> Iterator[str]:
+    made = copy[1].history.get(field.columns[copy[0]], [])
+    before = maker[1].history.get(field.columns[maker[0]], [])
+    if field.direction or field.references or isinstance(field.policy, SetUnion | Counting) or not made:
+        return
+    sent = next((e for e in reversed(before) if e.at < made[0].at), None)
+    if sent is None or not same(judge, field, maker[0], sent.value, value_of(made[0].value), copy[0]):
+        return  # what the copy was made from had changed by then
+    unit = [f for f in judge.mapping.entities[copy[1].entity].fields.values() if f is field or f.group == field.group]
+    unit = unit if field.group else [field]
+    for (side, row), (there, rival) in ((copy, maker), (maker, copy)):
+        rivals = [e for f in unit for e in rival.history.get(f.columns[there], ()) if e.at >= made[0].at]
+        history = [e for e in row.history.get(field.columns[side], ()) if e.at >= made[0].at]
+        last = next((e for e in reversed(history) if e.by == USER), None)
+        if last is None or isinstance(last.value, Missing) or any(e.by in (USER, RESTORE) for e in rivals):
             continue
-        group = [f for f in judge.mapping.entities[copy.entity].fields.values() if f is field or f.group == field.group]
-        made = events[0].at
-        edits = {
-            copy.rid: [e for f in group if field.group or f is field for e in _edits(copy, f, side, made)],
-            maker.rid: [e for f in group if field.group or f is field for e in _edits(maker, f, other(side), made)],
-        }
-        there = maker.history.get(field.columns[other(side)], [])
-        first = next((e for e in reversed(there) if e.at < made), None)
-        if first is None or not _same(judge, field, other(side), first.value, value_of(events[0].value), side):
-            continue  # what the record was made from had changed by then
-        for mine, row, where in ((edits[copy.rid], copy, side), (edits[maker.rid], maker, other(side))):
-            theirs = edits[maker.rid if row is copy else copy.rid]
-            history = row.history.get(field.columns[where], [])
-            last = next((e for e in reversed(history) if e.by == USER and e in mine), None)
-            if theirs or last is None or isinstance(last.value, Missing):
-                continue
-            heir = next(
-                (
-                    e
-                    for e in history[history.index(last) + 1 :]
-                    if not _same(judge, field, where, e.value, value_of(last.value))
-                ),
-                None,
+        later = history[history.index(last) + 1 :]
+        heir = next((e for e in later if not same(judge, field, side, e.value, value_of(last.value))), None)
+        if heir is not None and heir.by == SYNC and not excused(judge, side, field, history, last, heir):
+            yield (
+                f"I3: {row.entity}.{field.name} of {row.rid} on {side}: {last.value!r}, written {last.at}, gave way to "
+                f"{heir.value!r}, written {heir.at} by {heir.op_id}, though nobody else had edited the field"
             )
-            if heir is not None and heir.by == SYNC and not _excused(judge, where, field, history, last, heir):
-                yield (
-                    f"I3: {row.entity}.{field.name} of {row.rid} on {where}: {last.value!r}, written {last.at}, gave way "
-                    f"to {heir.value!r}, written {heir.at} by {heir.op_id}, though nobody else had edited the field"
-                )
-
-
-def _edits(row: Row, field: Field, side: Side, since: int) -> list[Event]:
-    return [e for e in row.history.get(field.columns[side], ()) if e.at >= since and e.by in (USER, RESTORE)]
 
 
 def no_invention(judge: Judge) -> Iterator[str]:
@@ -231,7 +223,7 @@ def no_invention(judge: Judge) -> Iterator[str]:
             if is_empty(event.value):
                 if any(is_empty(value_of(e.value)) for e in there):
                     continue
-            elif any(_same(judge, field, other(side), e.value, event.value, side) for e in there):
+            elif any(same(judge, field, other(side), e.value, event.value, side) for e in there):
                 continue
             if _given_back(judge, side, row, field, event.value):
                 continue
@@ -268,7 +260,7 @@ def _last_edit(judge: Judge, side: Side, op: Op, field: Field, value: Value, bef
     rid = judge.members[op.lid].get(side)
     row = judge.row(side, op.entity, rid) if rid is not None else None
     events = row.history.get(field.columns[side], []) if row is not None else []
-    found = [e for e in events if e.at <= before and _same(judge, field, side, e.value, value)]
+    found = [e for e in events if e.at <= before and same(judge, field, side, e.value, value)]
     return found[-1].at if found and found[-1].by == USER else None
 
 
@@ -310,7 +302,7 @@ def base_truth(judge: Judge) -> Iterator[str]:
                 history = [
                     e for each in _ever(judge, lid, side, row) for e in each.history.get(field.columns[side], ())
                 ]
-                if not any(_same(judge, field, side, e.value, value) for e in history):
+                if not any(same(judge, field, side, e.value, value) for e in history):
                     yield f"I10: {side} never held {value!r}, which is the base of {link.entity}.{name} of {lid}"
 
 
@@ -353,7 +345,7 @@ def _histories(judge: Judge) -> Iterator[tuple[Side, Row, Field, list[Event]]]:
                     yield side, row, field, events
 
 
-def _same(judge: Judge, field: Field, side: Side, one: Value | Missing, two: Value, two_side: Side = "") -> bool:
+def same(judge: Judge, field: Field, side: Side, one: Value | Missing, two: Value, two_side: Side = "") -> bool:
     return not isinstance(one, Missing) and judge.same(field, side, one, two_side or side, two)
 
 
@@ -362,7 +354,7 @@ def _came_back(judge: Judge, side: Side, row: Row, field: Field, events: list[Ev
     event = events[number]
     between: list[Event] = []
     for earlier in reversed(events[:number]):
-        if _same(judge, field, side, earlier.value, value_of(event.value)):
+        if same(judge, field, side, earlier.value, value_of(event.value)):
             return not any(_went_over(judge, side, row, field, each) for each in between)
         if earlier.by != USER or isinstance(earlier.value, Missing):
             return False
@@ -370,7 +362,7 @@ def _came_back(judge: Judge, side: Side, row: Row, field: Field, events: list[Ev
     return False
 
 
-def _excused(judge: Judge, side: Side, field: Field, events: list[Event], event: Event, heir: Event) -> bool:
+def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: Event, heir: Event) -> bool:
     """A foreign side cannot be asked just before the write; when records first join an empty value never wins."""
     if judge.world.systems[side].kind == FOREIGN and event.at >= heir.unseen:
         return True
@@ -390,7 +382,7 @@ def _excused(judge: Judge, side: Side, field: Field, events: list[Event], event:
 
 def _seen_before(judge: Judge, side: Side, field: Field, event: Event, events: list[Event]) -> bool:
     value = value_of(event.value)
-    return any(_same(judge, field, side, e.value, value) for e in events[: events.index(event)])
+    return any(same(judge, field, side, e.value, value) for e in events[: events.index(event)])
 
 
 def _went_over(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:
@@ -399,7 +391,7 @@ def _went_over(judge: Judge, side: Side, row: Row, field: Field, event: Event) -
         events = peer.history.get(field.columns[other(side)], [])
         for number, there in enumerate(events):
             until = events[number + 1].at if number + 1 < len(events) else None
-            if (until is None or until >= event.at) and _same(
+            if (until is None or until >= event.at) and same(
                 judge, field, other(side), there.value, value_of(event.value), side
             ):
                 return True

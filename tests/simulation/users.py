@@ -140,16 +140,8 @@ def perform(world: World, act: Act) -> None:
         _rival(world, act)
     elif row is None:
         return
-    elif act.verb == "delete":
-        system.delete(row)
-    elif act.verb == "undo":
-        copies = [each for each in rows if each.made_by == SYNC]
-        if copies:
-            system.delete(copies[-1])
-    elif act.verb == "both":
-        for peer in system.partners(row):
-            world.systems[other(act.side)].delete(peer)
-        system.delete(row)
+    elif act.verb in ("delete", "undo", "both"):
+        _delete(system, row, act)
     elif act.verb == "twin":
         _create(world, act.side, act.entity, act.number, act.number)
         world.happened.add("twin")
@@ -169,6 +161,16 @@ def perform(world: World, act: Act) -> None:
         world.happened.add("twin")
     else:
         _edit(system, row, act)
+
+
+def _delete(system: System, row: Row, act: Act) -> None:
+    """A user deletes a record; or the one that the engine made last; or users of both sides the two that are one."""
+    copies = [each for each in system.rows(act.entity) if each.made_by == SYNC]
+    if act.verb == "undo":
+        row = copies[-1] if copies else row
+    for peer in system.partners(row) if act.verb == "both" else ():
+        system.world.systems[other(act.side)].delete(peer)
+    system.delete(row)
 
 
 def _rival(world: World, act: Act) -> None:

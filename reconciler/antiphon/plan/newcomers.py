@@ -78,7 +78,8 @@ def _being_named(p: Planning, keys: Iterable[ObsKey]) -> set[Side]:
     """The sides that may have named a new record already without our knowing which."""
     lids = {lid for key in keys if (lid := p.ws.holder(key)) is not None}
     ops = [op for lid in lids for op in p.ws.ops(lid).values()]
-    return {op.side for op in ops if op.kind is OpKind.CREATE and op.state is OpState.INFLIGHT and not op.key}
+    unknown = (op for op in ops if op.kind is OpKind.CREATE and not op.key)
+    return {op.side for op in unknown if op.state is OpState.INFLIGHT or op.sent_at is not None}
 
 
 def rule_name(entity: Entity, rule: int) -> str:

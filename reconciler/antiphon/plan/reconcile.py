@@ -18,7 +18,7 @@ M merged into another id · – not there
 
 from __future__ import annotations
 
-from antiphon.echoes import MAX_ATTEMPTS, REMNANT, observed
+from antiphon.echoes import MAX_ATTEMPTS, REMNANT, failed_yet_done, observed
 from antiphon.equivalence import from_json
 from antiphon.facts import ObsKey
 from antiphon.mapping import Entity, OnDelete
@@ -83,6 +83,8 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
     """Settle what foreign targets acknowledged; true while the outcome of a write is not known."""
     around = p.surroundings(entity)
     for side, op in sorted(p.ws.ops(link.lid).items()):
+        if op.state is OpState.PLANNED and op.sent_at is not None and read_since(p, link, side) >= op.sent_at:
+            failed_yet_done(p.ws, around, op, p.seen(link, side), p.at, p.mapping)
         if op.state is OpState.PLANNED or (entity.sides[side].receipts and op.state is OpState.INFLIGHT):
             continue
         attempts = observed(p.ws, around, op, p.seen(link, side), read_since(p, link, side), p.at, p.mapping)
