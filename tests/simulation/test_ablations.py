@@ -17,7 +17,6 @@ def test_without_it_schedules_go_wrong(name: str) -> None:
 
 
 def test_with_all_of_it_the_same_schedules_go_right() -> None:
-    from tests.simulation.schedule import run  # noqa: PLC0415 - after the switches are back
 
     for ablation in ABLATIONS.values():
         for seed in range(5):
