@@ -70,7 +70,7 @@ def dump(form: Form, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) 
         lines = ",\n".join(canonical_json({name: row.get(name) for name in columns}) for row in rows)
         return f"[\n{lines}\n]\n" if lines else "[]\n"
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)  # its lines end as RFC 4180 says, and a cell with such an end in it is quoted
     writer.writerow(columns)
     for row in rows:
         writer.writerow([_guard(_cell(row.get(name))) for name in columns])

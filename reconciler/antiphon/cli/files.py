@@ -21,7 +21,8 @@ FORMAT = click.option(
 def read_text(file: str, hint: str) -> str:
     """The text of a file. Raises `ConfigError` if it cannot be read; `hint` says where such a file comes from."""
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode("utf-8")  # ends of lines stay as they are: a cell may hold some
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}", hint=hint) from error
     except UnicodeDecodeError as error:
@@ -31,12 +32,12 @@ def read_text(file: str, hint: str) -> str:
 def write_text(file: str, text: str) -> None:
     """Write a file whole or not at all."""
     if file == "-":
-        click.echo(text, nl=False)
+        click.echo(text.encode(), nl=False)
         return
     path = Path(file)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(text.encode())
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
