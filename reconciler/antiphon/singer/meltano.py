@@ -88,10 +88,7 @@ class _Meltano:
         """The definitions of the taps and targets by kind and name, without secrets."""
         with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
             self._run("compile", "--directory", folder, "--no-lint")
-            whole = _read(Path(folder, "meltano-manifest.json"))
-            environment = os.environ.get("MELTANO_ENVIRONMENT") or whole.get("default_environment")
-            narrow = Path(folder, f"meltano-manifest.{environment}.json")
-            manifest = _read(narrow) if narrow.is_file() else whole
+            manifest = _manifest(Path(folder))
         plugins = manifest.get("plugins", {})
         return {kind: {each["name"]: each for each in plugins.get(kind, ())} for kind in _KINDS}
 
@@ -169,6 +166,15 @@ def _object(text: str, what: str) -> dict[str, Any]:
     if not isinstance(shown, dict):
         raise PluginFailed(f"meltano told {what} in a form that is no object", hint="run it yourself to see why")
     return shown
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """What `meltano compile` wrote of the environment in force: one that is chosen by hand is written alone."""
+    whole = Path(folder, "meltano-manifest.json")
+    shown = _read(whole) if whole.is_file() else {}
+    environment = os.environ.get("MELTANO_ENVIRONMENT") or shown.get("default_environment")
+    narrow = Path(folder, f"meltano-manifest.{environment}.json")
+    return _read(narrow) if narrow.is_file() else shown
 
 
 def _read(path: Path) -> dict[str, Any]:
