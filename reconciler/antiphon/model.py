@@ -241,6 +241,7 @@ class Op:
     `patch` but not in `source` leaves the base alone until both sides are seen to agree. `losers` are edits that
     this write overwrites. `adds` says, per counter, how much of the other side's counting it brings. `echoes` says, per
     field, how many writes in a row before it came back changed. `reasons` says, per field, why its value won.
+    `contests` are, per field or group, the values of both sides that a policy had to choose between (`plan.contests`).
     """
 
     op_id: str
@@ -266,6 +267,7 @@ class Op:
     error: str = ""
     adds: Mapping[str, Value] = field(default_factory=dict)
     echoes: Mapping[str, int] = field(default_factory=dict)
+    contests: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

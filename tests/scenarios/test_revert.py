@@ -25,6 +25,11 @@ def reverted(project: Project, run_id: str, *words: str) -> dict[str, Any]:
     return told
 
 
+def conflicts(project: Project, *kinds: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(project.run("conflicts", "list", "--json").out)["conflicts"]
+    return [each for each in found if not kinds or each["kind"] in kinds]
+
+
 def stays(project: Project) -> None:
     """What stands now is what stands after two more syncs, and verify has nothing to say against it."""
     before = project.both()
@@ -44,6 +49,7 @@ def test_values_are_written_back_and_stay_until_somebody_edits_them(project: Pro
     assert project.people("crm")["ada@example.com"] == ("Ada", "Turin"), "users' own edits stay where they made them"
     assert project.people("warehouse")["grace@example.com"] == ("Grace Hopper", "Rome")
     stays(project)
+    assert {each["field"] for each in conflicts(project, "silent-divergence")} == {"city", "name"}, "a person is shown"
     project.change("crm", "c1", city="Oslo")
     project.syncs()
     assert project.people("warehouse")["ada@example.com"] == ("Ada", "Oslo")
@@ -55,7 +61,7 @@ def test_a_created_record_is_deleted_and_waits_for_a_person(project: Project) ->
     assert project.people("warehouse").keys() == EIGHT.keys()
     assert "nina@example.com" in project.people("crm")
     stays(project)
-    (conflict,) = json.loads(project.run("conflicts", "list", "--json").out)["conflicts"]
+    (conflict,) = conflicts(project, "delete")
     assert "reverted" in json.dumps(conflict)
     assert project.run("conflicts", "resolve", conflict["cid"], "--take", "crm").code == 0
     project.syncs()
@@ -96,7 +102,7 @@ def test_a_deleted_record_is_created_again_with_its_last_values_and_stays(projec
     assert project.people("warehouse")["mary@example.com"] == ("Mary", "Rome")
     assert "mary@example.com" not in project.people("crm")
     stays(project)
-    (conflict,) = json.loads(project.run("conflicts", "list", "--json").out)["conflicts"]
+    (conflict,) = conflicts(project, "delete")
     assert project.run("conflicts", "resolve", conflict["cid"], "--take", "warehouse").code == 0
     project.syncs()
     assert project.people("crm")["mary@example.com"] == ("Mary", "Rome")
@@ -151,7 +157,7 @@ def test_a_revert_is_itself_a_run_that_can_be_reverted(project: Project) -> None
     assert project.people("warehouse") == {row["email"]: (row["name"], row["city"]) for row in after[1]}
     assert project.people("crm") == {row["email"]: (row["name"], row["city"]) for row in after[0]}
     stays(project)
-    assert json.loads(project.run("conflicts", "list", "--json").out)["conflicts"] == []
+    assert conflicts(project) == []
 
 
 def test_a_run_that_never_was_and_a_revert_unasked_are_refused(project: Project) -> None:

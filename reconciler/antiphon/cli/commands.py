@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from antiphon.cli.backtest import backtest
 from antiphon.cli.backups import backup, restore
 from antiphon.cli.conflicts import conflicts
 from antiphon.cli.demo import demo
@@ -51,6 +52,7 @@ for _command in (
     revert,
     runs,
     rebaseline,
+    backtest,
     demo,
 ):
     antiphon.add_command(_command)

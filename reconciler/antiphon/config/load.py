@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from antiphon.config.document import read, render
 from antiphon.config.entities import read_entities
@@ -12,16 +13,38 @@ from antiphon.config.quantities import limit
 from antiphon.config.settings import SyncConfig
 from antiphon.config.shape import check, name_fault
 from antiphon.config.sides import read_ledger, read_sides
+from antiphon.errors import ConfigError
 from antiphon.mapping import Guards
 
 
-def load(path: Path, environ: Mapping[str, str]) -> SyncConfig:
+def _give(data: Any, name: str, policy: Any) -> None:
+    """Give every field of that name another policy; what is wrong with the file is told later."""
+    entity, _, field = name.rpartition(".")
+    entities = data.get("entities")
+    found = False
+    for each, options in entities.items() if isinstance(entities, Mapping) else ():
+        for section in ("fields", "references"):
+            fields = options.get(section) if isinstance(options, Mapping) else None
+            if entity in ("", each) and isinstance(fields, dict) and field in fields:
+                there = fields[field]
+                columns = there if isinstance(there, dict) else dict.fromkeys(data.get("sides") or (), there)
+                fields[field] = {**columns, "policy": policy}
+                found = True
+    if not found:
+        raise ConfigError(f"{name}: sync.yml has no such field", hint="name a field as sync.yml does, or entity.field")
+
+
+def load(path: Path, environ: Mapping[str, str], policies: Mapping[str, Any] | None = None) -> SyncConfig:
     """Read a sync.yml. `environ` are the variables that `$NAME` is taken from.
+
+    `policies` stand in place of those that the file gives to fields, named `field` or `entity.field`.
 
     Raises:
         ConfigError: with a line for every mistake: file, line, key path, what was found, what is allowed.
     """
     data, problems = read(path)
+    for name, policy in (policies or {}).items():
+        _give(data, name, policy)
     check(data, problems)
     around = Surroundings(environ, path.parent.resolve(), problems)
     ledger = read_ledger(data.get("ledger"), around)

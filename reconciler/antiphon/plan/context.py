@@ -124,6 +124,7 @@ class Planning:
         references: dict[str, str],
         adds: Mapping[str, Value] | None = None,
         echoes: Mapping[str, int] | None = None,
+        contests: Mapping[str, object] | None = None,
     ) -> bool:
         """Put an operation into the outbox; true if it is there. The same write planned before stays, another goes."""
         before = self.ws.ops(link.lid).get(side)
@@ -153,6 +154,7 @@ class Planning:
             not_before=planned.not_before if planned else 0,  # what failed waits its time, then goes with this value
             adds=adds or {},
             echoes=echoes or {},
+            contests=contests or {},
         )
         if planned is not None and _content(planned) == _content(op):
             return True

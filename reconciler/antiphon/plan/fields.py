@@ -29,6 +29,7 @@ from antiphon.model import (
     replace,
 )
 from antiphon.plan.clobber import Lost, lost_edit, restored, settled
+from antiphon.plan.contests import contest_of, spans_of, values_of
 from antiphon.plan.context import Planning
 from antiphon.plan.echo import count_echoes, ping_pong
 from antiphon.represent import referenced
@@ -46,6 +47,7 @@ class _Draft:
     references: dict[str, str] = attribute(default_factory=dict)
     adds: dict[str, Value] = attribute(default_factory=dict)
     echoes: dict[str, int] = attribute(default_factory=dict)
+    contests: dict[str, Any] = attribute(default_factory=dict)
 
 
 def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
@@ -76,7 +78,9 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
                 _close(p, link, name)
             case Send(writes, adopt):
                 _adopt(p, link, adopt)
+                contest = contest_of(p.mapping.sides, readings, around) if decision is None else None
                 for write in writes:
+                    drafts[write.side].contests |= {name: contest} if contest else {}
                     _add(p, entity, link, drafts[write.side], write)
                     drafts[write.side].echoes |= {write.field: echoes} if echoes else {}
                 _close(p, link, name, decided=False)
@@ -164,19 +168,12 @@ def _decision(p: Planning, link: Link, name: str, readings: list[Reading]) -> De
     """A person's answer, if it was given to these very values."""
     for conflict in p.ws.conflicts(link.lid).values():
         if conflict.field == name and conflict.state is ConflictState.RESOLVED and conflict.decision is not None:
-            if conflict.values != _shown(p, readings):
+            if conflict.values != values_of(p.mapping.sides, readings):
                 return None
             if "take" in conflict.decision:
                 return Decision(take=str(conflict.decision["take"]))
             return Decision(value=conflict.decision.get("value"))
     return None
-
-
-def _shown(p: Planning, readings: list[Reading]) -> dict[Side, Any]:
-    return {
-        side: {r.field.name: v for r in readings if not isinstance(v := r.values[side], Missing)}
-        for side in p.mapping.sides
-    }
 
 
 def _adopt(p: Planning, link: Link, values: Mapping[str, Mapping[Side, Value]]) -> None:
@@ -268,6 +265,7 @@ def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]
             references=draft.references,
             adds=draft.adds,
             echoes=draft.echoes,
+            contests=draft.contests,
         )
 
 
@@ -280,11 +278,11 @@ def _open(
     reason: str,
     lost: Lost | None,
 ) -> None:
-    shown = _shown(p, readings)
+    shown = values_of(p.mapping.sides, readings)
     base = {side: {r.field.name: r.base[side] for r in readings if r.base is not None} for side in p.mapping.sides}
     evidence = {
         "reason": reason,
-        "changed_in": {side: list(span) for r in readings for side, span in r.changed_in.items()},
+        "changed_in": spans_of(readings),
     }
     if lost is not None:
         kind = ConflictKind.CLOBBERED if kind is ConflictKind.FIELD else kind

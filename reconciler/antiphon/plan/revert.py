@@ -2,7 +2,7 @@
 
 | the run, on a side | now, on that side        | outcome                                                              |
 |--------------------|--------------------------|----------------------------------------------------------------------|
-| wrote a value      | what it wrote            | the value before is written; the pair that stands then is the base   |
+| wrote a value      | what it wrote            | the value before is written; no edit, so it does not come over again |
 | wrote a value      | another value, or gone   | kept                                                                 |
 | wrote a value      | the other side edited it | kept: that edit is still to come over                                |
 | created a record   | as created               | deleted where that is allowed; parked either way                     |
@@ -10,7 +10,8 @@
 | deleted a record   | still gone               | created again with its last values; parked if it is gone elsewhere   |
 
 A record that was created or deleted is parked after its compensation, or the next plan would do again what the run
-did: a person then says which side is right (`antiphon conflicts resolve`).
+did: a person then says which side is right (`antiphon conflicts resolve`). A value that was written back differs from
+the other side's, which the next plan shows a person as well.
 """
 
 from __future__ import annotations

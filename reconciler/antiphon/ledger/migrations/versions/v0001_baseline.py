@@ -219,6 +219,7 @@ def upgrade() -> None:
         sa.Column("error", TEXT, nullable=False),
         sa.Column("adds", TEXT, nullable=False),
         sa.Column("echoes", TEXT, nullable=False),
+        sa.Column("contests", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("op_id"),
     )
     op.create_index("outbox_lid", "outbox", ["lid"])
