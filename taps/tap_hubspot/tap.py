@@ -223,7 +223,11 @@ class TapHubSpot(Tap):
         """Run the tap, or answer `--check`."""
         if check and not about:
             config = options.get("config")
-            tap = cls(config=config.config if config else {}, parse_env_config=bool(config and config.parse_env))
+            tap = cls(
+                config=config.config if config else {},
+                parse_env_config=bool(config and config.parse_env),
+                setup_mapper=False,  # which would look for all streams
+            )
             answer_check(tap.check([name for name in streams.split(",") if name]), about_format)
         super().invoke(about=about, about_format=about_format, **options)
 

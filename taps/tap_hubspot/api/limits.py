@@ -7,6 +7,7 @@ after its *answer*: HubSpot received it in between, so that no jitter of the net
 
 from __future__ import annotations
 
+import bisect
 import threading
 import time
 from collections import deque
@@ -18,6 +19,9 @@ BURST, BURST_SPAN = 100, 10.0
 
 SEARCHES, SEARCH_SPAN = 5, 1.0
 """Searches in any second, per account (HubSpot docs, "CRM API | Search", section "Limits"); no header tells it."""
+
+LATE = 1.0
+"""Seconds that an answer may be under way: what it tells of the window is at most so old."""
 
 _PREFIX = "X-HubSpot-RateLimit-"
 
@@ -34,17 +38,23 @@ class _Window:
     foreign_until: float = 0.0
     paused_until: float = 0.0
 
+    def ours(self, now: float) -> int:
+        """How many requests of ours the server may have counted for an answer that is just coming in."""
+        while self.landed and self.landed[0] <= now - self.span - LATE:
+            self.landed.popleft()
+        return len(self.landed) + self.flying
+
     def wait(self, now: float) -> float:
         """Seconds until one more may start; 0 if it may now."""
-        while self.landed and self.landed[0] <= now - self.span:
-            self.landed.popleft()
+        self.ours(now)
+        old = bisect.bisect_right(self.landed, now - self.span)
         if now >= self.foreign_until:
             self.foreign = 0
         if now < self.paused_until:
             return self.paused_until - now
-        if self.flying + len(self.landed) + self.foreign < self.most:
+        if self.flying + len(self.landed) - old + self.foreign < self.most:
             return 0.0
-        ends = [self.landed[0] + self.span] if self.landed else []
+        ends = [self.landed[old] + self.span] if old < len(self.landed) else []
         if self.foreign:
             ends.append(self.foreign_until)
         return max(min(ends) - now, 0.001) if ends else 0.01  # all are in flight: look again soon
@@ -93,8 +103,7 @@ class Limiter:
                 return
             if not self._fixed:
                 window.most = most
-            window.wait(now)  # forgets what is too old to count
-            foreign = most - remaining - len(window.landed) - window.flying
+            foreign = most - remaining - window.ours(now)
             if foreign > 0:
                 window.foreign, window.foreign_until = foreign, now + window.span
 
