@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import types
+from sqlalchemy.dialects import mysql
 from sqlalchemy.engine.reflection import Inspector
 
 from tap_sql.dialects.base import Dialect, Since, literally
@@ -16,6 +18,7 @@ from tap_sql.relations import Column, Kind, Relation
 _KINDS: Sequence[tuple[type[types.TypeEngine[Any]], Kind]] = (
     (types.Boolean, Kind.BOOLEAN),
     (types.Integer, Kind.INTEGER),
+    (mysql.YEAR, Kind.INTEGER),
     (types.Float, Kind.FLOAT),
     (types.Numeric, Kind.NUMBER),
     (types.DateTime, Kind.TIMESTAMP),
@@ -80,12 +83,20 @@ class Reflected(Dialect):
     def reads(self, column: Column) -> str:
         """As text where Python's own value would lose something."""
         quoted = self.quote(column.name)
+        if self._is_mysql and column.kind is Kind.TIMESTAMPTZ:
+            return f"CONCAT(CAST({quoted} AS CHAR), '+00:00')"  # as `prepare` has the session show it
         text = "CHAR" if self._is_mysql else "VARCHAR"
         return f"CAST({quoted} AS {text})" if column.kind in _AS_TEXT else quoted
 
     def since_value(self, since: Since) -> Any:
-        """MySQL takes a moment without the T and the zone."""
-        return str(since.value).replace("T", " ") if self._is_mysql else since.value
+        """The bookmark less the overlap. MySQL takes a moment without the T and the zone."""
+        value = since.value
+        if since.column.kind in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
+            moment = datetime.fromisoformat(value) - timedelta(seconds=since.overlap)
+            if self._is_mysql and moment.tzinfo is not None:
+                moment = moment.astimezone(UTC).replace(tzinfo=None)
+            value = moment.isoformat(sep=" ")
+        return value
 
 
 def _column(shown: Any) -> Column:
@@ -95,8 +106,8 @@ def _column(shown: Any) -> Column:
     kind = next((kind for known, kind in _KINDS if isinstance(sql_type, known)), Kind.OTHER)
     if text.startswith("TINYINT") and getattr(sql_type, "display_width", None) == 1:
         kind = Kind.BOOLEAN  # what BOOLEAN is in MySQL
-    if kind is Kind.TIMESTAMP and text.startswith("TIMESTAMP") and "mysql" in type(sql_type).__module__:
-        kind = Kind.TIMESTAMP
+    if kind is Kind.TIMESTAMP and (getattr(sql_type, "timezone", False) or isinstance(sql_type, mysql.TIMESTAMP)):
+        kind = Kind.TIMESTAMPTZ
     return Column(
         shown["name"],
         kind,
