@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from antiphon.errors import ConfigError, LedgerError
+from antiphon.ledger.checkpoints import Checkpoints
 
 DRIVERS: Mapping[str, str] = {
     "sqlite": "sqlite",
@@ -29,6 +31,7 @@ class Database:
     of. `explain` turns an error of the driver into ours. `prepare` chooses durability, `found` makes the room for the
     tables of a new ledger, inside a transaction. `scrub` leaves nothing of deleted rows on the disk, and tells in
     sentences what is not in its power. `foreign` is the way on if somebody else's tables are there.
+    `checkpoints` are told of each commit, where they are in our hands.
     `analyses` if it chooses indexes by statistics, which by itself it takes only minutes after much was written.
     """
 
@@ -40,11 +43,15 @@ class Database:
     found: Callable[[], None]
     foreign: str
     scrub: Callable[[], list[str]]
+    checkpoints: Checkpoints | None = None
     schema: str | None = None
     analyses: bool = False
 
     def close(self) -> None:
         """Let go of it; a second time does nothing."""
+        if self.checkpoints is not None:
+            with suppress(sqlite3.Error):  # the log stays beside the file, and whoever opens it next reads both
+                self.checkpoints.wait()
         let_go(self.connection)
 
 

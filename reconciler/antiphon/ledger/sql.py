@@ -58,6 +58,11 @@ class SqlStore:
             raise
         finally:
             self._writing = False
+        if self.database.checkpoints is not None:
+            try:
+                self.database.checkpoints.committed()
+            except self._error as error:
+                raise self.database.explain(error) from error
 
     def get(self, table: Table[R], keys: Iterable[Key]) -> dict[Key, R]:
         """As `Store.get`, in the order of the keys."""

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from antiphon.errors import LedgerBusy, LedgerError
+from antiphon.ledger.checkpoints import Checkpoints
 from antiphon.ledger.database import Database, missing
 
 BEGIN = "BEGIN IMMEDIATE"  # takes the lock for writing at once: a transaction that began will not be refused later
@@ -25,6 +26,7 @@ def open_database(url: sa.URL, *, busy_timeout: float, make: bool) -> Database:
     """
     place = url.database or ":memory:"
     connection = _connect(url, place, busy_timeout, make=make)
+    checkpoints = Checkpoints(Path(place)) if place != ":memory:" else None
     return Database(
         connection,
         place,
@@ -33,7 +35,8 @@ def open_database(url: sa.URL, *, busy_timeout: float, make: bool) -> Database:
         prepare=partial(_prepare, connection),
         found=lambda: None,
         foreign="name another file at `ledger:`; this one is left as it is",
-        scrub=partial(_scrub, connection, place),
+        scrub=partial(_scrub, connection, place, checkpoints),
+        checkpoints=checkpoints,
     )
 
 
@@ -64,18 +67,23 @@ def _prepare(connection: sa.Connection) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",
         "secure_delete = ON",
+        "wal_autocheckpoint = 0",  # see `ledger.checkpoints`
         f"cache_size = -{_KIBIBYTES_OF_CACHE}",
     ):
         connection.exec_driver_sql(f"PRAGMA {pragma}").close()
 
 
-def _scrub(connection: sa.Connection, place: str) -> list[str]:
+def _scrub(connection: sa.Connection, place: str, checkpoints: Checkpoints | None) -> list[str]:
     """`secure_delete` has overwritten what was deleted; VACUUM also drops copies that moved rows left inside pages."""
     try:
+        if checkpoints is not None:
+            checkpoints.wait()
         connection.exec_driver_sql("VACUUM").close()
         busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
     except sa.exc.DBAPIError as error:
         raise explain(error.orig, place) from error
+    except sqlite3.Error as error:
+        raise explain(error, place) from error
     if busy:
         raise LedgerBusy(
             f"the values are erased, but the write-ahead log of {place} still holds them: another program is reading",
