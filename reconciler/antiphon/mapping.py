@@ -211,6 +211,12 @@ class Limit:
         by_percent = known * self.percent / 100 if self.percent is not None else 0
         return number <= max(by_percent, self.count or 0, floor)
 
+    def always_allows(self, number: int) -> bool:
+        """Whether `number` may change however many are known: they need not be counted then."""
+        if self.count is not None or self.percent is None:
+            return self.percent is self.count is None or number <= (self.count or 0)
+        return number <= min(MIN_KNOWN, self.percent * MIN_KNOWN / 100)
+
     def __str__(self) -> str:
         parts = ([f"{self.percent:g}%"] if self.percent is not None else []) + (
             [str(self.count)] if self.count is not None else []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from antiphon.mapping import Guards, Limit, OnDelete
 from antiphon.plan import Tripped
@@ -137,3 +139,16 @@ def test_a_read_that_shows_another_world_is_not_believed(
         assert not found.counting
         assert str(known) in found.message
         assert "--accept-empty crm" in found.hint
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(
+    number=st.integers(0, 30),
+    percent=st.one_of(st.none(), st.floats(0, 300)),
+    count=st.one_of(st.none(), st.integers(0, 30)),
+)
+def test_what_is_always_allowed_is_allowed_however_many_are_known(
+    number: int, percent: float | None, count: int | None
+) -> None:
+    limit = Limit(percent=percent, count=count)
+    assert limit.always_allows(number) == all(limit.allows(number, known) for known in range(60))
