@@ -298,8 +298,9 @@ class _Sync:
 def _messages(lines: Lines) -> Iterator[Message]:
     for at in range(len(lines.texts)):
         for message in lines.messages(at):
-            if isinstance(message, Lines):
-                yield from _messages(message)
+            if isinstance(message, messages.Batch):
+                for more in message.lines():
+                    yield from _messages(more)
             else:
                 yield message
 

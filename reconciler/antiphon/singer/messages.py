@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import unquote, urlparse
 
 import msgspec
 
 from antiphon.errors import PluginFailed
 from antiphon.model import Value
+from antiphon.singer.batches import FAULT, check_encoding, read_file
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _EXCERPT = 80
-_FAULT = "the tap is at fault: it does not keep the Singer specification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +92,39 @@ class Lines:
         try:
             if self.stream is None:
                 for message in parse(line, where):
-                    yield replace(message, hide=self.hide) if isinstance(message, Lines) else message
+                    yield replace(message, hide=self.hide) if isinstance(message, Batch) else message
             else:
                 yield Record(self.stream, _row(line, where))
         except PluginFailed as error:
             raise PluginFailed(self.hide(error.message), hint=error.hint) from error
 
 
-Message: TypeAlias = Schema | Record | State | Lines | Ignored
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """BATCH: records of a stream in files beside the output. `where` the message came from."""
+
+    stream: str
+    manifest: tuple[str, ...]
+    encoding: Mapping[str, Any]
+    where: str
+    hide: Callable[[str], str] = str
+
+    def lines(self) -> Iterator[Lines]:
+        """The records of all files, some at a time. Raises `PluginFailed` naming the file."""
+        for url in self.manifest:
+            place = f"{self.where}: the BATCH file {url}"
+            try:
+                for first, texts in read_file(url, self.encoding, self.where):
+                    yield Lines(texts, place, first, stream=self.stream, hide=self.hide)
+            except PluginFailed as error:
+                raise PluginFailed(self.hide(error.message), hint=error.hint) from error
+
+
+Message: TypeAlias = Schema | Record | State | Batch | Ignored
 
 
 def parse(line: bytes, where: str) -> Iterator[Message]:
-    """The messages on a line: one, or the lines of each file of a BATCH.
-
-    Raises `PluginFailed` naming `where` (plugin and line).
-    """
+    """The message on a line. Raises `PluginFailed` naming `where` (plugin and line)."""
     try:
         shown = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -125,9 +139,9 @@ def parse(line: bytes, where: str) -> Iterator[Message]:
     try:
         yield from _messages(shown, where)
     except KeyError as error:
-        raise PluginFailed(f"{where}: a {shown['type']} without {error}: {_excerpt(line)}", hint=_FAULT) from error
+        raise PluginFailed(f"{where}: a {shown['type']} without {error}: {_excerpt(line)}", hint=FAULT) from error
     except (TypeError, ValueError, AttributeError) as error:
-        raise PluginFailed(f"{where}: a {shown['type']} that is none: {_excerpt(line)}", hint=_FAULT) from error
+        raise PluginFailed(f"{where}: a {shown['type']} that is none: {_excerpt(line)}", hint=FAULT) from error
 
 
 def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
@@ -136,7 +150,7 @@ def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
             record = shown["record"]
             if not isinstance(record, dict):
                 raise PluginFailed(
-                    f"{where}: a RECORD of {shown.get('stream')!r} whose record is no object", hint=_FAULT
+                    f"{where}: a RECORD of {shown.get('stream')!r} whose record is no object", hint=FAULT
                 )
             yield Record(shown["stream"], record, _envelope(shown.get("sync")))
         case "STATE":
@@ -157,44 +171,10 @@ def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
                 _envelope(shown.get("sync")),
             )
         case "BATCH":
-            yield from _batch(shown, where)
+            check_encoding(shown["encoding"], where)
+            yield Batch(shown["stream"], tuple(shown["manifest"]), shown["encoding"], where)
         case other:
             yield Ignored(other)
-
-
-def _batch(shown: dict[str, Any], where: str) -> Iterator[Lines]:
-    encoding = shown["encoding"]
-    if encoding.get("format") != "jsonl":
-        raise PluginFailed(
-            f"{where}: a BATCH in the format {encoding.get('format')!r}", hint="have the tap write jsonl batches"
-        )
-    for url in shown["manifest"]:
-        path = Path(unquote(urlparse(url).path)) if "://" in url else Path(url)
-        if "://" in url and not url.startswith("file://"):
-            raise PluginFailed(
-                f"{where}: a BATCH file that is not on this machine: {url}", hint="have the tap write to a local folder"
-            )
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise PluginFailed(
-                f"{where}: the BATCH file {url} cannot be read: {error.strerror}", hint=_FAULT
-            ) from error
-        place = f"{where}: the BATCH file {url}"
-        yield Lines(_lines(content, encoding, place), place, stream=str(shown["stream"]))
-
-
-def _lines(content: bytes, encoding: Mapping[str, Any], where: str) -> list[bytes]:
-    compression = encoding.get("compression")
-    if compression not in (None, "none", "gzip"):
-        raise PluginFailed(f"{where} is compressed by {compression!r}", hint="have the tap write gzip, or none")
-    try:
-        plain = gzip.decompress(content) if compression == "gzip" else content
-    except (OSError, EOFError, zlib.error) as error:
-        raise PluginFailed(
-            f"{where} is no whole gzip file: {error}", hint="the tap is at fault, or the disk full"
-        ) from error
-    return plain.split(b"\n")
 
 
 def _row(line: bytes, where: str) -> dict[str, Value]:
@@ -202,9 +182,9 @@ def _row(line: bytes, where: str) -> dict[str, Value]:
     try:
         record = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PluginFailed(f"{where}: this is no JSON ({error}): {_excerpt(line)}", hint=_FAULT) from error
+        raise PluginFailed(f"{where}: this is no JSON ({error}): {_excerpt(line)}", hint=FAULT) from error
     if not isinstance(record, dict):
-        raise PluginFailed(f"{where}: this is no record: {_excerpt(line)}", hint=_FAULT)
+        raise PluginFailed(f"{where}: this is no record: {_excerpt(line)}", hint=FAULT)
     return record
 
 

@@ -24,7 +24,7 @@ from antiphon.ledger import Ledger
 from antiphon.ledger.erased import Erased
 from antiphon.ledger.tables import ABSENCE, CURSOR, OBS
 from antiphon.model import Absence, Cursor, Instant, RecordState, Rid, Row, Side, replace
-from antiphon.singer.messages import Ignored, Lines, Message, Record, Schema, State
+from antiphon.singer.messages import Batch, Ignored, Lines, Message, Record, Schema, State
 from antiphon.sync.absence import PRESENT
 from antiphon.sync.lines import hash_lines
 from antiphon.sync.reading import Reading, Shown, Stored, Stream
@@ -95,8 +95,9 @@ class Collector:
                 self._note(message)
             case Schema():
                 self._declare(message)
-            case Lines():
-                self.take(message)
+            case Batch():
+                for lines in message.lines():
+                    self.take(lines)
             case Ignored():
                 return
         self._flush_when_full()
@@ -192,7 +193,7 @@ class Collector:
                 messages = list(lines.messages(at))
             except PluginFailed as error:
                 return heard, at, error
-            if any(isinstance(message, Schema | Lines) for message in messages):
+            if any(isinstance(message, Schema | Batch) for message in messages):
                 return heard, at, None
             heard += [(message, mark) for message in messages]
         return heard, len(hashes), None

@@ -1,0 +1,107 @@
+"""The ledger's work of a whole round: so many records changed on one side, read incrementally and written to the other.
+
+    python -m tests.benchmarks.ledger_round --links 1000000
+
+That is: observe the changes, plan, store the plan, commit the intent, settle the receipts, mark what is done; plugins
+answer at once. Told is the median, and beside it what the disk takes to make one page durable, for a round commits a
+fixed number of times. The limits set for a million links are 5 ms for one change and 250 ms for a thousand.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+from antiphon.ledger import Ledger
+from antiphon.mapping import Mapping
+from antiphon.settle import Moment
+from antiphon.singer.messages import Lines
+from antiphon.singer.plugins import Outcome
+from antiphon.sync.absence import complete
+from antiphon.sync.collect import Collector
+from antiphon.sync.outbound import Written, deliver_side
+from antiphon.sync.planning import adopt, index, propose
+from antiphon.sync.run import bound, our_clock, stream_of
+from tests.benchmarks.made import SIDES, Made, asked, line, lowest_fsync, machine, make, person, schema, tell
+
+RECEIPTS = {"crm": True, "warehouse": True}
+
+
+def main() -> None:
+    given = asked(__doc__, turns=31)
+    made = make(given.links, given.folder)
+    fsync = lowest_fsync(made.folder)
+    ledger = made.copy()
+    mapping = bound(made.config, ledger, RECEIPTS)
+    for changes in (1, 10, 100, 1000):
+        turns = max(3, given.turns // max(1, changes // 100))
+        taken = [round_of(made, ledger, mapping, changes, turn) for turn in range(turns)]
+        tell(
+            benchmark="ledger work of a round",
+            links=given.links,
+            changes=changes,
+            p50_ms=round(1000 * median(taken), 2),
+            max_ms=round(1000 * max(taken), 2),
+            fsync_ms=round(1000 * fsync, 3),
+            in_fsyncs=round(median(taken) / fsync, 1),
+            machine=machine(),
+        )
+    ledger.close()
+
+
+def round_of(made: Made, ledger: Ledger, mapping: Mapping, changes: int, turn: int) -> float:
+    """Seconds of a round in which this many records of crm have another stage."""
+    step = max(1, made.links // changes)
+    stamp = our_clock()
+    records = [line(person(number, stage=f"{stamp} {turn}")).rstrip() for number in range(0, step * changes, step)]
+    streams = {side: stream_of(made.config.entities["contact"], side, full=False) for side in SIDES}
+    path = made.folder / f"receipts-{stamp}.jsonl"
+    began = time.perf_counter()
+    for side in SIDES:
+        collector = Collector(ledger, side, [streams[side]], our_clock)
+        shown = records if side == "crm" else []
+        texts = [schema().rstrip(), *shown, json.dumps({"type": "STATE", "value": {"at": stamp}}).encode()]
+        collector.take(Lines(texts, "tap"))
+        collector.ended()
+        complete(ledger, side, {"contact": 0})
+    index(ledger, mapping)
+    run_id = f"{stamp:x}"
+    plan = propose(ledger, mapping, Moment(our_clock(), run_id, mapping.version), held={})
+    if len(plan.operations) != changes or plan.tripped:
+        sys.exit(f"planned {len(plan.operations)} writes of {changes}: {plan.tripped}")
+    adopt(ledger, mapping, plan)
+    written = write(ledger, mapping, run_id, path)
+    taken = time.perf_counter() - began
+    path.unlink()
+    if written.sent != changes or written.refused or written.outage:
+        sys.exit(f"wrote {written}")
+    return taken
+
+
+def write(ledger: Ledger, mapping: Mapping, run_id: str, path: Path) -> Written:
+    """Deliver to a target that applies everything at once."""
+    delivery = deliver_side(ledger, mapping, "warehouse", clock=our_clock, run_id=run_id, receipts=path)
+    try:
+        lines = next(delivery)
+        while True:
+            state = None
+            with path.open("a", encoding="utf-8") as file:
+                for text in lines:
+                    message = json.loads(text)
+                    if message["type"] == "STATE":
+                        state = message["value"]
+                    elif message["type"] == "RECORD":
+                        receipt = {"op_id": message["sync"]["op_id"], "status": "applied", "at": "2026-11-28T08:00:00Z"}
+                        receipt["stored"] = {k: v for k, v in message["record"].items() if k != "id"}
+                        file.write(json.dumps(receipt) + "\n")
+            lines = delivery.send(Outcome(0, state, ""))
+    except StopIteration as end:
+        done: Written = end.value
+        return done
+
+
+if __name__ == "__main__":
+    main()
