@@ -66,14 +66,15 @@ class Operator:
         with told(f"writing {self.table.address}"), self.connection.begin():
             self.writer.begin()
             before = self.receipts.answered(op.op_id for op in operations)
-            outcomes = [before.get(op.op_id) or self._one(op) for op in operations]
-            done = {
-                op.op_id: outcome
-                for op, outcome in zip(operations, outcomes, strict=True)
-                if isinstance(outcome, Applied) and op.op_id not in before
-            }
+            new = [op for op in operations if op.op_id not in before]
+            outcomes = dict(zip((op.op_id for op in new), self._several(new), strict=True))
+            done = {op_id: outcome for op_id, outcome in outcomes.items() if isinstance(outcome, Applied)}
             self.receipts.keep(done)
-        return outcomes
+        return [before.get(op.op_id) or outcomes[op.op_id] for op in operations]
+
+    def _several(self, operations: Sequence[Operation]) -> list[Outcome]:
+        """One outcome each; no two are of one record."""
+        return [self._one(operation) for operation in operations]
 
     def _one(self, operation: Operation) -> Outcome:
         match operation.kind:
@@ -228,6 +229,15 @@ class Operator:
             if name not in self.key:
                 shown[name] = to_json(row[column.name], column)
         return shown
+
+
+def operator_class(connection: sa.Connection) -> type[Operator]:
+    """The operator of a database."""
+    if (connection.dialect.name, connection.dialect.driver) == ("postgresql", "psycopg"):
+        from target_sql.operate_postgres import PostgresOperator  # noqa: PLC0415 - its driver is an extra
+
+        return PostgresOperator
+    return Operator
 
 
 def _answer(operation: Operation, error: Exception) -> Outcome:

@@ -13,7 +13,7 @@ from target_sql.batches import Batch, key_of, line_of, values_of
 from target_sql.bulk import BulkReader
 from target_sql.columns import to_json
 from target_sql.faults import RowBusy, RowRefused, fault_of, told
-from target_sql.operate import Operator
+from target_sql.operate import Operator, operator_class
 from target_sql.tables import SOFT, Table, address_of, prepare
 from target_sql.writers import Mode
 
@@ -80,7 +80,7 @@ class SQLSink(OperationSink):
     def operate(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Compare and set, with the receipt in the same transaction."""
         if self._operator is None:
-            self._operator = Operator(
+            self._operator = operator_class(self.connection)(
                 self.connection,
                 self.writer,
                 self.table,

@@ -69,7 +69,7 @@ class PostgresWriter(Writer):
         targets = [table.columns[name] for name in names]
         text = to_csv(columns)
         straight = mode is Mode.APPEND or not key or (fresh and mode is not Mode.UPDATE)
-        if straight and not any(column.always for column in targets):
+        if straight and not any(_converted(column) or column.always for column in targets):
             self._copy_text(self._name(table), targets, [text], "(FORMAT csv)")
             return
         self._make_stage(table, targets)
@@ -151,6 +151,8 @@ class PostgresWriter(Writer):
         name = f"s.{_q(column.name)}"
         if column.kind is Kind.BYTES:
             return f"decode({name}, 'base64')"
+        if column.kind is Kind.TIMESTAMP:
+            return f"({name} AT TIME ZONE 'UTC')"
         if column.kind is Kind.ARRAY:
             kind = column.type.compile(dialect=self.connection.dialect)
             filled = f"ARRAY(SELECT jsonb_array_elements_text({name}))::{kind}"
@@ -191,12 +193,14 @@ def _q(name: str) -> str:
 
 def _converted(column: Column) -> bool:
     """Whether the JSON text is not what the type itself reads."""
-    return column.kind in {Kind.ARRAY, Kind.BYTES}
+    return column.kind in {Kind.ARRAY, Kind.BYTES, Kind.TIMESTAMP}
 
 
 def _staged(column: Column) -> str:
     if column.kind is Kind.ARRAY:
         return "NULL::jsonb"
+    if column.kind is Kind.TIMESTAMP:  # read directly, it would lose the offset of a moment that has one
+        return "NULL::timestamptz"
     return "NULL::text" if column.kind is Kind.BYTES else _q(column.name)
 
 

@@ -145,6 +145,32 @@ def test_a_soft_deletion_keeps_the_row(people: Database) -> None:
     assert people.sql("SELECT count(*) FROM people WHERE _sdc_deleted_at IS NOT NULL") == [(1,)]
 
 
+def test_many_operations_of_every_sort_at_once(people: Database) -> None:
+    assert people.target().check(["people"], fix=True).ok
+    people.feed(schema(), operation("z", "create", {}, {"email": "made before"}, sync_key="before"), state())
+    operations = [
+        operation("a", "update", {"id": 1}, {"email": "a"}, expect={"email": "ada@x.com", "phone": "1"}),
+        operation("b", "update", {"id": 2}, {"email": "b"}, expect={"email": "somebody", "phone": "2"}),
+        operation("c", "update", {"id": 99}, {"email": "c"}, expect={"email": "x", "phone": "2"}),
+        operation("d", "create", {"id": 50}, {"email": "d"}),
+        operation("e", "create", {"id": 51}, {"email": "e"}),
+        operation("f", "create", {}, {"email": "f"}, sync_key="before"),
+        operation("g", "create", {}, {"email": "g"}),
+        operation("h", "create", {}, {"email": "h"}),
+        operation("i", "update", {"id": 3}, {}, expect={"email": "made before"}),
+    ]
+    run = people.feed(schema(), *operations, state())
+    statuses = {receipt["op_id"]: receipt["status"] for receipt in run.receipts}
+    assert statuses == dict.fromkeys("adeghi", "applied") | {"b": "stale", "c": "gone", "f": "stale"}
+    receipts = {receipt["op_id"]: receipt for receipt in run.receipts}
+    assert receipts["b"]["found"] == {"email": "bo@x.com", "phone": "2"}
+    assert (receipts["f"]["id"], receipts["f"]["found"]["email"]) == ([3], "made before")
+    ids = {op: receipts[op]["id"][0] for op in "degh"}
+    assert {emails(people)[number] for number in ids.values()} == {"d", "e", "g", "h"}
+    assert all(emails(people)[number] == op for op, number in ids.items())
+    assert people.sql("SELECT count(*) FROM people") == [(7,)]
+
+
 def test_one_bad_row_among_many_fails_alone(people: Database) -> None:
     people.sql("CREATE UNIQUE INDEX emails ON people (email)")
     operations = [operation(f"n{n}", "create", {"id": n}, {"email": f"{n}@x.com"}) for n in range(10, 60)]

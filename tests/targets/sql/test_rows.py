@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from target_kit import SettingsError, TargetError
-from tests.targets.sql.conftest import PEOPLE, Database, row, schema, state
+from tests.targets.sql.conftest import PEOPLE, Database, operation, row, schema, state
 
 
 def emails(database: Database) -> dict[int, str]:
@@ -167,6 +167,29 @@ def test_numbers_keep_every_digit(pg: Database) -> None:
     pg.feed(schema("t", ("id",), **declared), line, state())
     assert pg.sql("SELECT n::text, f::text, j::text FROM t") == [
         ("12345678901234567890.123456789012345678", "0.1", '{"a": 1.10}')
+    ]
+
+
+@pytest.mark.parametrize("name", ["pg", "duck"])
+def test_a_moment_with_an_offset_keeps_it_in_a_column_without_a_zone(request: pytest.FixtureRequest, name: str) -> None:
+    database: Database = request.getfixturevalue(name)
+    database.sql("CREATE TABLE t (id integer PRIMARY KEY, moment timestamp)")
+    declared = {"id": {"type": "integer"}, "moment": {"type": "string", "format": "date-time"}}
+    key, moment = {"id": 2}, "2026-01-01T12:00:00+02:00"
+    made = operation("a", "create", key, {"moment": moment}, stream="t")
+    changed = operation(
+        "b", "update", key, {"moment": "2026-01-01T13:00:00+02:00"}, stream="t", expect={"moment": moment}
+    )
+    others = [operation(f"n{n}", "create", {"id": n}, {"moment": moment}, stream="t") for n in (3, 4)]
+    run = database.feed(
+        schema("t", ("id",), **declared), row("t", id=1, moment=moment), made, *others, changed, state()
+    )
+    assert run.statuses == ["applied"] * 4
+    assert [str(at) for (at,) in database.sql("SELECT moment FROM t ORDER BY id")] == [
+        "2026-01-01 10:00:00",
+        "2026-01-01 11:00:00",
+        "2026-01-01 10:00:00",
+        "2026-01-01 10:00:00",
     ]
 
 
