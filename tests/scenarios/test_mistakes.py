@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.scenarios.project import Project
@@ -83,8 +85,7 @@ def test_a_configuration_that_is_no_text(project: Project) -> None:
 
 
 def test_looking_before_the_first_sync(project: Project) -> None:
-    for path in project.ledger().parent.iterdir():
-        path.unlink()
+    shutil.rmtree(project.ledger().parent)
     project.fails("status", code=64, says=("no ledger", "antiphon sync"))
 
 

@@ -109,7 +109,7 @@ def resolve(
             "name one conflict, or choose several by --where and --kind",
             hint="`antiphon conflicts list` shows those that wait",
         )
-    decision = decision_of(config.side_names, take=take, value=value, retry=retry)
+    decision = decision_of(config.side_names, take=take, value=value, retry=retry, cid=conflict or "CONFLICT")
     with working(config, "conflicts resolve", options.report) as runner:
         if conflict is not None:
             chosen: Sequence[Conflict] = (find_conflict(runner.ledger, conflict),)

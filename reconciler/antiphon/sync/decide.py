@@ -49,13 +49,15 @@ class Retry:
 Decision: TypeAlias = Take | Give | Retry
 
 
-def decision_of(sides: tuple[Side, Side], *, take: Side | None, value: str | None, retry: bool) -> Decision:
+def decision_of(
+    sides: tuple[Side, Side], *, take: Side | None, value: str | None, retry: bool, cid: str = "CONFLICT"
+) -> Decision:
     """The decision that options say. Raises `ConfigError` unless they say exactly one that can be."""
     given = [take is not None, value is not None, retry]
     if sum(given) != 1:
         raise ConfigError(
             "give exactly one of --take SIDE, --value VALUE, --retry",
-            hint="`antiphon conflicts show CONFLICT` says which fit",
+            hint=f"`antiphon conflicts show {cid}` says which fit",
         )
     if take is not None:
         if take not in sides:
@@ -134,7 +136,7 @@ def resolve(
     ledger: Ledger, sides: tuple[Side, Side], cid: str, *, take: Side | None, value: str | None, retry: bool
 ) -> str:
     """Decide one conflict by one of the three answers. Returns what will happen, in a sentence."""
-    decision = decision_of(sides, take=take, value=value, retry=retry)
+    decision = decision_of(sides, take=take, value=value, retry=retry, cid=cid)
     decide(ledger, {cid: decision})
     return f"{cid}: {outlook(decision)}"
 
