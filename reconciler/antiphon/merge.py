@@ -173,7 +173,9 @@ def _scrubbed(
     verdict = _verdict(sides, diverged, readings, dict.fromkeys(sides, False), around, decision)
     if isinstance(verdict, Wins):
         return Send(tuple(_writes(sides, verdict.side, diverged, verdict.reason, around, counts=False)), {})
-    return Send(tuple(_combined(sides, diverged[0], verdict, around)), {}) if isinstance(verdict, Combined) else Still()
+    if isinstance(verdict, Combined):
+        return Send(tuple(_combined(sides, diverged[0], verdict, around)), {})
+    return verdict or Still()
 
 
 @dataclass(frozen=True, slots=True)

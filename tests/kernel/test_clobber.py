@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -117,6 +118,15 @@ def test_another_edit_since_is_the_one_that_counts() -> None:
     world.show(WAREHOUSE, 1, f="once more")
     world.deliver(world.round())
     assert ends(world) == ("once more", "once more")
+    assert not world.conflicts()
+
+
+def test_an_edit_of_a_field_that_sync_yml_has_lost_is_let_go() -> None:
+    world = clobbered(Park(), group="both")
+    entities = {"contact": entity(field("other", group="both"))}
+    world.mapping = replace(world.mapping, entities=entities, version="2")
+    world.touch()
+    world.round()
     assert not world.conflicts()
 
 

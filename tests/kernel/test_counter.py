@@ -16,7 +16,7 @@ from antiphon.merge import Adopt, Hold, Outcome, Reading, Send, Surroundings, me
 from antiphon.model import ConflictKind, Op, OpState, Side, Value
 from antiphon.policies import decide
 from antiphon.protocol import Status
-from antiphon.verdicts import Combined, Contest, Verdict
+from antiphon.verdicts import Combined, Contest, Undecided, Verdict
 from tests.kernel.facts import CRM, EXAMPLES, SIDES, WAREHOUSE, World, entity, field, law, opened, side, wrote
 
 SCORE = field("score", Counter(), kind=Kind.NUMBER)
@@ -65,6 +65,11 @@ def test_without_receipts_a_count_could_be_written_over_so_a_person_is_asked() -
     assert "the target of warehouse gives no receipts" in found.reason
 
 
+def test_without_an_agreement_there_is_nothing_to_count_from() -> None:
+    verdict = decide(Counter(), SCORE, Contest(SIDES, {CRM: 1, WAREHOUSE: 2}, None, {}))
+    assert verdict == Undecided("the sides never agreed on a number to count from")
+
+
 def test_one_side_counted_and_its_number_goes_over_even_without_receipts() -> None:
     assert isinstance(outcome(10, 13, 10, side(receipts=False)), Send)
 
@@ -101,7 +106,7 @@ def test_rounds_are_associative(base: Any, first_crm: Any, first_warehouse: Any,
 
 # ---- deliveries, in every order and with every mishap
 
-STEPS = ("count", "count", "count", "round", "apply", "apply", "late", "again", "busy", "mute", "read")
+STEPS = ("count", "count", "count", "round", "apply", "apply", "late", "again", "busy", "mute", "lose", "read")
 acts = st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(SIDES), st.integers(-50, 50)), max_size=25)
 
 
@@ -152,6 +157,10 @@ class Counting:
             return
         if step == "busy":
             self.world.answer(op, Status.FAILED)
+            return
+        if step == "lose":  # once: what is acknowledged three times and never seen waits for a person
+            if not op.attempt and op.op_id not in self.receipts:
+                self.world.acknowledge(op)
             return
         if op.op_id not in self.receipts:
             self.receipts[op.op_id] = self._write(op)

@@ -130,6 +130,21 @@ def test_what_a_new_mapping_makes_different_is_found_and_a_person_is_asked() -> 
     assert world.base(lid, "name") == {CRM: "ANN", WAREHOUSE: "ANN"}
 
 
+def test_a_value_for_both_settles_a_divergence_too() -> None:
+    world = World(person())
+    lid = world.pair(1, 1, email="a@x", name="Ann")
+    rows = world.base_rows(lid, "name")
+    with world.ledger.transaction():
+        world.ledger.store.put(BASE, [replace(rows[WAREHOUSE], value="Bob")])
+    world.show(WAREHOUSE, 1, name="Bob")
+    world.round()
+    (conflict,) = world.conflicts()
+    world.decide(conflict, value="Anna")
+    world.deliver(world.round())
+    world.settle_down()
+    assert world.base(lid, "name") == {CRM: "Anna", WAREHOUSE: "Anna"}
+
+
 def test_a_base_that_never_was_a_pair_is_found_at_the_next_look() -> None:
     world = World(person())
     lid = world.pair(1, 1, email="a@x", name="Ann")

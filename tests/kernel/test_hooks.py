@@ -116,6 +116,14 @@ def test_it_gets_copies_and_cannot_change_what_was_observed() -> None:
     assert shared == ["a"]
 
 
+def test_its_own_answer_on_one_side_may_win_as_it_is() -> None:
+    def joined(question: Question) -> Verdict:
+        whole = [side for side in question.sides if question.values[side] == "x+yy"]
+        return Wins(whole[0], "") if whole else Combined(("x+yy",), "")
+
+    assert settle(joined) == Combined(("x+yy",), "rules:f")
+
+
 words = st.lists(st.sampled_from("abcd"), max_size=3).map("|".join)
 
 

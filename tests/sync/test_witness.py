@@ -169,6 +169,13 @@ def test_what_is_no_instant_is_one_clear_error(text: Any) -> None:
     assert error.value.message == f"tap-x: field_times.city: found {text!r}, which is no instant"
 
 
+def test_times_that_are_no_object_name_the_tap() -> None:
+    witness = Witness(Side().ledger, "crm", START, "tap-x")
+    with pytest.raises(PluginFailed, match="tap-x: a RECORD of people: `field_times` is no object"):
+        witness.times({"field_times": ["now"]}, "people")
+    assert witness.times({}, "people") == {}
+
+
 @pytest.mark.parametrize("said", [{"account": 7}, {"clock": "noon"}], ids=repr)
 def test_an_envelope_that_is_none_names_the_tap(said: dict[str, Any]) -> None:
     with pytest.raises(PluginFailed, match="tap-x: the envelope of a SCHEMA"):
