@@ -58,7 +58,7 @@ contact "Ann@x.com", active
                          run-3).
 2026-11-20 09:03:00 UTC  city was written to warehouse: Rome → Paris, as crm has it (run run-3).
 2026-11-20 09:03:00 UTC  stage was written to warehouse: mql → customer; the value it replaced is
-                         kept here, it lost to crm (run run-3).
+                         kept here, it lost to crm, since crm owns stage (run run-3).
 2026-11-20 09:04:00 UTC  warehouse showed what we wrote: city Paris, stage customer.
 2026-11-20 09:05:00 UTC  crm showed city Oslo, changed between 2026-11-20 09:04:00 and 09:05:00 UTC.
 

@@ -214,11 +214,13 @@ def _transform(given: Mapping[str, Any], policy: Policy, place: Place) -> tuple[
 
 
 def _check_columns(entity: Mapping[str, Any], fields: Mapping[str, Field], place: Place) -> None:
-    """A column belongs to one field of an entity."""
+    """A column is written by one field of an entity; those that only take from it may be many."""
     for side in place.sides:
         holders: dict[str, str] = {}
         for name, field in fields.items():
             column = field.columns[side]
+            if field.direction is not None and field.direction[0] == side:
+                continue
             if column in holders:
                 section = "references" if field.references else "fields"
                 given = _map(entity.get(section)).get(name)

@@ -216,6 +216,11 @@ class History:
             case _:
                 return
 
+    def _why(self, audit: Audit, name: str) -> str:
+        """Why the value won, as its operation says."""
+        told = next((op.reasons.get(name, "") for op in self.ops if op.op_id == audit.op_id), "")
+        return f", since {self.said(told)}" if told else ""
+
     def _audit_event(self, audit: Audit) -> Event:
         return Event(audit.at, audit.cause.value, self._audited(audit), audit.side, audit.field, audit.run_id)
 
@@ -233,7 +238,8 @@ class History:
             case Cause.DELIVERED:
                 return f"{name} was written to {side}: {shown}, as {other} has it."
             case Cause.SUPERSEDED:
-                return f"{name} was written to {side}: {shown}; the value it replaced is kept here, it lost to {other}."
+                lost = f"it lost to {other}{self._why(audit, name)}"
+                return f"{name} was written to {side}: {shown}; the value it replaced is kept here, {lost}."
             case Cause.CLOBBERED:
                 return f"{name} was overwritten on {side} between our look and our write: {shown}."
             case Cause.DELETED | Cause.PARKED | Cause.RESTORED | Cause.ERASED:
