@@ -24,7 +24,7 @@ QUIET_ROUNDS = 14
 """After so many rounds without edits and faults everything must have come to rest."""
 
 FULL_READS = 3
-"""So many of them show everything in full: after the first, which may still learn of a write, two prove what is gone."""
+"""So many of them show everything in full: after one that may still learn of a write, two prove what is gone."""
 
 WATCHED, FURTHER_ROUNDS = 16, 5
 """About one schedule in so many is watched for some rounds more once it has come to rest."""
