@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, assert_never
+from urllib.parse import unquote, urlparse
 
+import sqlalchemy as sa
 from singer_sdk import Stream, Tap
+from singer_sdk.helpers._batch import BatchConfig
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import SchemaMessage
 
-from tap_sql.dialects import Dialect
+from tap_sql.dialects import Batches, Dialect
 from tap_sql.diff import diff
 from tap_sql.errors import SettingsError, ValueRefused
 from tap_sql.events import Event, Gone, Mark, Rows, Task
@@ -181,6 +185,44 @@ class SqlStream(Stream):
                     case unknown:
                         assert_never(unknown)
         output.flush()
+
+    def _sync_batches(self, batch_config: BatchConfig, context: Mapping[str, Any] | None = None) -> None:
+        """BATCH messages of Parquet files, where stream and database can; else records, or what the SDK does."""
+        if batch_config.encoding.format != "parquet" or not self._is_plain:
+            super()._sync_batches(batch_config, context)
+            return
+        folder = Path(unquote(urlparse(batch_config.storage.root).path)).absolute()
+        if not folder.is_dir():
+            raise SettingsError(
+                f"batch_config: there is no folder {batch_config.storage.root} on this machine",
+                hint="storage.root is a folder that the target can read too, for instance file:///var/tmp/batches",
+            )
+        task = self._task
+        with self.source.dialect.session() as connection:
+            batches = None
+            if self.replication_method == "FULL_TABLE" and task.limit is None:
+                batches = self.source.dialect.batches(connection, task.relation, folder)
+            if batches is not None:
+                self._write_batches(connection, batches, batch_config.storage.prefix or "")
+                return
+        self.logger.info("stream %s goes out as records: not all of it has a form in Parquet", self.name)
+        for _ in self._sync_records(context):
+            pass
+
+    def _write_batches(self, connection: sa.Connection, batches: Batches, prefix: str) -> None:
+        output = self._output()
+        for rows in self.source.dialect.read(connection, batches.bad):
+            self._write_rows(output, rows)
+        with self.get_record_counter() as counter:
+            for path, count in batches.files:
+                file = path.rename(path.with_name(f"{prefix}{path.name}"))
+                encoding = {"format": "parquet", "compression": "none"}
+                output.message(
+                    {"type": "BATCH", "stream": self.name, "encoding": encoding, "manifest": [file.as_uri()]}
+                )
+                output.flush()
+                counter.increment(count)
+        self._write_bookmark(output, {})
 
     def _write_rows(self, output: Output, rows: Sequence[bytes | Bad]) -> None:
         good: list[bytes] = []

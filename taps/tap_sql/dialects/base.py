@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,6 +42,14 @@ class Since:
     column: Column
     value: Any
     overlap: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """A relation for BATCH messages: its `bad` rows, to be refused first, and files of the others with their rows."""
+
+    bad: Relation
+    files: Iterator[tuple[Path, int]]
 
 
 class ChangeLog(ABC):
@@ -126,6 +135,10 @@ class Dialect(ABC):
             f"DIFF does not know {family(self.engine.url)}",
             hint="it knows postgresql, duckdb and sqlite; INCREMENTAL and FULL_TABLE know every database",
         )
+
+    def batches(self, connection: sa.Connection, relation: Relation, folder: Path) -> Batches | None:
+        """The relation as Parquet files in `folder`; None where it goes out as records only."""
+        return None
 
     def change_log(self, slot: str, publication: str) -> ChangeLog:
         """The log of LOG_BASED. Raises `SettingsError` where there is none that can be read."""

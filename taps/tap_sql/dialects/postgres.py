@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from tap_sql.dialects.base import SINCE, ChangeLog, Dialect, Query, Since, literally
+from tap_sql.dialects import postgres_batch
+from tap_sql.dialects.base import SINCE, Batches, ChangeLog, Dialect, Query, Since, literally
 from tap_sql.dialects.postgres_copy import copied, line
 from tap_sql.dialects.postgres_log import PostgreSQLLog
 from tap_sql.dialects.snapshots import PostgreSQLSnapshots, Snapshots
@@ -139,6 +141,14 @@ class PostgreSQL(Dialect):
     def snapshots(self, schema: str) -> Snapshots:
         """In a schema of their own."""
         return PostgreSQLSnapshots(self, schema)
+
+    def batches(self, connection: sa.Connection, relation: Relation, folder: Path) -> Batches | None:
+        """By ADBC, where every column has a type in Parquet."""
+        if not postgres_batch.fits(relation):
+            return None
+        self.run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        bad = postgres_batch.bad_rows(self, relation)
+        return Batches(bad, postgres_batch.parquet_files(self, connection, relation, folder))
 
     def change_log(self, slot: str, publication: str) -> ChangeLog:
         """A logical slot with pgoutput."""

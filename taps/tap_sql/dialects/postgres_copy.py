@@ -32,7 +32,9 @@ def line(relation: Relation, inner: str, quote: Callable[[str], str]) -> str:
     row = "antiphon_row"
     while relation.column(row) is not None:  # a column of that name would be meant
         row += "_"
-    tests = {column.name: test for column in relation.columns if (test := _test(column, f"{row}.{quote(column.name)}"))}
+    tests = {
+        column.name: test for column in relation.columns if (test := refusal(column, f"{row}.{quote(column.name)}"))
+    }
     if not tests:
         return f"SELECT row_to_json({row})::text FROM ({body}) {row}"
     reasons = ", ".join(
@@ -84,7 +86,7 @@ def _expression(column: Column, quote: Callable[[str], str]) -> str:
             return name
 
 
-def _test(column: Column, name: str) -> str:
+def refusal(column: Column, name: str) -> str:
     """The SQL test for values that `row_to_json` would write as something else than the SCHEMA says."""
     kind = column.item if column.kind is Kind.ARRAY else column.kind
     each = f"ANY ({name})" if column.kind is Kind.ARRAY else name
