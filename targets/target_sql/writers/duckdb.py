@@ -141,6 +141,8 @@ class DuckDBWriter(Writer):
             whole = f"regexp_full_match({name}, '-?[0-9]+')"
             wrong = f"error('no whole number: ' || {name})"
             return f"CASE WHEN {name} IS NULL OR {whole} THEN CAST({name} AS {column.sql}) ELSE {wrong} END"
+        if column.kind is Kind.TIMESTAMP:  # read directly, it would lose the offset of a moment that has one
+            return f"CAST(CAST({name} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' AS {column.sql})"
         return f"CAST({name} AS {column.sql})"
 
 
