@@ -208,6 +208,15 @@ class _Work:
         """The link that holds these records and no others."""
         return next((link for link in links if self.ws.members(link.lid) == dict(wish.rids)), None)
 
+    def _records(self, link: Link) -> dict[Side, Rid]:
+        """The ids of the link, without one that was only reserved for a create that is not sent yet."""
+        reserved = {
+            side
+            for side, op in self.ws.ops(link.lid).items()
+            if op.kind is OpKind.CREATE and op.state is OpState.PLANNED
+        }
+        return {side: rid for side, rid in self.ws.members(link.lid).items() if side not in reserved}
+
     def _amiss(self, wish: Wish, holders: Mapping[ObsKey, Link | None]) -> str:
         for key, link in holders.items():
             seen = self.ws.observation(key)
@@ -215,7 +224,7 @@ class _Work:
                 return f"{_named(key)} is {seen.state.value if seen else 'not seen yet'}, so that nothing can join it"
             if link is None or link.state.closed:
                 continue
-            others = {side: rid for side, rid in self.ws.members(link.lid).items() if wish.rids.get(side) != rid}
+            others = {side: rid for side, rid in self._records(link).items() if wish.rids.get(side) != rid}
             if others and not (wish.linked and link.state is LinkState.DETACHED):
                 theirs = ", ".join(_named((side, wish.entity, rid)) for side, rid in sorted(others.items()))
                 return f"{_named(key)} is linked to {theirs}; `antiphon links remove {link.lid}` parts them"
@@ -271,6 +280,8 @@ class _Work:
     def _call_off(self, link: Link) -> None:
         """What waits for the link: its planned writes, its conflicts; whoever competed for its records looks again."""
         for op in list(self.ws.ops(link.lid).values()):
+            if op.kind is OpKind.CREATE:
+                self.ws.drop_member(link, op.side)  # the id was only reserved
             self.ws.put_op(replace(op, state=OpState.DROPPED, error="a person decided what belongs together"))
             if op.state is OpState.SENT:
                 self._doubt(op)
