@@ -122,7 +122,7 @@ def test_a_variable_that_is_not_set_is_named(fresh: Project) -> None:
 
 def test_a_tap_that_fails_says_so_itself(fresh: Project) -> None:
     fresh.switch("crm", discover=[{"at": 0, "then": "exit 3"}], say=[f"403 with {TOKEN}"])
-    run = fresh.fails(*FLAGS, code=1, says=("tap-file (crm)", "exit code 3", "403 with"), **environment())
+    run = fresh.fails(*FLAGS, code=1, says=("tap-file of crm", "exit code 3", "403 with"), **environment())
     assert TOKEN not in run.err
 
 

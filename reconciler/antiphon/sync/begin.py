@@ -19,6 +19,7 @@ from antiphon.model import Side
 from antiphon.propose import Ability, Proposal, SidePart, Stream, propose, streams_of, write
 from antiphon.singer.plugins import Workshop
 from antiphon.singer.secrets import is_secret
+from antiphon.sync.run import has_setting, title_of
 
 _REFERENCE = re.compile(r"\$(\{[A-Za-z_]\w*\}|[A-Za-z_]\w*)")
 
@@ -78,20 +79,19 @@ def _ask(
         taps, targets = {}, {}
         for side, given in sides.items():
             tap = _plugin(given.tap, {**given.config, **given.tap_config}, folder)
-            taps[side] = pool.submit(shop.discover, tap, f"{Path(tap.command[0]).name} ({side})")
+            taps[side] = pool.submit(shop.discover, tap, title_of(tap, side))
             if given.target is not None:
                 target = _plugin(given.target, {**given.config, **given.target_config}, folder)
-                targets[side] = pool.submit(shop.about, target, f"{Path(target.command[0]).name} ({side})")
+                targets[side] = pool.submit(shop.about, target, title_of(target, side))
         catalogs = {side: streams_of(answer.result()) for side, answer in taps.items()}
         abilities = {
-            side: Ability(writes=side in targets, receipts=side in targets and _receives(targets[side].result()))
+            side: Ability(
+                writes=side in targets,
+                receipts=side in targets and has_setting(targets[side].result(), "receipts_path"),
+            )
             for side in sides
         }
     return catalogs, abilities
-
-
-def _receives(about: Mapping[str, Any]) -> bool:
-    return "receipts_path" in ((about.get("settings") or {}).get("properties") or {})
 
 
 def _plugin(command: str, config: Mapping[str, Any], folder: Path) -> PluginConfig:

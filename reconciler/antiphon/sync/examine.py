@@ -28,7 +28,7 @@ from antiphon.model import ConflictState, Side
 from antiphon.promises import Able, Standing
 from antiphon.singer.catalog import columns_of
 from antiphon.singer.plugins import Workshop
-from antiphon.sync.run import FULL_READ
+from antiphon.sync.run import FULL_READ, has_setting, title_of
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _HOUR = 3600 * 1_000_000
@@ -147,7 +147,7 @@ def _side(config: SyncConfig, side: SideConfig, catalog: dict[str, Any] | None, 
         if catalog is None and side.tap.catalog is not None:
             catalog = json.loads(side.tap.catalog.read_text(encoding="utf-8"))
         elif catalog is None:
-            catalog = shop.discover(side.tap, _title(side.tap, side.name))
+            catalog = shop.discover(side.tap, title_of(side.tap, side.name))
     except (AntiphonError, OSError, ValueError) as error:
         findings.append(_failed(where, error))
     else:
@@ -160,8 +160,8 @@ def _side(config: SyncConfig, side: SideConfig, catalog: dict[str, Any] | None, 
         return _Side(findings, Able(can), catalog, accounts)
     about, where = _about(shop, target, side.name, findings), f"{side.name} target"
     does = _capabilities(about)
-    tells = "receipts_path" in ((about.get("settings") or {}).get("properties") or {})
-    able = Able(can, does, gives_receipts(side, {side.name: tells}), target.deletes)
+    receipts = gives_receipts(side, {side.name: has_setting(about, "receipts_path")})
+    able = Able(can, does, receipts, target.deletes)
     if "check" in does:
         findings += _checks(shop, target, where, side.name, streams, accounts, fix=fix)
     else:
@@ -171,7 +171,7 @@ def _side(config: SyncConfig, side: SideConfig, catalog: dict[str, Any] | None, 
 
 def _about(shop: Workshop, plugin: PluginConfig, side: Side, findings: list[Finding]) -> dict[str, Any]:
     try:
-        return shop.about(plugin, _title(plugin, side))
+        return shop.about(plugin, title_of(plugin, side))
     except AntiphonError as error:
         findings.append(_failed(f"{side} {plugin.command[0]}", error))
         return {}
@@ -180,10 +180,6 @@ def _about(shop: Workshop, plugin: PluginConfig, side: Side, findings: list[Find
 def _capabilities(about: Mapping[str, Any]) -> frozenset[str]:
     told = about.get("capabilities", ())
     return frozenset(each for each in told if isinstance(each, str)) if isinstance(told, list) else frozenset()
-
-
-def _title(plugin: PluginConfig, side: Side) -> str:
-    return f"{Path(plugin.command[0]).name} ({side})"
 
 
 def _versioned(about: Mapping[str, Any]) -> str:
@@ -211,7 +207,7 @@ def _checks(
     fix: bool,
 ) -> Iterator[Finding]:
     try:
-        shown = shop.check(plugin, _title(plugin, side), streams, fix=fix)
+        shown = shop.check(plugin, title_of(plugin, side), streams, fix=fix)
     except AntiphonError as error:
         yield _failed(where, error)
         return
@@ -228,7 +224,7 @@ def _checks(
 def _idle(shop: Workshop, plugin: PluginConfig, where: str, side: Side, about: Mapping[str, Any]) -> Finding:
     """A target that cannot be asked is started and given nothing to do: it reads its settings, and many log in."""
     try:
-        outcome = shop.run_target(plugin, _title(plugin, side), ())
+        outcome = shop.run_target(plugin, title_of(plugin, side), ())
     except AntiphonError as error:
         return _failed(where, error)
     if outcome.code != 0:

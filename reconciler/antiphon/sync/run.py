@@ -94,16 +94,16 @@ class Runner:
                 if name in self.catalogs:
                     pass  # Meltano's, with its select rules
                 elif side.tap.catalog is None:
-                    asked["tap", name] = pool.submit(self.shop.discover, side.tap, _title(side.tap, name))
+                    asked["tap", name] = pool.submit(self.shop.discover, side.tap, title_of(side.tap, name))
                 else:
                     asked["tap", name] = pool.submit(_read_catalog, side.tap.catalog)
                 if side.target is not None and side.target.receipts_path is None:
-                    asked["target", name] = pool.submit(self.shop.about, side.target, _title(side.target, name))
+                    asked["target", name] = pool.submit(self.shop.about, side.target, title_of(side.target, name))
             for (kind, name), answer in asked.items():
                 if kind == "tap":
                     self.catalogs[name] = answer.result()
                 else:
-                    self.receipts[name] = _has_setting(answer.result(), "receipts_path")
+                    self.receipts[name] = has_setting(answer.result(), "receipts_path")
 
     def mapping(self) -> SyncMapping:
         """The mapping, with the columns as they were last read."""
@@ -150,8 +150,8 @@ class Runner:
         sources = []
         for side, (streams, wanted, state) in plans.items():
             plugin = self.config.sides[side].tap
-            catalog = select(self.catalogs[side], wanted, _title(plugin, side))
-            sources.append(Source(side, self.shop.start_tap(plugin, _title(plugin, side), catalog, state), streams))
+            catalog = select(self.catalogs[side], wanted, title_of(plugin, side))
+            sources.append(Source(side, self.shop.start_tap(plugin, title_of(plugin, side), catalog, state), streams))
         counts = read_sides(
             self.ledger, sources, self.clock, accept_empty=self.accept_empty, progress=self.report.progress
         )
@@ -325,7 +325,7 @@ class Runner:
             raise ConfigError(f"{side} has no target")
         path = self.receipts_path(side)
         extra = {"receipts_path": str(path)} if path is not None else None
-        return self.shop.run_target(target, _title(target, side), lines, extra)
+        return self.shop.run_target(target, title_of(target, side), lines, extra)
 
     def without_target(self, mapping: SyncMapping) -> dict[Side, str]:
         """The sides that cannot be written, with the reason."""
@@ -383,22 +383,24 @@ class Runner:
     def hiding(self, side: Side) -> Callable[[str], str]:
         """What takes the secrets of the side's target out of its words."""
         target = self.config.sides[side].target
-        return self.shop.secrets(_title(target, side), target).hide if target is not None else str
+        return self.shop.secrets(title_of(target, side), target).hide if target is not None else str
 
     def _target(self, side: Side) -> str:
         target = self.config.sides[side].target
-        return _title(target, side) if target is not None else side
+        return title_of(target, side) if target is not None else side
 
     def moment(self, mapping: SyncMapping) -> Moment:
         """Now, by this run."""
         return Moment(self.clock(), self.run_id, mapping.version)
 
 
-def _title(plugin: PluginConfig, side: Side) -> str:
+def title_of(plugin: PluginConfig, side: Side) -> str:
+    """What a plugin is called in messages: `tap-x of crm`."""
     return f"{plugin.title} of {side}"
 
 
-def _has_setting(about: Mapping[str, Any], name: str) -> bool:
+def has_setting(about: Mapping[str, Any], name: str) -> bool:
+    """Whether a plugin speaks of a setting in its `--about`."""
     settings = about.get("settings")
     properties = settings.get("properties") if isinstance(settings, dict) else None
     return isinstance(properties, dict) and name in properties
