@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from antiphon.equivalence import is_empty
+from antiphon.equivalence import is_empty, make_rid
 from antiphon.facts import Workspace
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.merge import Surroundings
@@ -31,6 +31,7 @@ from antiphon.model import (
     OpKind,
     OpState,
     RecordState,
+    Rid,
     replace,
 )
 from antiphon.settle import Moment, activate, agree, count, record
@@ -97,15 +98,21 @@ def failed_yet_done(
     """
     if op.kind is OpKind.DELETE and (seen is None or seen.state is not RecordState.LIVE):
         _observed_delete(ws, op, seen, at)
-    if op.kind is not OpKind.UPDATE or seen is None or seen.state is not RecordState.LIVE:
+    if op.kind is OpKind.DELETE or seen is None or seen.state is not RecordState.LIVE:
         return
     names = [name for name in op.patch if name in around.entity.fields]
-    if not any(_is_shown(around, op, name, seen) or _may_be_lost(around, op, name, seen) for name in names):
+    if op.kind is OpKind.CREATE:
+        shown = seen.rid == _rid_of_create(around, op)
+    else:
+        shown = any(_is_shown(around, op, name, seen) or _may_be_lost(around, op, name, seen) for name in names)
+    if not shown:
         return
     visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in names}
     settled = all(visible.values())
     ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "seen in part"))
     record(ws, op, {n: op.patch[n] for n in names if visible[n] or _may_be_lost(around, op, n, seen)}, at)
+    if op.kind is OpKind.CREATE:
+        activate(ws, op)
 
 
 def _is_shown(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:
@@ -134,9 +141,10 @@ def _settle_value(
             agree(ws, op, name, now, mapping.other(op.side), mapping.version)
         return True
     if op.state is not OpState.SENT:
-        if op.kind is OpKind.CREATE:  # the record is there, so it was made as it was sent
+        made = op.kind is OpKind.CREATE and seen.rid == _rid_of_create(around, op)
+        if made:  # the record is there, so it was made as it was sent
             agree(ws, op, name, op.patch[name], mapping.other(op.side), mapping.version)
-        return op.kind is OpKind.CREATE
+        return made
     doubtful = [b for b in ws.bases(op.lid).get(name, {}).values() if b.status is BaseStatus.PROVISIONAL]
     if name in op.expect and around.equal(field, op.side, now, op.expect[name]):
         if name in op.adds:
@@ -150,6 +158,11 @@ def _settle_value(
     for base in doubtful:
         ws.put_base(replace(base, previous=MISSING))
     return True
+
+
+def _rid_of_create(around: Surroundings, op: Op) -> Rid:
+    """The id of the record that a create was to make; its link may hold another by now."""
+    return make_rid([op.key.get(column) for column in around.entity.sides[op.side].key])
 
 
 def _is_remnant(ws: Workspace, around: Surroundings, op: Op, seen: Observation) -> bool:

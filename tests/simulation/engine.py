@@ -64,13 +64,17 @@ class WatchedStore(MemoryStore):
             self.changed.update(row.lid for row in rows)  # type: ignore[attr-defined]  # rows of this table are members
         super().put(table, rows)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """As `Store.transaction`."""
-        with super().transaction():
-            yield
-            self.steps("commit")
-        self.steps("committed")
+    def end(self, *, failed: bool) -> None:
+        """The transaction ends, unless the engine dies just before."""
+        if not failed:
+            try:
+                self.steps("commit")
+            except BaseException:
+                super().end(failed=True)
+                raise
+        super().end(failed=failed)
+        if not failed:
+            self.steps("committed")
 
     def snapshot(self) -> WatchedStore:
         """A copy, as a backup would hold it."""

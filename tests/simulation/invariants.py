@@ -13,22 +13,20 @@ from antiphon.equivalence import is_empty
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import ABSENCE, AUDIT, BASE, CONFLICT, MEMBER, OBS, OUTBOX
 from antiphon.mapping import Counter as Counting
-from antiphon.mapping import Field, SetUnion
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import Base, BaseStatus, Cause, ConflictState, LinkState, Missing, Op, OpKind, OpState, Side, Value
+from antiphon.model import Base, BaseStatus, Cause, ConflictState, LinkState, Op, OpKind, OpState, Side
 from antiphon.plan import Plan
 from antiphon.settle import Moment
 from antiphon.sync.planning import propose
+from tests.simulation.edits import gave_way_to_nobody, later_is_later, no_invention, no_lost_update, same
 from tests.simulation.engine import Check, Engine
-from tests.simulation.judge import Judge, value_of
-from tests.simulation.shape import FOREIGN, SECOND, SIDES, other
-from tests.simulation.world import RESTORE, SYNC, USER, Event, Row, World
+from tests.simulation.judge import Judge
+from tests.simulation.shape import FOREIGN, SECOND, SIDES
+from tests.simulation.world import Row, World
 
 TWICE = 16
 WHOLE = "*"
 """The name of a group of all fields: of a conflict over a whole record's values."""
-
-KEPT = (Cause.SUPERSEDED, Cause.CLOBBERED, Cause.PARKED, Cause.DELETED)
 
 
 def plan_twice(engine: Engine, ledger: Ledger, mapping: SyncMapping, plan: Plan, at: Moment) -> None:
@@ -155,121 +153,13 @@ def _awaits(judge: Judge, lid: str) -> bool:
     return bool(ops) or judge.links[lid].entity == "membership"
 
 
-def no_lost_update(judge: Judge) -> Iterator[str]:
-    """I3: a user's value is there, went over, was replaced by users of its side, or stands in audit or a conflict."""
-    for side, row, field, events in _histories(judge):
-        for number, event in enumerate(events):
-            if event.by != USER or isinstance(event.value, Missing):
-                continue
-            value = event.value
-            if _came_back(judge, side, row, field, events, number):
-                continue
-            heir = next((e for e in events[number + 1 :] if not same(judge, field, side, e.value, value)), None)
-            if heir is None or heir.by != SYNC or excused(judge, side, field, events, event, heir):
-                continue
-            if not (_went_over(judge, side, row, field, event) or _kept(judge, side, row, field, value)):
-                yield (
-                    f"I3: {row.entity}.{field.name} of {row.rid} on {side}: {value!r}, written {event.at}, was lost to "
-                    f"{heir.value!r}, written {heir.at} by {heir.op_id}"
-                )
-
-
-def gave_way_to_nobody(judge: Judge) -> Iterator[str]:
-    """I3 as it is felt: who alone edits a field keeps the edit, whatever others do to other fields of the record."""
-    if judge.world.happened & {"merge", "twin", "restored", "side restored", "field gone"}:
-        return
-    for side, system in judge.world.systems.items():
-        for copy in system.every_row():
-            maker = judge.row(other(side), copy.entity, copy.source) if copy.made_by == SYNC else None
-            if maker is not None and copy.alive and maker.alive and copy.entity != "membership":
-                for field in judge.mapping.entities[copy.entity].fields.values():
-                    yield from _gave_way(judge, field, (side, copy), (other(side), maker))
-
-
-def _gave_way(judge: Judge, field: Field, copy: tuple[Side, Row], maker: tuple[Side, Row]) -> Iterator[str]:
-    made = copy[1].history.get(field.columns[copy[0]], [])
-    before = maker[1].history.get(field.columns[maker[0]], [])
-    if field.direction or field.references or isinstance(field.policy, SetUnion | Counting) or not made:
-        return
-    sent = next((e for e in reversed(before) if e.at < made[0].at), None)
-    if sent is None or not same(judge, field, maker[0], sent.value, value_of(made[0].value), copy[0]):
-        return  # what the copy was made from had changed by then
-    unit = [f for f in judge.mapping.entities[copy[1].entity].fields.values() if f is field or f.group == field.group]
-    unit = unit if field.group else [field]
-    for (side, row), (there, rival) in ((copy, maker), (maker, copy)):
-        rivals = [e for f in unit for e in rival.history.get(f.columns[there], ()) if e.at >= made[0].at]
-        history = [e for e in row.history.get(field.columns[side], ()) if e.at >= made[0].at]
-        last = next((e for e in reversed(history) if e.by == USER), None)
-        if last is None or isinstance(last.value, Missing) or any(e.by in (USER, RESTORE) for e in rivals):
-            continue
-        later = history[history.index(last) + 1 :]
-        heir = next((e for e in later if not same(judge, field, side, e.value, value_of(last.value))), None)
-        if heir is not None and heir.by == SYNC and not excused(judge, side, field, history, last, heir):
-            yield (
-                f"I3: {row.entity}.{field.name} of {row.rid} on {side}: {last.value!r}, written {last.at}, gave way to "
-                f"{heir.value!r}, written {heir.at} by {heir.op_id}, though nobody else had edited the field"
-            )
-
-
-def no_invention(judge: Judge) -> Iterator[str]:
-    """I12, I16: what the engine writes stood on the other side once; it writes null only where something was empty."""
-    for side, row, field, events in _histories(judge):
-        if isinstance(field.policy, SetUnion | Counting):
-            continue
-        for event in events:
-            if event.by != SYNC or isinstance(event.value, Missing) or row.entity == "membership":
-                continue
-            there = [e for peer in judge.peers(side, row) for e in peer.history.get(field.columns[other(side)], ())]
-            if is_empty(event.value):
-                if any(is_empty(value_of(e.value)) for e in there):
-                    continue
-            elif any(same(judge, field, other(side), e.value, event.value, side) for e in there):
-                continue
-            if _given_back(judge, side, row, field, event.value):
-                continue
-            where = f"{row.entity}.{field.name} of {row.rid} on {side}"
-            yield f"I12: {where} got {event.value!r} from nowhere at {event.at}"
-
-
-def _given_back(judge: Judge, side: Side, row: Row, field: Field, value: Value) -> bool:
-    """An edit that a write had replaced in the moment it was made stands again."""
-    audits = [audit for lid in judge.lids(side, row) for audit in judge.audits[lid]]
-    lost = [a for a in audits if a.cause is Cause.CLOBBERED and (a.side, a.field) == (side, field.name)]
-    return any(judge.same(field, side, audit.old, side, value) for audit in lost)
-
-
-def later_is_later(judge: Judge) -> Iterator[str]:
-    """Where `latest` says which edit was later, it was: by the clock of the world, whatever the engine's own did."""
-    if "clock set" in judge.world.happened:
-        return  # intervals of a clock that was set are no intervals
-    for op in judge.ops.values():
-        field_of = judge.mapping.entities[op.entity].fields
-        for name, reason in op.reasons.items():
-            winner = other(op.side)
-            if reason != f"{winner} changed it later" or name not in op.losers or name not in field_of:
-                continue
-            field, planned = field_of[name], op.planned_at - judge.world.skew
-            won = _last_edit(judge, winner, op, field, op.source.get(name), planned)
-            lost = _last_edit(judge, op.side, op, field, op.losers[name], planned)
-            if won is not None and lost is not None and won <= lost:
-                yield f"latest: {op.entity}.{name} of {op.lid}: {winner}'s edit of {won} was called later than {lost}"
-
-
-def _last_edit(judge: Judge, side: Side, op: Op, field: Field, value: Value, before: int) -> int | None:
-    """When the value was last written on the side by a user, as far as it was planned upon."""
-    rid = judge.members[op.lid].get(side)
-    row = judge.row(side, op.entity, rid) if rid is not None else None
-    events = row.history.get(field.columns[side], []) if row is not None else []
-    found = [e for e in events if e.at <= before and same(judge, field, side, e.value, value)]
-    return found[-1].at if found and found[-1].by == USER else None
-
-
 def no_duplicate(judge: Judge) -> Iterator[str]:
     """I9: one live record per sync_key and side; links share no record. The ledger's index counts the second."""
     for side, system in judge.world.systems.items():
         keys = Counter((row.entity, row.sync_key) for row in system.every_row() if row.alive and row.sync_key)
         for (entity, key), count in keys.items():
-            if count > 1:
+            forgotten = "restored" in judge.world.happened and system.kind == FOREIGN  # its records bear no key
+            if count > 1 and not forgotten:
                 yield f"I9: {count} live {entity} on {side} carry the sync_key {key}"
     held: dict[tuple[Side, str, str], set[str]] = defaultdict(set)
     for member in judge.engine.store.scan(MEMBER):
@@ -334,84 +224,3 @@ def notes(judge: Judge) -> Iterator[str]:
             c.field is None and c.state is not ConflictState.CLOSED for c in judge.conflicts[link.lid]
         ):
             yield f"I11: {link.entity} {link.lid} is parked, and nothing says why: {link.closed_reason}"
-
-
-def _histories(judge: Judge) -> Iterator[tuple[Side, Row, Field, list[Event]]]:
-    for side, system in judge.world.systems.items():
-        for row in system.every_row():
-            for field in judge.mapping.entities[row.entity].fields.values():
-                events = row.history.get(field.columns[side])
-                if events:
-                    yield side, row, field, events
-
-
-def same(judge: Judge, field: Field, side: Side, one: Value | Missing, two: Value, two_side: Side = "") -> bool:
-    return not isinstance(one, Missing) and judge.same(field, side, one, two_side or side, two)
-
-
-def _came_back(judge: Judge, side: Side, row: Row, field: Field, events: list[Event], number: int) -> bool:
-    """The edit changed nothing, or took back what had not gone over yet: the sides' last agreement stands."""
-    event = events[number]
-    between: list[Event] = []
-    for earlier in reversed(events[:number]):
-        if same(judge, field, side, earlier.value, value_of(event.value)):
-            return not any(_went_over(judge, side, row, field, each) for each in between)
-        if earlier.by != USER or isinstance(earlier.value, Missing):
-            return False
-        between.append(earlier)
-    return False
-
-
-def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: Event, heir: Event) -> bool:
-    """A foreign side cannot be asked just before the write; when records first join an empty value never wins."""
-    if judge.world.systems[side].kind == FOREIGN and event.at >= heir.unseen:
-        return True
-    op = judge.ops.get(heir.op_id)
-    if "restored" in judge.world.happened and (op is None or is_empty(value_of(event.value))):
-        return True  # the audit went with the ledger, or the base that showed it was an edit
-    if isinstance(field.policy, SetUnion) and op is not None and "added or removed" in op.reasons.get(field.name, ""):
-        return True
-    if isinstance(field.policy, SetUnion) and _seen_before(judge, side, field, event, events):
-        return True  # a combined value that went to both sides is no base before both were read again
-    if op is not None and op.kind is OpKind.DELETE and field.name not in op.expect:
-        return True  # sync.yml did not have the field then
-    if op is None or not is_empty(value_of(event.value)) or field.name in op.losers:
-        return False
-    return is_empty(op.expect.get(field.name))  # without a base nobody knows that it was an edit
-
-
-def _seen_before(judge: Judge, side: Side, field: Field, event: Event, events: list[Event]) -> bool:
-    value = value_of(event.value)
-    return any(same(judge, field, side, e.value, value) for e in events[: events.index(event)])
-
-
-def _went_over(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:
-    """The other side held the value at some time since."""
-    for peer in judge.peers(side, row):
-        events = peer.history.get(field.columns[other(side)], [])
-        for number, there in enumerate(events):
-            until = events[number + 1].at if number + 1 < len(events) else None
-            if (until is None or until >= event.at) and same(
-                judge, field, other(side), there.value, value_of(event.value), side
-            ):
-                return True
-    return False
-
-
-def _kept(judge: Judge, side: Side, row: Row, field: Field, value: Value) -> bool:
-    """The value stands in the audit or in a conflict of one of the record's links."""
-    column = field.columns[side]
-    for lid in judge.lids(side, row):
-        for audit in judge.audits[lid]:
-            if audit.side == side and audit.cause in KEPT:
-                whole = audit.field is None and isinstance(audit.old, dict) and field.name in audit.old
-                old = audit.old[field.name] if whole else audit.old
-                if (whole or audit.field == field.name) and judge.same(field, side, old, side, value):
-                    return True
-        for conflict in judge.conflicts[lid]:
-            shown = conflict.values.get(side)
-            if isinstance(shown, dict):
-                for name in (field.name, column):
-                    if name in shown and judge.same(field, side, shown[name], side, value):
-                        return True
-    return False

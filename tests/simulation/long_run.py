@@ -115,7 +115,9 @@ def report(counts: Counter[str], wrong: list[tuple[int, str]], seconds: float) -
     """The figures of a run in words."""
     total, rounds = counts["schedules"], counts["rounds"]
     pace = f" in {seconds:,.0f} s ({total / seconds:,.0f}/s)" if seconds else ""
-    kinds = f"{counts['small']:,} small ones, {counts['on SQL']:,} on a database"
+    kinds = (
+        f"{counts['small']:,} small ones, {counts['with references']:,} with references, {counts['on SQL']:,} in SQL"
+    )
     lines = [f"{total:,} schedules ({kinds}), {rounds:,} rounds{pace}"]
     for word in ("profile", "act", "drawn", "met", "ended"):
         shown = {key.removeprefix(f"{word} "): n for key, n in counts.most_common() if key.startswith(f"{word} ") and n}

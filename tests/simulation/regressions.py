@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tests.simulation.faults import Fault
-from tests.simulation.schedule import Schedule, draw
+from tests.simulation.schedule import Schedule, Size, draw
 from tests.simulation.users import Act
 
 
@@ -20,12 +20,12 @@ class Regression:
     faults: tuple[Fault, ...] = ()
     rounds: int = 3
     plain: bool = True
-    whole: bool = True
+    size: Size = Size.WHOLE
 
     @property
     def schedule(self) -> Schedule:
         """The schedule to run."""
-        drawn = draw(self.seed, self.profile, plain=self.plain, whole=self.whole)
+        drawn = draw(self.seed, self.profile, plain=self.plain, size=self.size)
         return replace(drawn, acts=self.acts, faults=self.faults, rounds=self.rounds)
 
 
@@ -170,7 +170,7 @@ REGRESSIONS = [
         None,
         (Act(0, "planned", 1, "empty", "warehouse", "company", "name", 3602),),
         (Fault(0, "silent", "warehouse", 965),),
-        whole=False,
+        size=Size.ANY,
     ),
     Regression(
         "while a write to the CRM was in doubt, one planned before went to a foreign side and replaced an edit unseen",
@@ -179,7 +179,7 @@ REGRESSIONS = [
         (Act(0, "window warehouse", 1, "edit", "warehouse", "contact", "city", 3594),),
         (Fault(0, "crash", "crm", 217),),
         plain=False,
-        whole=False,
+        size=Size.ANY,
     ),
     Regression(
         "a foreign target wrote and said nothing, the record was deleted, and the edits it had replaced stood nowhere",
@@ -191,7 +191,7 @@ REGRESSIONS = [
         ),
         (Fault(0, "silent", "crm", 3),),
         plain=False,
-        whole=False,
+        size=Size.ANY,
     ),
     Regression(
         "a write that got no answer was done all the same, and the value it had overwritten was written down nowhere",
@@ -201,7 +201,7 @@ REGRESSIONS = [
         (Fault(0, "answer lost", "crm", 836),),
         rounds=2,
         plain=False,
-        whole=False,
+        size=Size.ANY,
     ),
     Regression(
         "what a user wrote into a record that was made when the runner died was taken for a value of a first meeting",
@@ -211,6 +211,26 @@ REGRESSIONS = [
         (Fault(0, "crash", "warehouse", 113),),
         rounds=2,
         plain=False,
-        whole=False,
+        size=Size.ANY,
+    ),
+    Regression(
+        "what a user wrote into a record whose create got no answer was taken for a value of a first meeting",
+        1002397,
+        None,
+        (Act(0, "read warehouse", 1, "edit", "warehouse", "contact", "name", 2322),),
+        (Fault(0, "answer lost", "crm", 431),),
+        rounds=1,
+        plain=False,
+        size=Size.ANY,
+    ),
+    Regression(
+        "a create was in flight when its link was given another record, which was taken for the one that it made",
+        1001652,
+        None,
+        (),
+        (Fault(0, "crash", "warehouse", 662), Fault(1, "empty", "crm", 103), Fault(1, "crash", "warehouse", 635)),
+        rounds=2,
+        plain=False,
+        size=Size.ANY,
     ),
 ]

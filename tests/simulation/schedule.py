@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from antiphon.plan import Plan
 from tests.simulation import faults, invariants, users
 from tests.simulation.engine import Engine, Faults, Steps, WatchedSqlStore, WatchedStore
 from tests.simulation.faults import Fault
-from tests.simulation.shape import NO_GUARDS, SECOND, Shape
+from tests.simulation.shape import NO_GUARDS, SECOND, SHARE_OF_PAIRS, Shape
 from tests.simulation.shape import draw as draw_shape
 from tests.simulation.users import Act, Users
 from tests.simulation.world import World
@@ -30,7 +31,18 @@ WATCHED, FURTHER_ROUNDS = 16, 5
 """About one schedule in so many is watched for some rounds more once it has come to rest."""
 
 SHARE_OF_SMALL = 0.8
-"""Schedules of one record a side, few rounds and few acts: most mistakes need no more, and they take a third."""
+"""Of schedules of any size these have one record of each entity and side, few rounds and few acts."""
+
+SHARE_OF_LEAN, LEAN_PAIRS = 0.8, 0.15
+"""Most schedules are lean: small, and so many of them have two entities. Most mistakes need no more."""
+
+
+class Size(enum.Enum):
+    """How much there is to a schedule."""
+
+    LEAN = "lean"
+    ANY = "any"
+    WHOLE = "whole"
 
 
 @dataclass(frozen=True)
@@ -59,11 +71,13 @@ class Verdict:
     dump: str = field(default="", repr=False)
 
 
-def draw(seed: int, profile: str | None = None, *, plain: bool = False, whole: bool = False) -> Schedule:
-    """The schedule of a seed: small, for most seeds, or `whole`."""
+def draw(seed: int, profile: str | None = None, *, plain: bool = False, size: Size | None = None) -> Schedule:
+    """The schedule of a seed. Most are lean, so that there can be a million; `size` asks for another."""
+    if size is None:
+        size = Size.LEAN if Random(~seed).random() < SHARE_OF_LEAN else Size.ANY
     rng = Random(seed)
-    shape = draw_shape(rng, profile, plain=plain)
-    small = not whole and rng.random() < SHARE_OF_SMALL
+    shape = draw_shape(rng, profile, plain=plain, pairs=LEAN_PAIRS if size is Size.LEAN else SHARE_OF_PAIRS)
+    small = size is not Size.WHOLE and (rng.random() < SHARE_OF_SMALL or size is Size.LEAN)
     if small:
         shape = replace(shape, records=1, mapping=replace(shape.mapping, guards=NO_GUARDS))
     rounds = rng.randint(1, 3) if small else rng.randint(2, 7)
@@ -112,6 +126,7 @@ def _counts(schedule: Schedule, world: World, engine: Engine) -> Counter[str]:
     counts = Counter({"schedules": 1, "rounds": engine.number, f"profile {schedule.shape.profile}": 1})
     counts["on SQL"] = int(schedule.shape.sql)
     counts["small"] = int(schedule.shape.records == 1)
+    counts["with references"] = int(len(schedule.shape.mapping.entities) > 1)
     counts.update(f"drawn {fault.kind}" for fault in schedule.faults)
     counts.update(f"act {act.verb}" for act in schedule.acts)
     counts.update(f"ended {outcome}" for outcome in engine.outcomes)

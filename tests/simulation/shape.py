@@ -61,6 +61,7 @@ MANY: Final = 12
 
 SHARE_OF_SQL: Final = 0.01
 SHARE_OF_OTHERS: Final = 0.35
+SHARE_OF_PAIRS: Final = 0.6
 
 POLICIES: list[Policy] = [Park(), Owner(CRM), Owner(WAREHOUSE), Latest(Park()), Latest(Owner(CRM)), NonEmpty()]
 INITIAL: list[Initial] = [Park(), Owner(CRM), Owner(WAREHOUSE), NonEmpty()]
@@ -87,12 +88,15 @@ class Shape:
         return self.mapping.entities[entity].fields[field].columns[side]
 
 
-def draw(rng: Random, profile: str | None = None, *, plain: bool = False) -> Shape:
-    """A shape from a seed's own random numbers. A `plain` one has only the policies that settle by side or time."""
+def draw(rng: Random, profile: str | None = None, *, plain: bool = False, pairs: float = SHARE_OF_PAIRS) -> Shape:
+    """A shape from a seed's own random numbers. A `plain` one has only the policies that settle by side or time.
+
+    `pairs` is the share of those with two entities, of which one refers to the other.
+    """
     profile = profile or rng.choice(sorted(PROFILES))
     kinds = dict(zip(SIDES, PROFILES[profile], strict=True))
     rules = {side: _key_rule(rng, kinds, side) for side in SIDES}
-    names = ["company", "contact"] if rng.random() < 0.6 else ["contact"]
+    names = ["company", "contact"] if rng.random() < pairs else ["contact"]
     with_deals = "company" in names and rng.random() < 0.25
     entities = {name: _entity(rng, name, kinds, rules, names) for name in names}
     if with_deals:

@@ -18,7 +18,7 @@ from antiphon.ledger.tables import CONFLICT, LINK
 from antiphon.mapping import Entity, Field, Latest, Policy
 from antiphon.model import ConflictState, Side, Value
 from tests.simulation.engine import Engine, Faults
-from tests.simulation.schedule import PERIOD, Schedule, draw, settle, start
+from tests.simulation.schedule import PERIOD, Schedule, Size, draw, settle, start
 from tests.simulation.shape import FOREIGN, MANY, SIDES
 from tests.simulation.targets import Writing
 from tests.simulation.users import Users
@@ -52,7 +52,9 @@ def test_a_crash_at_any_step_is_made_good(share: int, capsys: pytest.CaptureFixt
 def _scenario(seed: int) -> Schedule:
     """Policies that ask when something was changed are left out: a crash delays what is seen."""
     drawn = next(
-        s for n in range(100) if (s := draw(seed + n * SCENARIOS, whole=True)).shape.records < MANY and not s.shape.sql
+        s
+        for n in range(100)
+        if (s := draw(seed + n * SCENARIOS, size=Size.WHOLE)).shape.records < MANY and not s.shape.sql
     )
     entities = {
         name: replace(entity, fields={n: _timeless(f) for n, f in entity.fields.items()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from antiphon.errors import LedgerError
@@ -11,6 +11,21 @@ from antiphon.ledger.store import Key
 from antiphon.ledger.tables import TABLES, Table
 
 R = TypeVar("R")
+
+
+class _Transaction(AbstractContextManager[None]):
+    """One block of a transaction. Not a generator: simulated rounds make dozens."""
+
+    __slots__ = ("store",)
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+
+    def __enter__(self) -> None:
+        self.store.begin()
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        self.store.end(failed=kind is not None)
 
 
 class MemoryStore:
@@ -23,21 +38,21 @@ class MemoryStore:
         }
         self._journal: list[tuple[Table[Any], Key, Any]] | None = None
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """As `Store.transaction`."""
+        return _Transaction(self)
+
+    def begin(self) -> None:
+        """A transaction begins."""
         if self._journal is not None:
             raise RuntimeError("transactions are not nested")
         self._journal = []
-        try:
-            yield
-        except BaseException:
-            journal, self._journal = self._journal, None
-            for table, key, before in reversed(journal):
-                self._set(table, key, before)
-            raise
-        finally:
-            self._journal = None
+
+    def end(self, *, failed: bool) -> None:
+        """The transaction ends; if it failed, everything is as it was before."""
+        journal, self._journal = self._journal or [], None
+        for table, key, before in reversed(journal) if failed else ():
+            self._set(table, key, before)
 
     def get(self, table: Table[R], keys: Iterable[Key]) -> dict[Key, R]:
         """As `Store.get`."""
