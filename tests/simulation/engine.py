@@ -28,6 +28,7 @@ from antiphon.sync.confirm import acknowledge, read_receipts
 from antiphon.sync.inbound import Source, read_sides
 from antiphon.sync.outbound import Delivery, deliver_side
 from antiphon.sync.planning import adopt, index, propose
+from antiphon.sync.run import in_doubt
 from tests.simulation.shape import FOREIGN, OVERLAP, SIDES
 from tests.simulation.taps import Reading, read
 from tests.simulation.targets import Crash, Target, View, Writing
@@ -321,7 +322,7 @@ class Engine:
         if faults.old_bookmark == side and self.old_states[side]:
             state = self.old_states[side][0]
             self.world.met["old bookmark"] += 1
-        doubtful = ledger.store.count(OUTBOX, "state", (side, OpState.INFLIGHT)) and not self._has_receipts(side)
+        doubtful = ledger.store.count(OUTBOX, "state", (side, in_doubt(receipts=self._has_receipts(side))))
         due = (self.number % shape.full_every == 0 and not faults.incremental) or faults.full or doubtful
         full = not shape.incremental[side] or state is None or bool(due)
         streams = []

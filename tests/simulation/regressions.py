@@ -233,4 +233,13 @@ REGRESSIONS = [
         plain=False,
         size=Size.ANY,
     ),
+    Regression(
+        "what a target acknowledged and gave no receipt for waited for a full read that never came",
+        7000077,
+        "mixed",
+        (Act(1, "window crm", 2, "poison", "warehouse", "contact", "name", 2084),),
+        (Fault(2, "mute", "crm", 378),),
+        plain=False,
+        whole=False,
+    ),
 ]

@@ -69,6 +69,14 @@ def stream_of(entity: EntityConfig, side: Side, *, full: bool) -> Stream:
     return Stream(entity.name, there.stream, there.key, tuple(sorted(columns)), full=full, overlap=overlap)
 
 
+def in_doubt(*, receipts: bool) -> OpState:
+    """The state of operations of which only a full read tells what became: an incremental one may never show them.
+
+    What is in flight to a target with receipts is sent again; what it acknowledged and gave no receipt for is not.
+    """
+    return OpState.SENT if receipts else OpState.INFLIGHT
+
+
 @dataclass(slots=True)
 class Runner:
     """One run of a command on one sync. The ledger is held by this process."""
@@ -244,8 +252,8 @@ class Runner:
         every = there.full_read if there.full_read is not None else (None if receipts else FULL_READ)
         if every is not None and self.clock() - cursor.full_at >= every:
             return True
-        doubtful = self.ledger.store.find(OUTBOX, "state", [(side, OpState.INFLIGHT)])
-        return not receipts and any(op.entity == entity for op in doubtful)
+        doubtful = self.ledger.store.find(OUTBOX, "state", [(side, in_doubt(receipts=receipts))])
+        return any(op.entity == entity for op in doubtful)
 
     def check(self, mapping: SyncMapping) -> None:
         """Refuse a mapping that cannot converge, and note a change of scope."""
