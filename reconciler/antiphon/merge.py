@@ -18,7 +18,7 @@ from dataclasses import field as attribute
 from typing import TypeAlias
 
 from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, added, canon, counted, is_empty, split
-from antiphon.mapping import Counter, Entity, Field, Park, SetUnion
+from antiphon.mapping import Counter, Entity, Field, Kind, Park, SetUnion
 from antiphon.model import MISSING, ConflictKind, Instant, Missing, Side, Value
 from antiphon.policies import decide
 from antiphon.represent import MemberOf, represent
@@ -154,8 +154,16 @@ def _diverged(sides: tuple[Side, Side], reading: Reading, around: Surroundings) 
     """Neither side changed it, and yet the two do not mean the same: sync.yml says so now, or a fault made it so."""
     if reading.base is None or reading.made or any(value is MISSING for value in reading.values.values()):
         return False
+    if _same_words(reading.field, *(_value(reading, side) for side in sides)):
+        return False
     forms = [around.canon(reading.field, side, _value(reading, side)) for side in sides]
     return forms[0] != forms[1] and not any(isinstance(form, Unresolved | Unmapped) for form in forms)
+
+
+def _same_words(field: Field, one: Value, two: Value) -> bool:
+    """Whether the sides hold one text of which both mean the same, seen without making its canonical form."""
+    free = not (field.picklist or field.references or field.transform) and field.kind is Kind.TEXT
+    return free and isinstance(one, str) and one == two
 
 
 def _scrubbed(

@@ -240,6 +240,6 @@ REGRESSIONS = [
         (Act(1, "window crm", 2, "poison", "warehouse", "contact", "name", 2084),),
         (Fault(2, "mute", "crm", 378),),
         plain=False,
-        whole=False,
+        size=Size.ANY,
     ),
 ]

@@ -36,6 +36,9 @@ SHARE_OF_SMALL = 0.8
 SHARE_OF_LEAN, LEAN_PAIRS = 0.8, 0.15
 """Most schedules are lean: small, and so many of them have two entities. Most mistakes need no more."""
 
+SHARE_OF_REWRITES = 0.05
+"""In so many schedules each side writes cities in its own way."""
+
 
 class Size(enum.Enum):
     """How much there is to a schedule."""
@@ -82,7 +85,10 @@ def draw(seed: int, profile: str | None = None, *, plain: bool = False, size: Si
         shape = replace(shape, records=1, mapping=replace(shape.mapping, guards=NO_GUARDS))
     rounds = rng.randint(1, 3) if small else rng.randint(2, 7)
     acts = users.draw(rng, shape, rounds, rng.randint(1, 6) if small else rng.randint(2, 16))
-    return Schedule(seed, shape, rounds, tuple(acts), faults.draw(rng, shape, rounds))
+    happening = faults.draw(rng, shape, rounds)
+    both_ways = all(entity.fields["city"].direction is None for entity in shape.cities)
+    rewrites = not plain and rng.random() < SHARE_OF_REWRITES and both_ways
+    return Schedule(seed, replace(shape, rewrites=rewrites), rounds, tuple(acts), happening)
 
 
 def run(schedule: Schedule, *, keep: bool = False, tell: Callable[[str], None] | None = None) -> Verdict:

@@ -82,6 +82,12 @@ class Shape:
     records: int
     full_every: int
     sql: bool  # the ledger is a database, not the twin in memory
+    rewrites: bool = False  # the CRM writes cities in capitals, the warehouse in small letters
+
+    @property
+    def cities(self) -> list[Entity]:
+        """The entities that have a city."""
+        return [entity for entity in self.mapping.entities.values() if "city" in entity.fields]
 
     def column(self, entity: str, side: Side, field: str) -> str:
         """A field's column on a side."""

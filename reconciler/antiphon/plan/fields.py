@@ -63,7 +63,8 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
         _count_changes(p, link, readings, around)
         decision = _decision(p, link, name, readings)
         outcome = merge(p.mapping.sides, readings, around, decision)
-        echoes = 0 if decision is not None or lost is not None else count_echoes(p, link, readings, around)
+        own = decision is not None or lost is not None or not isinstance(outcome, Send)
+        echoes = 0 if own else count_echoes(p, link, readings, around)
         if lost is not None:
             outcome = restored(outcome, lost, around)
             if settled(outcome, lost):
