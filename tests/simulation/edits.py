@@ -36,11 +36,11 @@ def no_lost_update(judge: Judge) -> Iterator[str]:
 
 def gave_way_to_nobody(judge: Judge) -> Iterator[str]:
     """I3 as it is felt: who alone edits a field keeps the edit, whatever others do to other fields of the record.
-    if judge.world.shape.rewrites:
-        return  # the side itself edits what it is sent
 
     Not so where records first meet, and a create that got no answer is met as a stranger if it was planned anew since.
     """
+    if judge.world.shape.rewrites:
+        return  # the side itself edits what it is sent
     if judge.world.happened & {"merge", "twin", "restored", "side restored", "field gone"}:
         return
     if judge.world.met["answer lost"]:
