@@ -57,7 +57,8 @@ def round_of(made: Made, ledger: Ledger, mapping: Mapping, changes: int, turn: i
     step = max(1, made.links // changes)
     stamp = our_clock()
     records = [line(person(number, stage=f"{stamp} {turn}")).rstrip() for number in range(0, step * changes, step)]
-    streams = {side: stream_of(made.config.entities["contact"], side, full=False) for side in SIDES}
+    entity = made.config.entities["contact"]
+    streams = {side: stream_of(entity, side, full=False) for side in SIDES}
     path = made.folder / f"receipts-{stamp}.jsonl"
     began = time.perf_counter()
     for side in SIDES:

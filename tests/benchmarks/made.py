@@ -15,15 +15,17 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from antiphon.config import SyncConfig, load, scope_version
 from antiphon.equivalence import hash_of, make_rid
+from antiphon.identity import short_id
 from antiphon.ledger import Ledger
 from antiphon.ledger.sql import SqlStore, open_store
-from antiphon.ledger.statements import PAGE
+from antiphon.ledger.statements import METADATA, PAGE
 from antiphon.ledger.tables import OBS
 from antiphon.mapping import Mapping
 from antiphon.match import match_keys
@@ -61,14 +63,14 @@ entities:
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Made:
     """The folder of a sync: its sync.yml, its ledger, and what each tap prints."""
 
     folder: Path
     links: int
 
-    @property
+    @cached_property
     def config(self) -> SyncConfig:
         """What sync.yml says."""
         return load(self.folder / "sync.yml", os.environ)
@@ -125,7 +127,8 @@ def line(record: dict[str, Any], at: str = "2026-11-28T08:00:00.000000+00:00") -
 
 def make(links: int, folder: Path) -> Made:
     """The sync in `folder`, made now unless it is there already."""
-    made = Made(folder / f"{links}-links", links)
+    columns = {name: list(table.c.keys()) for name, table in METADATA.tables.items()}
+    made = Made(folder / f"{links}-links-{short_id(json.dumps(columns))}", links)
     if (made.folder / "made").exists():
         return made
     shutil.rmtree(made.folder, ignore_errors=True)

@@ -104,24 +104,16 @@ class Collector:
 
     def flush(self) -> None:
         """Commit what was taken in, and the STATE that covers it."""
-        stored = [reading for reading in self._readings.values() if reading.buffer]
-        self._buffered = 0
-        if not stored and self._pending is None:
-            return
-        with self._ledger.transaction():
-            for reading in stored:
-                self._store(reading)
-            if self._pending is not None:
-                whole = self._ledger.get(CURSOR, self._side, "") or Cursor(self._side, "")
-                self._ledger.put([replace(whole, state=self._pending)])
-        if self._pending is not None:
-            self.state, self._pending = self._pending, None
+        if self._pending is not None or any(reading.buffer for reading in self._readings.values()):
+            with self._ledger.transaction():
+                self._store_all()
+        self._committed()
 
     def ended(self) -> list[Counts]:
         """The tap's output ended. What a full read did not show is noted, and believed once it is proven complete."""
-        self.flush()
         found = []
         with self._ledger.transaction():
+            self._store_all()
             for reading in self._readings.values():
                 entity = reading.stream.entity
                 missing = self._missing(reading) if reading.full else []
@@ -143,6 +135,7 @@ class Collector:
                 )
                 self._ledger.put([reading.cursor])
                 found.append(Counts(entity, seen, reading.changed, len(missing), reading.unreadable))
+        self._committed()
         return found
 
     # ---- lines
@@ -279,6 +272,19 @@ class Collector:
             rows = self._ledger.store.pick(OBS, Stored._fields, None, keys)
             stored.update((row[0], Stored._make(row)) for row in rows)
         return [stored[rid] for rid in wanted]
+
+    def _store_all(self) -> None:
+        for reading in self._readings.values():
+            if reading.buffer:
+                self._store(reading)
+        if self._pending is not None:
+            whole = self._ledger.get(CURSOR, self._side, "") or Cursor(self._side, "")
+            self._ledger.put([replace(whole, state=self._pending)])
+
+    def _committed(self) -> None:
+        self._buffered = 0
+        if self._pending is not None:
+            self.state, self._pending = self._pending, None
 
     def _store(self, reading: Reading) -> None:
         """Write what differs. An unchanged record costs one probe."""
