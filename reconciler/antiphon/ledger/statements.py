@@ -36,6 +36,7 @@ class Statements(Generic[R]):
         self.key_of = _picker([list(self.codec.columns).index(name) for name in table.key])
         self._dialect = dialect
         self._looks: dict[tuple[tuple[str, ...], Key, int, tuple[str, ...]], str] = {}
+        self._shapes: dict[tuple[str, ...], bool] = {}
         self._counts: dict[tuple[tuple[str, ...], Key], str] = {}
         self._target = target = METADATA.tables[table.name]
         self._columns = target.c
@@ -57,7 +58,8 @@ class Statements(Generic[R]):
 
         They give the columns `shown`, or all.
         """
-        for shape, wanted in _by_shape(entries).items():
+        shaped = self._shaped(names)
+        for shape, wanted in (_by_shape(entries) if shaped else {(...,) * len(names): list(entries)}).items():
             many = self._on_postgresql and ... in shape and len(wanted) > 1
             step = PAGE if many else _SIZES[-1]
             for start in range(0, len(wanted), step):
@@ -68,6 +70,15 @@ class Statements(Generic[R]):
                     size = next(size for size in _SIZES if size >= len(chunk))
                     chunk += chunk[-1:] * (size - len(chunk))
                     yield self.look(names, shape, size, shown), tuple(chain.from_iterable(chunk))
+
+    def _shaped(self, names: tuple[str, ...]) -> bool:
+        """Whether a value of these columns may stand in the SQL itself."""
+        found = self._shapes.get(names)
+        if found is None:
+            columns = [self._columns[name] for name in names]
+            found = any(column.nullable or isinstance(column.type, sa.Boolean) for column in columns)
+            self._shapes[names] = found
+        return found
 
     def _look_up(self, names: tuple[str, ...], shape: Key, shown: tuple[str, ...]) -> str:
         text = self._looks.get((names, shape, 0, shown))

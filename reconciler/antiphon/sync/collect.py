@@ -146,6 +146,9 @@ class Collector:
         hits: set[bytes] = set()
         for reading in self._readings.values():
             hits |= self._marks_of(reading).intersection(hashes)
+        if hits.issuperset(hashes):
+            self._recognise(hits, len(hashes))
+            return len(hashes)
         heard, end, failure = self._parse(lines, hashes, hits)
         if end == 0 and failure is None:  # a SCHEMA, or a BATCH: what follows depends on it
             for message in lines.messages(0):
@@ -158,11 +161,7 @@ class Collector:
             heard, end, failure = self._parse(lines, hashes, hits)
             records = [(message, mark) for message, mark in heard if isinstance(message, Record)]
         if hits:
-            recognised = sum(mark in hits for mark in hashes[:end])
-            for reading in self._readings.values():
-                reading.recognise(hits)
-            self._buffered += recognised
-            self.taken += recognised
+            self._recognise(hits, sum(mark in hits for mark in hashes[:end]))
         self._observe(records)
         for message, _ in heard:
             if isinstance(message, State):
@@ -170,6 +169,12 @@ class Collector:
         if failure is not None:
             raise failure
         return end
+
+    def _recognise(self, hits: set[bytes], lines: int) -> None:
+        for reading in self._readings.values():
+            reading.recognise(hits)
+        self._buffered += lines
+        self.taken += lines
 
     def _parse(
         self, lines: Lines, hashes: list[bytes], hits: set[bytes]

@@ -170,7 +170,8 @@ class Reading:
 
     def rid_of(self, record: Mapping[str, Value]) -> Rid:
         """The record's id."""
-        return make_rid([record.get(column) for column in self.stream.key])
+        key = self.stream.key
+        return make_rid([record.get(key[0])] if len(key) == 1 else [record.get(column) for column in key])
 
     def observation(self, row: Shown, old: Observation | None, skew: Skew | None) -> Observation:
         """What to store of a record that differs from what was stored."""
