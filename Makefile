@@ -21,7 +21,7 @@ test: $(READY) plugins ## run the tests: make test PYTEST_ARGS="tests/kernel -k 
 simulate: $(READY) ## replay a million generated schedules of faults: make simulate SIMULATE_ARGS="--seconds 600"
 	$(BIN)/python -m tests.simulation $(SIMULATE_ARGS)
 
-demo: $(READY) plugins ## show a sync of two small systems
+demo: $(READY) ## show a sync of a CRM and a warehouse
 	$(BIN)/antiphon demo
 
 lint: $(READY) ## check style, format and the layers

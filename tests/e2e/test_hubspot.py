@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from antiphon_sandbox.hubspot import Account, Fault, HubSpot, Limits
-from tests.e2e.crm import Crm
+from tests.e2e.crm import BIN, Crm
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e-hubspot")]
 
@@ -104,3 +105,23 @@ def test_under_all_faults_at_once_nothing_is_lost_or_doubled_and_the_tail_is_qui
         assert {email: held[email]["first_name"] for email in names} == names
         assert not sum(crm.sync().wrote.values())
         assert crm.run("verify").code == 0
+
+
+def test_the_demo_tells_its_story_to_the_end(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(BIN / "antiphon"), "demo", "--keep", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in (
+        "customer is further along",
+        "the policy is to ask",
+        "deletions wait for a person",
+        "refused 0 times",
+    ):
+        assert words in done.stdout, done.stdout
+    assert ", 0 differ" in done.stdout
+    assert "exit code" not in done.stdout
