@@ -46,14 +46,22 @@ class HubSpotSink(OperationSink):
         """How this stream is written."""
         return StreamSettings.of(self.target.config, self.stream_name)
 
-    def warn_of_budget(self, calls: int) -> None:
-        """Say beforehand when the calls left for today will not do."""
+    def announce(self, number: int, calls: int) -> None:
+        """Say beforehand how many calls it takes and how long, and if the calls left for today will not do."""
         try:
             self.hubspot.account()
         except HubSpotError as error:
             outage(error)
             return
         limiter = self.hubspot.session.limiter
+        minutes = limiter.minutes(calls)
+        self.logger.info(
+            "%s: %d operations need about %d calls, %.1f minutes at HubSpot's pace",
+            self.stream_name,
+            number,
+            calls,
+            minutes,
+        )
         if limiter.daily_left is not None and limiter.daily_left < calls:
             self.logger.warning(
                 "%s: about %d calls are needed, and HubSpot leaves %d of %d for today: what does not go out is tried "
@@ -101,7 +109,7 @@ class RecordSink(HubSpotSink):
         for kind in Kind:
             some = [op for op in operations if op.kind is kind]
             jobs += [(kind, some[n : n + BATCH]) for n in range(0, len(some), BATCH)]
-        self.warn_of_budget(sum(_REQUESTS[kind] for kind, _ in jobs))
+        self.announce(len(operations), sum(_REQUESTS[kind] for kind, _ in jobs))
         try:
             does.hubspot.properties(does.name)
         except HubSpotError as error:

@@ -246,3 +246,26 @@ def test_associations_are_made_and_parted(desk: Desk, hubspot: HubSpot) -> None:
     (receipt,) = desk.operate(op("delete", firm.id, 3), stream=stream)
     assert receipt["status"] == "applied"
     assert account.links.of(ann, firm.kind) == {}
+
+
+def test_what_it_takes_is_said_before_anything_is_written(
+    desk: Desk, hubspot: HubSpot, caplog: pytest.LogCaptureFixture
+) -> None:
+    hubspot.limits.burst = 190
+    hubspot.limits.daily = hubspot.limits.used + 10
+    made = [hubspot.account.enter("contacts", {"city": "Rome"}) for _ in range(250)]
+    with caplog.at_level("INFO"):
+        receipts = desk.operate(*(update(each.id, {"city": "Rome"}, city="Oslo") for each in made))
+    said = [record.getMessage() for record in caplog.records if "calls" in record.getMessage()]
+    assert said[0] == "contacts: 250 operations need about 12 calls, 0.0 minutes at HubSpot's pace"
+    assert "about 12 calls are needed, and HubSpot leaves 9 of 10 for today" in said[1].replace(
+        str(hubspot.limits.daily), "10"
+    )
+    statuses = [each["status"] for each in receipts]
+    assert set(statuses) == {"applied", "failed"}
+    written = {each.id for each in made if each.values["city"] == "Oslo"}
+    told = {each["id"]["id"] for each in receipts if each["status"] == "applied"}
+    assert told <= written  # what was written just before the day ended is asked for again, and found there
+    assert all(
+        "You have reached your daily limit" in e["error"]["message"] for e in receipts if e["status"] == "failed"
+    )
