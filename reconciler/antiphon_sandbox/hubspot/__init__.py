@@ -10,9 +10,10 @@ It is judged by HubSpot's own Python client, which runs against it unmodified. W
 recorded is marked "not recorded" where the sandbox had to choose.
 """
 
-from antiphon_sandbox.hubspot.account import Account, Record, Source
+from antiphon_sandbox.hubspot.account import Account
 from antiphon_sandbox.hubspot.faults import Fault, Faults
 from antiphon_sandbox.hubspot.limits import Limits
+from antiphon_sandbox.hubspot.records import Record, Source
 from antiphon_sandbox.hubspot.server import HubSpot
 from antiphon_sandbox.hubspot.webhooks import Webhooks
 

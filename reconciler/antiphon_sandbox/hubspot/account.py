@@ -9,56 +9,16 @@ import bisect
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from antiphon_sandbox.hubspot.errors import Refused, already_exists, not_found, refuse, unknown_type
 from antiphon_sandbox.hubspot.index import Index
 from antiphon_sandbox.hubspot.links import Links
+from antiphon_sandbox.hubspot.merging import merged
+from antiphon_sandbox.hubspot.records import PERSON, Record, Source, Version
 from antiphon_sandbox.hubspot.schema import SINGULAR, ObjectType, Property, object_types
 from antiphon_sandbox.hubspot.values import Text, checked, iso
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Who changed a value, as histories and webhooks tell it."""
-
-    type: str
-    id: str = ""
-    label: str | None = None
-    user: int | None = None
-
-
-PERSON = Source("CRM_UI", "userId:9001", None, 9001)
-MERGE = Source("MERGE_OBJECTS")
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One value that a property had, from `at` on (milliseconds since 1970)."""
-
-    at: int
-    value: Text
-    source: Source
-
-
-@dataclass(slots=True)
-class Record:
-    """One record. Times are milliseconds since 1970."""
-
-    kind: ObjectType
-    id: str
-    created: int
-    updated: int
-    values: dict[str, Text] = field(default_factory=dict)
-    archived: int | None = None
-    history: dict[str, list[Version]] = field(default_factory=dict)  # oldest first
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What names it in the account."""
-        return self.kind.name, self.id
 
 
 def _milliseconds() -> int:
@@ -86,7 +46,7 @@ class Account:
         self.links = Links(self)
         self.listeners: list[Callable[[dict[str, Any]], None]] = []
         self.born = clock()
-        self._ids = count(37_765_128_001, 7)
+        self.ids = count(37_765_128_001, 7)
         self._order: dict[str, list[int]] = {}  # ids by type, ascending; those of records that are gone are skipped
         self._trash: dict[str, dict[str, None]] = {}
         self._unique: dict[tuple[str, str, str], str] = {}
@@ -146,11 +106,11 @@ class Account:
             )  # fmt: skip
         self._must_be_unique(kind, kept, None)
         now = self.clock()
-        record = Record(kind, str(next(self._ids)), now, now)
-        self._place(record)
-        self._put(record, {k: v for k, v in kept.items() if v is not None}, source, now)
-        self._put(record, self._computed(record, source), Source("CALCULATED"), now)
-        self._tell(kind, "creation", record, source)
+        record = Record(kind, str(next(self.ids)), now, now)
+        self.place(record)
+        self.put(record, {k: v for k, v in kept.items() if v is not None}, source, now)
+        self.put(record, self._computed(record, source), Source("CALCULATED"), now)
+        self.tell(kind, "creation", record, source)
         self.index.note(record, now)
         return record
 
@@ -159,9 +119,9 @@ class Account:
         kept = checked(record.kind, given)
         self._must_be_unique(record.kind, kept, record)
         now = max(self.clock(), record.updated)
-        self._put(record, kept, source, now)
+        self.put(record, kept, source, now)
         for name, value in kept.items():
-            self._tell(record.kind, "propertyChange", record, source, propertyName=name, propertyValue=value)
+            self.tell(record.kind, "propertyChange", record, source, propertyName=name, propertyValue=value)
         self.touch(record, now)
         return record
 
@@ -178,59 +138,23 @@ class Account:
         now = self.clock()
         record.archived = record.updated = now
         self._trash.setdefault(record.kind.name, {})[record.id] = None
-        self._free(record)
-        self._tell(record.kind, "deletion", record, source)
+        self.free(record)
+        self.tell(record.kind, "deletion", record, source)
         self.index.note(record, now)
 
     def erase(self, record: Record) -> None:
         """GDPR delete: nothing stays."""
-        self._free(record)
+        self.free(record)
         self._trash.get(record.kind.name, {}).pop(record.id, None)
         del self.records[record.key]
         self.links.drop(record)
-        self._tell(record.kind, "privacyDeletion", record, self.api)
+        self.tell(record.kind, "privacyDeletion", record, self.api)
         record.archived = self.clock()
         self.index.note(record, record.archived)
 
     def merge(self, primary: Record, other: Record, source: Source = PERSON) -> Record:
-        """One record of two. The survivor may get a new id; the ids that vanish forward to it."""
-        now = self.clock()
-        moved = {k: v for k, v in other.values.items() if v is not None and primary.values.get(k) is None}
-        mine = {name for name, known in primary.kind.properties.items() if not known.read_only}
-        moved = {k: v for k, v in moved.items() if k in mine}
-        survivor = primary
-        self._free(other)
-        if self.mints:
-            self._free(primary)
-            survivor = Record(primary.kind, str(next(self._ids)), primary.created, now)
-            survivor.values, survivor.history = dict(primary.values), {k: list(v) for k, v in primary.history.items()}
-            survivor.values["hs_object_id"] = survivor.id
-            self._place(survivor)
-            self._claim(survivor, survivor.values)
-        losers = [r for r in (primary, other) if r is not survivor]
-        for loser in losers:
-            self.forward[loser.key] = survivor.id
-            del self.records[loser.key]
-            self.links.move(loser, survivor)
-        names = [n for r in (primary, other) for n in (r.values.get("hs_merged_object_ids") or "").split(";") if n]
-        ids = [*dict.fromkeys([*names, *(loser.id for loser in losers)])]
-        marks: dict[str, Text] = {**moved, "hs_merged_object_ids": ";".join(ids)}
-        if other.values.get("email") and survivor.values.get("email"):
-            known = survivor.values.get("hs_additional_emails") or ""
-            marks["hs_additional_emails"] = ";".join(filter(None, [known, other.values["email"]]))
-        self._put(survivor, marks, MERGE, now)
-        if self.mints:
-            self._tell(
-                survivor.kind, "merge", survivor, source, primaryObjectId=int(primary.id),
-                mergedObjectIds=[int(loser.id) for loser in losers], newObjectId=int(survivor.id),
-                numberOfPropertiesMoved=len(moved),
-            )  # fmt: skip
-        for loser in losers:
-            self._tell(loser.kind, "deletion", loser, source)
-            loser.archived = now
-            self.index.note(loser, now)
-        self.touch(survivor, now)
-        return survivor
+        """One record of two: the survivor, which may have a new id. A person does so unless `source` says who."""
+        return merged(self, primary, other, source)
 
     # ---- what would be refused
 
@@ -272,8 +196,8 @@ class Account:
             self._must_be_unique(record.kind, record.values, record)
             record.archived = None
             self._trash[record.kind.name].pop(record.id)
-            self._claim(record, record.values)
-            self._tell(record.kind, "restore", record, PERSON)
+            self.claim(record, record.values)
+            self.tell(record.kind, "restore", record, PERSON)
             self.touch(record, self.clock())
             return record
 
@@ -290,7 +214,8 @@ class Account:
 
     # ---- within
 
-    def _place(self, record: Record) -> None:
+    def place(self, record: Record) -> None:
+        """The record stands in the account."""
         self.records[record.key] = record
         self._order.setdefault(record.kind.name, []).append(int(record.id))
 
@@ -303,15 +228,16 @@ class Account:
             raise not_found()
         return found
 
-    def _put(self, record: Record, kept: Mapping[str, Text], source: Source, now: int) -> None:
+    def put(self, record: Record, kept: Mapping[str, Text], source: Source, now: int) -> None:
+        """Set values, with their histories."""
         for name, value in kept.items():
             if record.values.get(name) == value:
                 continue
             record.values[name] = value
             record.history.setdefault(name, []).append(Version(now, value, source))
-        self._claim(record, kept)
+        self.claim(record, kept)
 
-    def _claim(self, record: Record, kept: Mapping[str, Text]) -> None:
+    def claim(self, record: Record, kept: Mapping[str, Text]) -> None:
         """Unique values are held by their record; a value that it gave up is free."""
         kind = record.kind
         for name in kept:
@@ -329,7 +255,8 @@ class Account:
             if value:
                 self._unique[kind.name, name, value] = record.id
 
-    def _free(self, record: Record) -> None:
+    def free(self, record: Record) -> None:
+        """The record's unique values may be another's."""
         unique = [name for name, known in record.kind.properties.items() if known.unique]
         held = [(name, record.values.get(name)) for name in unique]
         held += [("email", each) for each in (record.values.get("hs_additional_emails") or "").split(";")]
@@ -381,9 +308,10 @@ class Account:
     def tell_link(self, a: Record, b: Record, source: Source, *, removed: bool) -> None:
         """An association came or went: webhooks hear of it from its first end."""
         ends = {"fromObjectId": int(a.id), "toObjectId": int(b.id), "associationRemoved": removed}
-        self._tell(a.kind, "associationChange", a, source, **ends)
+        self.tell(a.kind, "associationChange", a, source, **ends)
 
-    def _tell(self, kind: ObjectType, what: str, record: Record, source: Source, **more: Any) -> None:
+    def tell(self, kind: ObjectType, what: str, record: Record, source: Source, **more: Any) -> None:
+        """Webhooks hear of what happened."""
         event = {
             "portalId": self.portal,
             "appId": self.app,

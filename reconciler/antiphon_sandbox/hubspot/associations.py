@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from antiphon_sandbox.hubspot.account import Record
 from antiphon_sandbox.hubspot.errors import Refused, no_such_end, refuse, too_many_inputs
 from antiphon_sandbox.hubspot.objects import held, kind_of
+from antiphon_sandbox.hubspot.records import Record
 from antiphon_sandbox.hubspot.request import Portal, Reply, Request, Route
 from antiphon_sandbox.hubspot.schema import ObjectType
 from antiphon_sandbox.hubspot.values import iso

@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from antiphon_sandbox.hubspot.account import Record
 from antiphon_sandbox.hubspot.errors import (
     Refused,
     duplicate_ids,
@@ -22,6 +21,7 @@ from antiphon_sandbox.hubspot.errors import (
     too_many_inputs,
 )
 from antiphon_sandbox.hubspot.objects import PAGE_WITH_HISTORY, associate, kind_of, shown, written
+from antiphon_sandbox.hubspot.records import Record
 from antiphon_sandbox.hubspot.request import Portal, Reply, Request, Route
 from antiphon_sandbox.hubspot.values import iso
 

@@ -14,7 +14,7 @@ from antiphon_sandbox.hubspot.errors import refuse
 from antiphon_sandbox.hubspot.values import Text, from_iso
 
 if TYPE_CHECKING:
-    from antiphon_sandbox.hubspot.account import Record
+    from antiphon_sandbox.hubspot.records import Record
     from antiphon_sandbox.hubspot.schema import ObjectType
 
 WINDOW = 10_000

@@ -11,7 +11,8 @@ from antiphon_sandbox.hubspot.errors import refuse
 from antiphon_sandbox.hubspot.schema import ASSOCIATIONS, HUBSPOT_DEFINED, USER_DEFINED
 
 if TYPE_CHECKING:
-    from antiphon_sandbox.hubspot.account import Account, Record
+    from antiphon_sandbox.hubspot.account import Account
+    from antiphon_sandbox.hubspot.records import Record
     from antiphon_sandbox.hubspot.schema import ObjectType
 
 End = tuple[str, str]  # (object type, id)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from antiphon_sandbox.hubspot.account import Record
 from antiphon_sandbox.hubspot.errors import not_found, nothing_to_update, refuse
+from antiphon_sandbox.hubspot.records import Record
 from antiphon_sandbox.hubspot.request import Portal, Reply, Request, Route
 from antiphon_sandbox.hubspot.schema import ObjectType
 from antiphon_sandbox.hubspot.values import iso

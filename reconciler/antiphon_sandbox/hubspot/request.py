@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from antiphon_sandbox.hubspot.errors import bad_json
 
 if TYPE_CHECKING:
-    from antiphon_sandbox.hubspot.account import Account, Source
+    from antiphon_sandbox.hubspot.account import Account
     from antiphon_sandbox.hubspot.directory import Directory
     from antiphon_sandbox.hubspot.lists import Lists
     from antiphon_sandbox.hubspot.oauth import Tokens
+    from antiphon_sandbox.hubspot.records import Source
 
 
 @dataclass(slots=True)
