@@ -109,6 +109,16 @@ BROKEN_ROWS: dict[str, tuple[dict[str, Any], str]] = {
         {"at": 3, "print": [(RECORD % '"Oslo"').replace('"id": "c3", ', "")]},
         "key column id is empty",
     ),
+    "says itself that it could not read one": (
+        {
+            "at": 3,
+            "skip": 1,
+            "print": [
+                (RECORD % "null")[:-1] + ', "sync": {"state": "error", "error": "column age: NaN has no JSON form"}}'
+            ],
+        },
+        "column age: NaN has no JSON form",
+    ),
 }
 
 

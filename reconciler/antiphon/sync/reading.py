@@ -158,6 +158,8 @@ class Reading:
             state = RecordState.GONE
         look = self._look(fields)
         error = self._complaint(rid, record, digest, look) if state is _LIVE else None
+        if state is RecordState.ERROR:
+            error = str(sync.get("error") or "its tap could not read it whole")
         if error:
             self.unreadable[rid] = error
             state = RecordState.ERROR
