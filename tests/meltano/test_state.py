@@ -176,3 +176,22 @@ def test_without_a_project_the_way_on_is_told(project: MeltanoProject) -> None:
     assert run.code == 64
     assert "no meltano.yml" in run.complaint
     assert "`command:`" in run.complaint
+
+
+def test_a_sync_of_the_project_may_begin_with_a_proposal(project: MeltanoProject) -> None:
+    crm = "inherit_from: tap-file\n    config: {path: " + str(project.folder) + "/crm.json"
+    project.configure((crm, crm.replace("config:", f"select: ['{STREAM}.*', '!{STREAM}.city']\n    config:")))
+    words = [
+        word
+        for side in ("crm", "warehouse")
+        for word in ("--tap", f"{side}=meltano:tap-file--{side}", "--target", f"{side}=meltano:target-file--{side}")
+    ]
+    run = project.antiphon("init", *words, "--file", "new.yml")
+    assert run.code == 0, run.err
+    text = Path(project.folder, "new.yml").read_text(encoding="utf-8")
+    assert "tap: {meltano: tap-file--crm}" in text
+    assert "Only on warehouse: city." in text
+    assert project.antiphon("-c", "new.yml", "lint").code == 0
+    run = project.antiphon("init", "--tap", "crm=meltano:tap-none", *words[2:], "--force")
+    assert run.code == 64
+    assert "no extractor 'tap-none'" in run.complaint

@@ -35,8 +35,12 @@ class _Told:
 
 
 @click.command()
-@click.option("--tap", "taps", multiple=True, metavar="SIDE=COMMAND", help="The tap that reads a side.")
-@click.option("--target", "targets", multiple=True, metavar="SIDE=COMMAND", help="The target that writes it.")
+@click.option(
+    "--tap", "taps", multiple=True, metavar="SIDE=COMMAND", help="The tap that reads a side, or meltano:NAME."
+)
+@click.option(
+    "--target", "targets", multiple=True, metavar="SIDE=COMMAND", help="The target that writes it, or meltano:NAME."
+)
 @click.option(
     "--config",
     "configs",

@@ -2,6 +2,6 @@
 
 from antiphon.propose.entities import Ability, Proposal, propose
 from antiphon.propose.streams import Stream, streams_of
-from antiphon.propose.write import SidePart, write
+from antiphon.propose.write import SidePart, meltano_name, write
 
-__all__ = ["Ability", "Proposal", "SidePart", "Stream", "propose", "streams_of", "write"]
+__all__ = ["Ability", "Proposal", "SidePart", "Stream", "meltano_name", "propose", "streams_of", "write"]

@@ -33,8 +33,8 @@ class Stream:
     replication_key: str | None = None
 
 
-def streams_of(catalog: Mapping[str, Any]) -> list[Stream]:
-    """The streams that have columns, in the order of the catalog."""
+def streams_of(catalog: Mapping[str, Any], *, selected: bool = False) -> list[Stream]:
+    """The streams that have columns, in the order of the catalog; without what it leaves out, if it is `selected`."""
     found = []
     for entry in catalog.get("streams", ()):
         name = entry.get("stream") or entry.get("tap_stream_id")
@@ -48,7 +48,7 @@ def streams_of(catalog: Mapping[str, Any]) -> list[Stream]:
         key = entry.get("key_properties") or root.get("table-key-properties") or ()
         incremental = entry.get("replication_method") == "INCREMENTAL"
         by = entry.get("replication_key") or root.get("replication-key")
-        hidden = _unsupported(entry)
+        hidden = _left_out(entry, selected=selected)
         found.append(
             Stream(
                 name,
@@ -60,14 +60,17 @@ def streams_of(catalog: Mapping[str, Any]) -> list[Stream]:
     return found
 
 
-def _unsupported(entry: Mapping[str, Any]) -> set[str]:
-    """Columns that the tap says it cannot read."""
-    return {
-        item["breadcrumb"][1]
-        for item in entry.get("metadata", ())
-        if len(item.get("breadcrumb", ())) == 2  # noqa: PLR2004 ["properties", column]
-        and item.get("metadata", {}).get("inclusion") == "unsupported"
-    }
+def _left_out(entry: Mapping[str, Any], *, selected: bool) -> set[str]:
+    """Columns that the tap says it cannot read, and those that nobody selected."""
+    found = set()
+    for item in entry.get("metadata", ()):
+        about = item.get("metadata", {})
+        if len(item.get("breadcrumb", ())) != 2:  # noqa: PLR2004 ["properties", column]
+            continue
+        deselected = about.get("selected") is False and about.get("inclusion") != "automatic"
+        if about.get("inclusion") == "unsupported" or (selected and deselected):
+            found.add(item["breadcrumb"][1])
+    return found
 
 
 def _column(name: str, schema: Mapping[str, Any]) -> Column:

@@ -15,6 +15,7 @@ from antiphon.propose.fields import FieldProposal
 
 _WIDTH = 116
 _MOST = 12
+_MELTANO = "meltano:"
 _BARE = re.compile(r"[A-Za-z_$][A-Za-z0-9_./$-]*")
 _NOT_BARE = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "inf", "nan"})
 
@@ -77,12 +78,19 @@ def _side(side: Side, part: SidePart) -> Iterator[str]:
         yield from _comment("no target: nothing is ever written here", 4)
 
 
+def meltano_name(command: str) -> str:
+    """The name of a plugin of Meltano, of which a command may speak as `meltano:tap-sql`; else nothing."""
+    return command.removeprefix(_MELTANO).strip() if command.startswith(_MELTANO) else ""
+
+
 def _plugin(what: str, command: str, config: Mapping[str, Any]) -> Iterator[str]:
+    name = meltano_name(command)
+    started = f"meltano: {flow(name)}" if name else f"command: {flow(command)}"
     if not config:
-        yield f"    {what}: {{command: {flow(command)}}}"
+        yield f"    {what}: {{{started}}}"
         return
     yield f"    {what}:"
-    yield f"      command: {flow(command)}"
+    yield f"      {started}"
     yield from _entry("config", config, 6)
 
 

@@ -16,7 +16,8 @@ from antiphon.config import PluginConfig, lint, load
 from antiphon.config.shape import name_fault
 from antiphon.errors import AntiphonError, ConfigError
 from antiphon.model import Side
-from antiphon.propose import Ability, Proposal, SidePart, Stream, propose, streams_of, write
+from antiphon.propose import Ability, Proposal, SidePart, Stream, meltano_name, propose, streams_of, write
+from antiphon.singer.meltano import Found, find_plugins, find_project
 from antiphon.singer.plugins import Workshop
 from antiphon.singer.secrets import is_secret
 from antiphon.sync.run import has_setting, title_of
@@ -75,27 +76,41 @@ def _ask(
     shop: Workshop, path: Path, sides: Mapping[Side, Given]
 ) -> tuple[dict[Side, list[Stream]], dict[Side, Ability]]:
     folder = path.resolve().parent
+    project = _of_meltano(folder, sides)
+    catalogs, taps, targets = {}, {}, {}
     with ThreadPoolExecutor(4) as pool:
-        taps, targets = {}, {}
         for side, given in sides.items():
-            tap = _plugin(given.tap, {**given.config, **given.tap_config}, folder)
-            taps[side] = pool.submit(shop.discover, tap, title_of(tap, side))
+            tap = _plugin(given.tap, {**given.config, **given.tap_config}, folder, project)
+            selected = project[tap.meltano].catalog if tap.meltano else None
+            if selected is None:
+                taps[side] = pool.submit(shop.discover, tap, title_of(tap, side))
+            else:
+                catalogs[side] = streams_of(selected, selected=True)
             if given.target is not None:
-                target = _plugin(given.target, {**given.config, **given.target_config}, folder)
+                target = _plugin(given.target, {**given.config, **given.target_config}, folder, project)
                 targets[side] = pool.submit(shop.about, target, title_of(target, side))
-        catalogs = {side: streams_of(answer.result()) for side, answer in taps.items()}
-        abilities = {
-            side: Ability(
-                writes=side in targets,
-                receipts=side in targets and has_setting(targets[side].result(), "receipts_path"),
-            )
-            for side in sides
-        }
-    return catalogs, abilities
+        catalogs |= {side: streams_of(answer.result()) for side, answer in taps.items()}
+        receives = {side: has_setting(answer.result(), "receipts_path") for side, answer in targets.items()}
+    abilities = {side: Ability(writes=side in targets, receipts=receives.get(side, False)) for side in sides}
+    return {side: catalogs[side] for side in sides}, abilities
 
 
-def _plugin(command: str, config: Mapping[str, Any], folder: Path) -> PluginConfig:
+def _of_meltano(folder: Path, sides: Mapping[Side, Given]) -> dict[str, Found]:
+    """The plugins that the commands name in the project around the folder, as in `meltano:tap-sql`."""
+    taps = frozenset(name for given in sides.values() if (name := meltano_name(given.tap)))
+    targets = frozenset(name for given in sides.values() if given.target and (name := meltano_name(given.target)))
+    return find_plugins(find_project(folder), taps, targets) if taps | targets else {}
+
+
+def _plugin(command: str, config: Mapping[str, Any], folder: Path, project: Mapping[str, Found]) -> PluginConfig:
     """The plugin as sync.yml will start it: a program with a slash is relative to the file."""
+    settings = {key: _expanded(value, key) for key, value in config.items()}
+    name = meltano_name(command)
+    if name:
+        found = project[name]
+        return PluginConfig(
+            found.command, {**found.config, **settings}, env=found.env, meltano=name, folder=found.folder
+        )
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -103,7 +118,7 @@ def _plugin(command: str, config: Mapping[str, Any], folder: Path) -> PluginConf
     if not words:
         raise ConfigError("the command of a plugin is empty")
     program = str(folder / words[0]) if "/" in words[0] else words[0]
-    return PluginConfig((program, *words[1:]), {key: _expanded(value, key) for key, value in config.items()})
+    return PluginConfig((program, *words[1:]), settings)
 
 
 def _expanded(value: Any, where: str) -> Any:
