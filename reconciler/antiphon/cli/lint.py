@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from antiphon.cli.options import Options, common
 from antiphon.cli.output import show
 from antiphon.cli.session import read_config
 from antiphon.config.lint import lint as find_faults
+from antiphon.config.neighbours import lint_neighbours
 from antiphon.errors import ConfigError
 
 
@@ -16,7 +19,7 @@ from antiphon.errors import ConfigError
 def lint(options: Options) -> int:
     """Check sync.yml: every mistake, and what could not converge."""
     config = read_config(options.config)
-    findings = find_faults(config, None, None)
+    findings = [*find_faults(config, None, None), *lint_neighbours(config, os.environ)]
     lines = [
         f"{f.severity}: {config.locate(f.where)}: {f.message}" + (f"\n  {f.hint}" if f.hint else "") for f in findings
     ]
