@@ -7,7 +7,7 @@ from random import Random
 
 from antiphon.model import Side
 from tests.simulation.engine import Faults
-from tests.simulation.shape import MANY, SECOND, SIDES, Shape
+from tests.simulation.shape import HUBSPOT, MANY, SECOND, SIDES, Shape
 from tests.simulation.taps import Reading
 from tests.simulation.targets import Writing
 from tests.simulation.world import World
@@ -19,7 +19,7 @@ KINDS = {
     "duplicates": 4,
     "shuffle": 4,
     "empty": 2,
-    "swapped": 1,
+    "swapped": 3,
     "target dies": 12,
     "silent": 5,
     "mute": 3,
@@ -38,6 +38,7 @@ KINDS = {
     "truncated": 3,
     "column gone mid-read": 2,
     "side restored": 3,
+    "late record": 3,
 }
 """How often each is drawn."""
 
@@ -82,6 +83,8 @@ def _can_be_noticed(fault: Fault, shape: Shape) -> bool:
 
     Two reads in a row that lack the same record are the proof that it is gone: a tap must not lie twice.
     """
+    if fault.kind == "swapped" and shape.kinds[fault.side] == HUBSPOT:
+        return True  # it says which account it is
     if fault.kind == "swapped" and (shape.records < MANY or not fault.round):
         return False
     return fault.kind not in ("swapped", "empty") or not shape.incremental[fault.side]
@@ -105,6 +108,8 @@ def _read(faults: Faults, fault: Fault, world: World, outcomes: list[str]) -> No
             columns = sorted({c for there in entities for c in there.columns if c not in there.key})
             reading.hidden = frozenset({columns[fault.number % len(columns)]}) if columns else frozenset()
             reading.hidden_from = fault.number % 3 if fault.kind == "column gone mid-read" else 0
+        case "late record":
+            reading.late = True
         case "truncated":
             if not world.lied.get(fault.side):
                 reading.shows = fault.number % 3

@@ -30,6 +30,7 @@ class Reading:
     swapped: bool = False  # the side is another account
     hidden: frozenset[str] = frozenset()  # columns that SCHEMA and RECORD lack
     hidden_from: int = 0  # so many records of each stream still show them
+    late: bool = False  # the first record comes again at the end, as it was in the beginning
     shows: int | None = None  # so many records of each stream, and it ends as if these were all
 
 
@@ -78,8 +79,7 @@ def _lines(
 ) -> Iterator[dict[str, Any]]:
     marks = dict(state.get("bookmarks", {}))
     for stream in streams:
-        entity = system.world.shape.mapping.entities[stream.entity].sides[system.side]
-        yield _schema(system, stream, entity.columns, frozenset() if faults.hidden_from else faults.hidden)
+        yield _schema(system, stream, faults, frozenset() if faults.hidden_from else faults.hidden)
         began = system.world.now
         since = None if stream.full else marks.get(stream.stream, {}).get("at", 0) - OVERLAP
         if faults.empty:
@@ -90,15 +90,16 @@ def _lines(
         yield {"type": "STATE", "value": {"bookmarks": dict(marks)}}
 
 
-def _schema(
-    system: System, stream: Stream, columns: Mapping[str, Mapping[str, object]], hidden: frozenset[str]
-) -> dict[str, Any]:
+def _schema(system: System, stream: Stream, faults: Reading, hidden: frozenset[str]) -> dict[str, Any]:
+    columns = system.world.shape.mapping.entities[stream.entity].sides[system.side].columns
+    system.world.met["swapped"] += faults.swapped
+    envelope = {"clock": iso(system.world.now), "account": "another" if faults.swapped else "ours"}
     return {
         "type": "SCHEMA",
         "stream": stream.stream,
         "schema": {"properties": {name: dict(shape) for name, shape in columns.items() if name not in hidden}},
         "key_properties": list(stream.key),
-        **({"sync": {"clock": iso(system.world.now)}} if system.kind == HUBSPOT else {}),
+        **({"sync": envelope} if system.kind == HUBSPOT else {}),
     }
 
 
@@ -112,18 +113,17 @@ def _records(system: System, stream: Stream, since: Instant | None, faults: Read
     if faults.shows is not None and len(rows) > faults.shows:
         rows = rows[: faults.shows]
         met["truncated"] += 1
-    columns = system.world.shape.mapping.entities[stream.entity].sides[system.side].columns
     snapshot = None if system.kind == HUBSPOT else [dict(row.values) for row in rows]
+    early = [({**row.key, **row.values}, _envelope(row)) for row in rows[:1] if faults.late and system.kind == HUBSPOT]
     for number, row in enumerate(rows):
         values = row.values if snapshot is None else snapshot[number]
         record = {**row.key, **values}
         if faults.swapped:
-            met["swapped"] += 1
             record = _stranger(system, row, record)
         if faults.hidden and number == faults.hidden_from:
             met["column gone" if not number else "column gone mid-read"] += 1
             if number:
-                yield _schema(system, stream, columns, faults.hidden)
+                yield _schema(system, stream, faults, faults.hidden)
         if number >= faults.hidden_from:
             record = {name: value for name, value in record.items() if name not in faults.hidden}
         line: dict[str, Any] = {"type": "RECORD", "stream": stream.stream, "record": record}
@@ -133,6 +133,10 @@ def _records(system: System, stream: Stream, since: Instant | None, faults: Read
         if faults.duplicates and number % 3 == 0 and snapshot is not None:
             met["duplicates"] += 1
             yield line
+    for record, envelope in early:
+        if record != {**rows[0].key, **rows[0].values}:
+            met["late record"] += 1
+            yield {"type": "RECORD", "stream": stream.stream, "record": record, "sync": envelope}
 
 
 def _shown(system: System, row: Row, since: Instant | None) -> bool:

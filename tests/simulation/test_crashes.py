@@ -24,7 +24,7 @@ from tests.simulation.targets import Writing
 from tests.simulation.users import Users
 from tests.simulation.world import Row
 
-SECONDS = float(os.environ.get("ANTIPHON_SIMULATION_SECONDS", "60"))
+SECONDS = float(os.environ.get("ANTIPHON_SIMULATION_SECONDS", "40"))
 SCENARIOS = 150
 SHARES = 2
 CRASHING_ROUND = 1

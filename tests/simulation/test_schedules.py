@@ -18,7 +18,7 @@ from tests.simulation.shape import PROFILES, SIDES
 from tests.simulation.taps import Reading
 from tests.simulation.users import Users
 
-SECONDS = float(os.environ.get("ANTIPHON_SIMULATION_SECONDS", "60"))
+SECONDS = float(os.environ.get("ANTIPHON_SIMULATION_SECONDS", "40"))
 FIRST = int(os.environ.get("ANTIPHON_SIMULATION_FROM", "0"))
 SHARES = 2
 
