@@ -21,6 +21,7 @@ from antiphon.equivalence import canonical_json
 _SIZE = 16
 _HEX = 2 * _SIZE
 _TAG = 4
+_NO_TAG = "0" * _TAG
 
 # The SDK ends each RECORD with the time of its making, which says nothing of the record. As the last member of a line
 # that is JSON it can be left out: two lines that are equal without it are the same message. A comma stays behind.
@@ -43,13 +44,17 @@ class Marks:
         self.unseen: set[bytes] = set()
 
     def load(self, rows: Iterable[tuple[str, str | None]]) -> None:
-        """Take in what is stored: (hash, line) of observations."""
-        ours = [(row_hash, line) for row_hash, line in rows if line is not None and line.endswith(self._tag)]
-        lines = int.from_bytes(bytes.fromhex("".join([line[:_HEX] for _, line in ours])))
-        hashes = int.from_bytes(bytes.fromhex("".join([row_hash for row_hash, _ in ours])))
-        pads = int.from_bytes(self._pad.to_bytes(_SIZE) * len(ours))
-        found = (lines ^ hashes ^ pads).to_bytes(_SIZE * len(ours))
-        self.unseen = {found[at : at + _SIZE] for at in range(0, len(found), _SIZE)}
+        """Take in what is stored: (hash, line) of observations.
+
+        All are unbound in one sum of long numbers, in which each has its bytes to itself.
+        """
+        known = [row for row in rows if row[1] is not None]
+        lines = "".join([line for _, line in known])  # type: ignore[misc]  # none of them is None
+        hashes = _NO_TAG.join([row_hash for row_hash, _ in known]) + _NO_TAG if known else ""
+        pads = (self._pad.to_bytes(_SIZE) + bytes.fromhex(_NO_TAG)) * len(known)
+        sums = int.from_bytes(bytes.fromhex(lines)) ^ int.from_bytes(bytes.fromhex(hashes)) ^ int.from_bytes(pads)
+        found = sums.to_bytes(len(pads))
+        self.unseen = {found[at : at + _SIZE] for at in range(0, len(found), _SIZE + _TAG // 2)}
 
     def stored(self, mark: bytes, row_hash: str) -> str:
         """What to store with an observation of these values, which the line with this hash showed."""
