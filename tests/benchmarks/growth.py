@@ -31,7 +31,7 @@ def main() -> None:
         times = []
         for changes in CHANGES:
             turns = max(3, given.turns // max(1, changes // 100))
-            times.append(median(round_of(made, ledger, mapping, changes, turn) for turn in range(turns)))
+            times.append(median(round_of(made, ledger, mapping, changes, turn)[0] for turn in range(turns)))
         ledger.close()
         beyond = noop_of(made).seconds - taps_alone(made).seconds
         print(" | ".join([f"{links:>9,}", *(f"{1000 * taken:>17.1f}" for taken in times), f"{beyond:>8.2f}"]))

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.ledger_round --links 1000000
 
 That is: observe the changes, plan, store the plan, commit the intent, settle the receipts, mark what is done; plugins
-answer at once. Told is the median, and beside it what the disk takes to make one page durable, for a round commits a
-fixed number of times. The limits set for a million links are 5 ms for one change and 250 ms for a thousand.
+answer at once. Told are the medians by the clock and in milliseconds of the processor, and beside them what the disk
+takes to make one page durable, for a round commits a fixed number of times. The limits set for a million links are
+5 ms for one change and 250 ms for a thousand.
 """
 
 from __future__ import annotations
@@ -43,24 +44,25 @@ def main() -> None:
             benchmark="ledger work of a round",
             links=given.links,
             changes=changes,
-            p50_ms=round(1000 * median(taken), 2),
-            max_ms=round(1000 * max(taken), 2),
+            p50_ms=round(1000 * median(each for each, _ in taken), 2),
+            max_ms=round(1000 * max(each for each, _ in taken), 2),
+            processor_p50_ms=round(1000 * median(each for _, each in taken), 2),
             fsync_ms=round(1000 * fsync, 3),
-            in_fsyncs=round(median(taken) / fsync, 1),
+            in_fsyncs=round(median(each for each, _ in taken) / fsync, 1),
             machine=machine(),
         )
     ledger.close()
 
 
-def round_of(made: Made, ledger: Ledger, mapping: Mapping, changes: int, turn: int) -> float:
-    """Seconds of a round in which this many records of crm have another stage."""
+def round_of(made: Made, ledger: Ledger, mapping: Mapping, changes: int, turn: int) -> tuple[float, float]:
+    """Seconds, by the clock and of the processor, of a round in which this many records of crm have another stage."""
     step = max(1, made.links // changes)
     stamp = our_clock()
     records = [line(person(number, stage=f"{stamp} {turn}")).rstrip() for number in range(0, step * changes, step)]
     entity = made.config.entities["contact"]
     streams = {side: stream_of(entity, side, full=False) for side in SIDES}
     path = made.folder / f"receipts-{stamp}.jsonl"
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     for side in SIDES:
         collector = Collector(ledger, side, [streams[side]], our_clock)
         shown = records if side == "crm" else []
@@ -75,7 +77,7 @@ def round_of(made: Made, ledger: Ledger, mapping: Mapping, changes: int, turn: i
         sys.exit(f"planned {len(plan.operations)} writes of {changes}: {plan.tripped}")
     adopt(ledger, mapping, plan)
     written = write(ledger, mapping, run_id, path)
-    taken = time.perf_counter() - began
+    taken = time.perf_counter() - began, time.process_time() - busy
     path.unlink()
     if written.sent != changes or written.refused or written.outage:
         sys.exit(f"wrote {written}")
