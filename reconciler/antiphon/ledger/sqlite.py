@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +49,7 @@ def _connect(url: sa.URL, place: str, busy_timeout: float, *, make: bool) -> sa.
         folder = Path(url.database).parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            _touch(Path(url.database))
         except OSError as error:
             raise LedgerError(
                 f"the folder {folder} of the ledger cannot be made: {error.strerror}",
@@ -59,6 +62,12 @@ def _connect(url: sa.URL, place: str, busy_timeout: float, *, make: bool) -> sa.
         return engine.connect()
     except sa.exc.DBAPIError as error:
         raise explain(error.orig, place) from error
+
+
+def _touch(file: Path) -> None:
+    """A new file, and what SQLite puts beside it, is for its owner alone: it holds what two systems hold of people."""
+    with suppress(OSError):  # it is there already; anything else SQLite tells of in its own way
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _prepare(connection: sa.Connection) -> None:

@@ -104,7 +104,7 @@ def end_line(path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b") as file:
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
@@ -115,12 +115,18 @@ def end_line(path: Path) -> None:
         ) from error
 
 
-def rotate(ledger: Ledger, path: Path) -> None:
-    """Set a receipts file aside once every line of it is settled, so that it does not grow for ever."""
+def rotate(ledger: Ledger, mapping: SyncMapping, path: Path) -> None:
+    """Set a receipts file aside once every line of it is settled, so that it does not grow for ever.
+
+    One that may hold the values of sensitive fields is removed: nobody needs it any more.
+    """
     known = ledger.get(RECEIPT_FILE, str(path))
     if known is None or not known.offset or not path.exists() or path.stat().st_size != known.offset:
         return
-    path.replace(path.with_name(path.name + ".1"))
+    if any(field.sensitive for entity in mapping.entities.values() for field in entity.fields.values()):
+        path.unlink()
+    else:
+        path.replace(path.with_name(path.name + ".1"))
     with ledger.transaction():
         ledger.put([replace(known, offset=0)])
 

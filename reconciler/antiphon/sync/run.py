@@ -149,7 +149,7 @@ class Runner:
                 read_receipts(
                     self.ledger, mapping, side, path, self.moment(mapping), self._no_receipt, self.hiding(side)
                 )
-                rotate(self.ledger, path)
+                rotate(self.ledger, mapping, path)
 
     def read(self, *, full: bool = False) -> dict[Side, list[Counts]]:
         """Read both sides, in full where it is due."""
