@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from antiphon.config import EntityConfig, PluginConfig, Replication, StreamConfig, SyncConfig, bind, scope_version
 from antiphon.config.lint import lint
-from antiphon.errors import ConfigError, GuardTripped, PluginFailed
+from antiphon.errors import ConfigError, GuardTripped
 from antiphon.ledger import Ledger
 from antiphon.ledger.restore import RESTORED
 from antiphon.ledger.tables import CONFLICT, CURSOR, OUTBOX
@@ -24,13 +24,13 @@ from antiphon.model import ConflictState, Cursor, Instant, OpState, Run, Side
 from antiphon.plan import Plan
 from antiphon.settle import Moment
 from antiphon.singer.catalog import Wanted, columns_of, has_bookmark, select, turned_back
-from antiphon.singer.listening import PATIENCE
 from antiphon.singer.plugins import Outcome, Workshop
 from antiphon.sync.collect import Counts, Stream
 from antiphon.sync.confirm import AHEAD, end_line, read_receipts, rotate
 from antiphon.sync.erase import leave_out
 from antiphon.sync.inbound import Source, read_sides, tell_read
 from antiphon.sync.outbound import Delivery, Written, deliver_side
+from antiphon.sync.outcome import tell_written
 from antiphon.sync.planning import adopt, index, propose
 from antiphon.sync.report import Reporter
 from antiphon.sync.resolve import resolve
@@ -185,7 +185,7 @@ class Runner:
             raise GuardTripped("\n".join(guard.message for guard in tripped), hint=tripped[0].hint)
         adopt(self.ledger, mapping, plan)
         written = self._deliver(mapping)
-        self._tell(written)
+        tell_written(self.report, self.ledger, mapping, written, self._target)
         return written
 
     def waiting(self) -> int:
@@ -352,41 +352,6 @@ class Runner:
 
     def _no_receipt(self, words: str) -> None:
         self.report.warn("receipt", f"{words}; it is passed over")
-
-    def _tell(self, written: list[Written]) -> None:
-        for each in written:
-            for words in each.remarks:
-                self._no_receipt(words)
-            for op, words in each.refused:
-                last = words.splitlines()[-1] if words else ""
-                self.report.warn(
-                    "refused",
-                    f"{each.side} refused {op.kind.value} {op.entity} {dict(op.key)}: {last}",
-                    side=each.side,
-                    op_id=op.op_id,
-                )
-            if each.sent:
-                self.report.say("wrote", f"wrote {each.sent} to {each.side}", side=each.side, sent=each.sent)
-            if each.unacknowledged:
-                self.report.warn(
-                    "unacknowledged",
-                    f"{each.side}: the target ended well but acknowledged nothing of {each.unacknowledged} writes; "
-                    "the next read shows what became of them",
-                    side=each.side,
-                    count=each.unacknowledged,
-                )
-        outages = {self._target(each.side): each for each in written if each.outage}
-        if outages:
-            told = " and ".join(f"{name} {each.outage}" for name, each in outages.items())
-            said = [each.words for each in outages.values() if each.words]
-            way_on = (
-                PATIENCE
-                if any("said nothing" in each.outage for each in outages.values())
-                else "mend the target, then run again"
-            )
-            raise PluginFailed(
-                f"{told}; what was not acknowledged stays in the outbox", hint="\n".join([*said, way_on])
-            )
 
     def hiding(self, side: Side) -> Callable[[str], str]:
         """What takes the secrets of the side's target out of its words."""
