@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -93,9 +94,14 @@ def _mark(column: Column, newest: Any, now: str) -> Mark:
 
 def _not_future(column: Column, newest: Any, now: str) -> Any:
     """A row stamped in the future must not hide what is written until then."""
+    if isinstance(newest, Decimal):
+        return str(newest)  # a STATE that passes through floats would round it
+    limit = datetime.fromisoformat(now).astimezone(UTC)
+    if column.kind is Kind.DATE:
+        return min(newest, (limit + _WIDEST_ZONE).date().isoformat())
     if column.kind not in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
         return newest
-    moment, limit = datetime.fromisoformat(newest), datetime.fromisoformat(now)
+    moment = datetime.fromisoformat(newest)
     if moment.tzinfo is None:  # in some zone
-        limit = (limit.astimezone(UTC) + _WIDEST_ZONE).replace(tzinfo=None)
+        limit = (limit + _WIDEST_ZONE).replace(tzinfo=None)
     return newest if moment <= limit else limit.isoformat()

@@ -25,7 +25,8 @@ _IDENTITY = """
 SELECT c.relreplident::text,
        EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
        EXISTS (SELECT FROM pg_publication_tables p
-               WHERE p.pubname = :publication AND p.schemaname = n.nspname AND p.tablename = c.relname)
+               WHERE p.pubname = :publication AND p.schemaname = n.nspname AND p.tablename = c.relname),
+       c.relkind = 'p' AND EXISTS (SELECT FROM pg_publication WHERE pubname = :publication AND NOT pubviaroot)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = :schema AND c.relname = :table
 """
@@ -99,7 +100,12 @@ class PostgreSQLLog(ChangeLog):
         shown = self.dialect.run(
             connection, _IDENTITY, publication=self.publication, schema=relation.schema, table=relation.table
         ).one()
-        identity, has_primary_key, published = shown
+        identity, has_primary_key, published, by_partition = shown
+        if by_partition:
+            raise SettingsError(
+                f"stream {relation.stream}: the publication {self.publication} tells changes by partition",
+                hint=f"ALTER PUBLICATION {self.publication} SET (publish_via_partition_root = true)",
+            )
         if identity == "n" or (identity == "d" and not has_primary_key):
             raise SettingsError(
                 f"stream {relation.stream}: the log would not tell which row of it was changed or deleted",
@@ -111,10 +117,11 @@ class PostgreSQLLog(ChangeLog):
         name = self.dialect.quote(self.publication)
         sql = "SELECT 1 FROM pg_publication WHERE pubname = :publication"
         there = self.dialect.run(connection, sql, publication=self.publication).first() is not None
-        self.dialect.run(
-            connection,
-            f"ALTER PUBLICATION {name} ADD TABLE {table}" if there else f"CREATE PUBLICATION {name} FOR TABLE {table}",
-        )
+        if there:
+            self.dialect.run(connection, f"ALTER PUBLICATION {name} ADD TABLE {table}")
+        else:
+            options = "WITH (publish_via_partition_root = true)"
+            self.dialect.run(connection, f"CREATE PUBLICATION {name} FOR TABLE {table} {options}")
         connection.commit()
         return False
 

@@ -94,6 +94,33 @@ def test_a_row_deleted_and_inserted_again_is_live(log: Database) -> None:
     assert gone(second) == []
 
 
+def test_a_partitioned_table_is_one_stream(log: Database) -> None:
+    log.run(
+        "CREATE TABLE contacts (id integer PRIMARY KEY, email text) PARTITION BY RANGE (id)",
+        "CREATE TABLE contacts_1 PARTITION OF contacts FOR VALUES FROM (0) TO (10)",
+        "CREATE TABLE contacts_2 PARTITION OF contacts FOR VALUES FROM (10) TO (20)",
+        "INSERT INTO contacts VALUES (1, 'a')",
+    )
+    first = follow(log)
+    log.run("INSERT INTO contacts VALUES (11, 'b')", "DELETE FROM contacts WHERE id = 1")
+
+    second = follow(log, first.state)
+
+    assert [record["id"] for record in live(second)] == [11]
+    assert gone(second) == [1]
+
+
+def test_a_publication_that_tells_changes_by_partition_is_refused(log: Database) -> None:
+    log.run(
+        "CREATE TABLE contacts (id integer PRIMARY KEY) PARTITION BY RANGE (id)",
+        "CREATE TABLE contacts_1 PARTITION OF contacts FOR VALUES FROM (0) TO (10)",
+        "CREATE PUBLICATION antiphon FOR TABLE contacts",
+    )
+
+    with pytest.raises(SettingsError, match="tells changes by partition"):
+        follow(log)
+
+
 def test_a_rolled_back_transaction_is_not_told(log: Database) -> None:
     log.run(CONTACTS, ROWS)
     first = follow(log)

@@ -137,6 +137,26 @@ def test_a_growing_number_is_a_replication_key(database: Database) -> None:
     assert [record["id"] for record in second.records] == [2, 10]
 
 
+def test_a_decimal_of_many_digits_is_a_replication_key_to_the_last_of_them(pg: Database) -> None:
+    pg.run("CREATE TABLE t (id integer PRIMARY KEY, v numeric)", "INSERT INTO t VALUES (1, 0.12345678901234567891)")
+    first = read(pg.url, "public-t", method="INCREMENTAL", by="v")
+    pg.run("INSERT INTO t VALUES (2, 0.12345678901234567892), (3, 0.12345678901234567890)")
+
+    second = read(pg.url, "public-t", method="INCREMENTAL", by="v", state=first.state)
+
+    assert [record["id"] for record in second.records] == [1, 2]
+
+
+def test_a_day_of_the_future_does_not_hide_those_until_then(database: Database) -> None:
+    database.run("CREATE TABLE t (id integer PRIMARY KEY, day date)", "INSERT INTO t VALUES (1, '2999-01-01')")
+    first = read(database.url, database.stream("t"), method="INCREMENTAL", by="day")
+    database.run("INSERT INTO t VALUES (2, '2998-01-01')")
+
+    second = read(database.url, database.stream("t"), method="INCREMENTAL", by="day", state=first.state)
+
+    assert [record["id"] for record in second.records] == [2, 1]
+
+
 def test_a_name_that_needs_quoting_is_quoted(database: Database) -> None:
     database.run(
         'CREATE TABLE "Order ""lines"" 100% :x" ("select" integer PRIMARY KEY, "a ""b"" %s :c" text, "é" integer)',
