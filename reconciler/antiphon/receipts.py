@@ -197,6 +197,9 @@ def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
     before = ws.observation(key)
     gone = line.status is Status.GONE or (op.kind is OpKind.DELETE and line.status is Status.APPLIED)
     shown = {name: value for name, value in {**line.found, **line.stored}.items() if name in mapped}
+    if before is not None and not gone:
+        later = _seen_since(mapping.entities[op.entity], op, line, before)
+        shown = {column: value for column, value in shown.items() if column not in later}
     fields = {**(before.fields if before else {}), **shown}
     dirty = dict(before.dirty) if before else {}
     for column, value in shown.items():
@@ -218,6 +221,25 @@ def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
             dirty=dirty,
         )
     )
+
+
+def _seen_since(entity: Entity, op: Op, line: ReceiptLine, before: Observation) -> set[str]:
+    """Columns of which a read knows more than the receipt: the write was sent again, and is told of as it was at first.
+
+    Between the first time and now the side was read, and showed neither what we wrote nor what we had expected there.
+    """
+    if line.status is not Status.APPLIED or op.sent_at is None or before.read_at < op.sent_at:
+        return set()
+    expected = {
+        entity.fields[name].columns[op.side]: value for name, value in op.expect.items() if name in entity.fields
+    }
+    return {
+        column
+        for column, value in line.stored.items()
+        if column in before.fields
+        and canonical_json(before.fields[column]) != canonical_json(value)
+        and (column not in expected or canonical_json(before.fields[column]) != canonical_json(expected[column]))
+    }
 
 
 def _replaced_edits(entity: Entity, op: Op, line: ReceiptLine, stored: Mapping[str, Value]) -> dict[str, Value]:

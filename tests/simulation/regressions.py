@@ -242,4 +242,17 @@ REGRESSIONS = [
         plain=False,
         size=Size.ANY,
     ),
+    Regression(
+        "a create was sent again, and its receipt of the first time overwrote what a read had shown since",
+        3001099,
+        "hubspot",
+        (
+            Act(0, "window warehouse", 1, "edit", "warehouse", "contact", "email", 4300),
+            Act(0, "planned", 1, "rival", "crm", "contact", "email", 5617),
+        ),
+        (Fault(0, "mute", "crm", 902),),
+        rounds=1,
+        plain=False,
+        whole=False,
+    ),
 ]

@@ -64,12 +64,17 @@ def intend(ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], 
     """Commit the intent: the operations are numbered, their references resolved, and INFLIGHT; some may wait."""
     settled = [found for op in ops if (found := _resolved(ledger, mapping.entities[op.entity], side, op)) is not None]
     with ledger.transaction():
-        numbered = [replace(op, state=OpState.INFLIGHT, sent_at=now) for op in ledger.number(settled)]
+        numbered = [replace(op, state=OpState.INFLIGHT, sent_at=_sent_at(op, now)) for op in ledger.number(settled)]
         ledger.put(numbered)
         for op in numbered:
             if op.kind is OpKind.CREATE and op.key:
                 ledger.put(_member(ledger, mapping, op))
     return numbered
+
+
+def _sent_at(op: Op, now: Instant) -> Instant:
+    """Since when it may have been written: what is in flight already may have arrived the first time."""
+    return op.sent_at if op.state is OpState.INFLIGHT and op.sent_at is not None else now
 
 
 def messages(
