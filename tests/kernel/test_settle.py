@@ -422,6 +422,24 @@ def test_the_receipt_of_a_create_brings_the_id() -> None:
     assert world.settle_down() == 0
 
 
+@pytest.mark.parametrize("stored", [ANN, {}], ids=["it tells what it stored", "it tells nothing"])
+def test_a_receipt_that_comes_late_does_not_overwrite_what_a_read_showed_since(stored: dict[str, Any]) -> None:
+    """The runner died after the create. A user renames Ann, a read shows it, and only then the receipt comes."""
+    world = World(person())
+    world.show(CRM, 1, **ANN)
+    (op,) = world.round().operations
+    sent = world.send(op)
+    world.show(WAREHOUSE, 77, email="ann@x", name="Annabel")
+
+    world.answer(sent, id=77, stored=stored)
+
+    shown = world.observation(WAREHOUSE, 77)
+    assert shown is not None
+    assert shown.fields["name"] == "Annabel"
+    (back,) = world.round().operations
+    assert (back.side, back.patch) == (CRM, {"name": "Annabel"})
+
+
 def test_the_create_of_an_empty_field_replaces_nothing() -> None:
     world = World(person())
     world.show(CRM, 1, **ANN)

@@ -233,26 +233,4 @@ REGRESSIONS = [
         plain=False,
         size=Size.ANY,
     ),
-    Regression(
-        "what a target acknowledged and gave no receipt for waited for a full read that never came",
-        7000077,
-        "mixed",
-        (Act(1, "window crm", 2, "poison", "warehouse", "contact", "name", 2084),),
-        (Fault(2, "mute", "crm", 378),),
-        plain=False,
-        size=Size.ANY,
-    ),
-    Regression(
-        "a create was sent again, and its receipt of the first time overwrote what a read had shown since",
-        3001099,
-        "hubspot",
-        (
-            Act(0, "window warehouse", 1, "edit", "warehouse", "contact", "email", 4300),
-            Act(0, "planned", 1, "rival", "crm", "contact", "email", 5617),
-        ),
-        (Fault(0, "mute", "crm", 902),),
-        rounds=1,
-        plain=False,
-        whole=False,
-    ),
 ]
