@@ -45,9 +45,12 @@ def pending(engine: Engine) -> int:
 
 
 def unsettled(engine: Engine) -> tuple[object, ...]:
-    """What the next round would look at: records that changed or wait, and those that a read lacked."""
+    """What the next round would look at: records that changed or wait, and those that a read lacked.
+
+    With how operations ended: a write that was refused leaves the same records to be looked at, and more to be done.
+    """
     touched = [row.key for row in engine.store.find(OBS, "touched", [(True,)])]
-    return (*touched, *engine.store.scan(ABSENCE))
+    return (*touched, *engine.store.scan(ABSENCE), *((op.op_id, op.state) for op in engine.store.scan(OUTBOX)))
 
 
 def during(world: World, engine: Engine) -> list[str]:
