@@ -104,7 +104,9 @@ def end_line(path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+b") as file:
+        if not path.exists():
+            path.touch(mode=0o600)  # for its owner alone: it will hold what two systems hold of people
+        with path.open("a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
