@@ -106,7 +106,14 @@ def new_type(schema: Mapping[str, Any], dialect: str, *, in_key: bool) -> types.
         return _number(schema, dialect)
     if kinds == {"string"}:
         return _text(schema, dialect, in_key=in_key)
-    return types.String(255) if in_key and dialect in {"mysql", "mariadb"} else types.Text()
+    return _plain_text(dialect, in_key=in_key)
+
+
+def _plain_text(dialect: str, *, in_key: bool) -> types.TypeEngine[Any]:
+    """Text of any length; MySQL's TEXT ends at 64 KiB, and its keys need a length."""
+    if dialect not in {"mysql", "mariadb"}:
+        return types.Text()
+    return types.String(255) if in_key else mysql.LONGTEXT()
 
 
 def _number(schema: Mapping[str, Any], dialect: str) -> types.TypeEngine[Any]:
@@ -143,8 +150,8 @@ def _text(schema: Mapping[str, Any], dialect: str, *, in_key: bool) -> types.Typ
         case _:
             pass
     if schema.get("contentEncoding") == "base64":
-        return types.LargeBinary()
-    return types.String(255) if in_key and dialect in {"mysql", "mariadb"} else types.Text()
+        return mysql.LONGBLOB() if dialect in {"mysql", "mariadb"} else types.LargeBinary()
+    return _plain_text(dialect, in_key=in_key)
 
 
 # ---- values

@@ -203,6 +203,8 @@ def _create(
     if not columns:
         raise TargetError(f"the stream of {address} has no columns", hint="its SCHEMA lists no `properties`")
     table = address.table(*columns)
+    if dialect in _IN_URL:
+        table.dialect_kwargs[f"{dialect}_charset"] = "utf8mb4"  # whatever the database's default, every character fits
     with told(f"creating {address}"):
         if address.schema and (dialect == "duckdb" or not sa.inspect(connection).has_schema(address.schema)):
             connection.execute(sa.schema.CreateSchema(quoted_name(address.schema, quote=True), if_not_exists=True))

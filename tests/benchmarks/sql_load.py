@@ -34,29 +34,6 @@ SELECT count(*), coalesce(sum(('x' || left(md5(ROW(
 """
 WAREHOUSE = "warehouse"
 OURS = f"{sys.executable} -m target_sql --config"
-BATCHES = """
-import json, sys
-import adbc_driver_postgresql.dbapi as adbc
-import pyarrow as pa
-import pyarrow.parquet as pq
-url, folder = sys.argv[1:]
-say = lambda message: print(json.dumps(message), flush=True)
-with adbc.connect(url) as connection, connection.cursor() as cursor:
-    cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(8 << 20)})
-    cursor.execute("SELECT * REPLACED FROM contacts".replace("* REPLACED", sys.stdin.readline().strip()))
-    reader = cursor.fetch_record_batch()
-    kinds = {name: {} for name in reader.schema.names}
-    say({"type": "SCHEMA", "stream": "public-contacts", "key_properties": ["id"], "schema": {"properties": kinds}})
-    for number, batch in enumerate(reader):
-        path = f"{folder}/{number}.arrow"
-        with pa.OSFile(path, "wb") as file, pa.ipc.new_stream(file, batch.schema) as writer:
-            writer.write_batch(batch)
-        say({"type": "BATCH", "stream": "public-contacts", "encoding": {"format": "arrow"}, "manifest": [path]})
-    say({"type": "STATE", "value": {"bookmarks": {"public-contacts": {}}}})
-"""
-COLUMNS = (
-    "id, email, first_name, last_name, phone, company, stage, amount::text, subscribed, active, created_at, updated_at"
-)
 DLT = """
 import sys, dlt
 from dlt.sources.sql_database import sql_table
@@ -137,10 +114,11 @@ def ours(course: Course) -> list[Contender]:
     lines = course.folder / "lines.jsonl"
     with lines.open("wb") as file:
         subprocess.run(tap.split(), stdout=file, stderr=subprocess.DEVNULL, check=True)
-    batches, script = course.folder / "batches", course.folder / "batches.py"
+    batches = course.folder / "batches"
     batches.mkdir()
-    script.write_text(BATCHES, encoding="utf-8")
-    arrow = f"echo '{COLUMNS}' | {sys.executable} {script} {course.cluster.dsn()} {batches}"
+    storage = {"encoding": {"format": "parquet"}, "storage": {"root": batches.as_uri()}}
+    settings = {"url": course.cluster.url(), "batch_config": storage}
+    parquet = " ".join(prepared(course.folder, "batch-tap", f"{sys.executable} -m tap_sql", settings))
     target = {
         name: f"{OURS} {course.config(name, {'url': course.cluster.url(WAREHOUSE), 'schema': name})}"
         for name in ("file", "text", "batch")

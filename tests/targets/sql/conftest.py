@@ -14,9 +14,10 @@ import sqlalchemy as sa
 
 from antiphon_sandbox import postgres
 from target_sql.target import TargetSQL
+from tests.targets.sql import mariadb
 
 _NUMBERS = itertools.count()
-DATABASES = ["postgresql", "duckdb", "sqlite"]
+DATABASES = ["postgresql", "duckdb", "sqlite", "mariadb"]
 
 PEOPLE = {
     "id": {"type": "integer"},
@@ -34,6 +35,14 @@ def cluster() -> Iterator[postgres.Cluster]:
         postgres.running(Path(name) / "cluster") as cluster,
     ):
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def maria() -> Iterator[str]:
+    if mariadb.PROGRAM is None:
+        pytest.skip("there is no mariadbd: apt-get install mariadb-server")
+    with mariadb.running() as url:
+        yield url
 
 
 @dataclass
@@ -104,6 +113,8 @@ def _database(name: str, request: pytest.FixtureRequest, folder: Path) -> Databa
             database = f"db{next(_NUMBERS)}"
             postgres.create_database(cluster, database)
             url = cluster.url(database)
+        case "mariadb":
+            url = mariadb.make_database(request.getfixturevalue("maria"), f"db{next(_NUMBERS)}")
         case _:
             url = f"{name}:///{folder}/a.{name}"
     return Database(url, folder, request.getfixturevalue("capsys"))

@@ -22,7 +22,7 @@ COLUMNS: dict[str, list[Any]] = {
     "amount": [Decimal("1.50"), None, Decimal("-2.00")],
     "seen": [MOMENT, None, MOMENT],
 }
-READ = "SELECT id, email, phone, CAST(amount AS FLOAT), CAST(seen AS VARCHAR) FROM people ORDER BY id"
+READ = "SELECT id, email, phone, CAST(amount AS FLOAT), CAST(seen AS CHAR(40)) FROM people ORDER BY id"
 
 
 def batch(path: Path, columns: dict[str, list[Any]], form: str) -> dict[str, Any]:
