@@ -129,7 +129,7 @@ def ours(course: Course) -> list[Contender]:
         Contender("  a tenth of them changed", "file.contacts", f"{target['file']} < {lines}", lambda: _touch(course)),
         Contender("tap-sql | target-sql", "text.contacts", f"{tap} | {target['text']}", course.empty("text")),
         Contender(
-            "ADBC to Arrow | target-sql", "batch.contacts", f"{arrow} | {target['batch']}", course.empty("batch")
+            "tap-sql BATCH | target-sql", "batch.contacts", f"{parquet} | {target['batch']}", course.empty("batch")
         ),
         Contender("limit: COPY | COPY", "raw.contacts", "", course.empty("raw")),
     ]
