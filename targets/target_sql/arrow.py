@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import types
+
 from target_kit import SettingsError, TargetError
 from target_sql.columns import Column, Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_DIGITS = 38
 FORMATS = ("parquet", "arrow")
-ROWS = 100_000
+ROWS = 50_000
 
 
 def record_batches(path: Path, form: str, where: str) -> Iterator[pa.RecordBatch]:
@@ -54,6 +57,48 @@ def has_columns(columns: Sequence[Column], batch: pa.RecordBatch) -> bool:
         return not (nested or pa.types.is_dictionary(kind)) and column.kind not in {Kind.ARRAY, Kind.BYTES}
 
     return all(plain(column, field.type) for column, field in zip(columns, batch.schema, strict=True))
+
+
+def binary_form(columns: Sequence[Column], batch: pa.RecordBatch) -> pa.RecordBatch | None:
+    """The columns in the types whose binary form is that of PostgreSQL's own; None where one has no such type."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    wanted = [_binary_type(column) for column in columns]
+    if any(kind is None for kind in wanted):
+        return None
+    try:
+        arrays = [array.cast(kind) for array, kind in zip(batch.columns, wanted, strict=True)]
+    except pa.ArrowException:
+        return None
+    return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+
+
+def _binary_type(column: Column) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
+    match column.kind, column.type:
+        case Kind.INTEGER, types.SmallInteger():
+            return pa.int16()
+        case Kind.INTEGER, types.BigInteger():
+            return pa.int64()
+        case Kind.INTEGER, types.Integer():
+            return pa.int32()
+        case Kind.FLOAT, types.Double():
+            return pa.float64()
+        case Kind.NUMBER, types.Numeric(precision=int(precision), scale=int(scale)) if precision <= _DIGITS:
+            return pa.decimal128(precision, scale)
+        case Kind.BOOLEAN, _:
+            return pa.bool_()
+        case Kind.DATE, _:
+            return pa.date32()
+        case Kind.TIMESTAMPTZ, _:
+            return pa.timestamp("us", "UTC")
+        case Kind.TIMESTAMP, _:
+            return pa.timestamp("us")
+        case Kind.TEXT, types.Text() | types.VARCHAR():
+            return pa.string()
+        case _:
+            return None
 
 
 def to_csv(batch: pa.RecordBatch) -> memoryview:

@@ -246,6 +246,8 @@ class TargetSQL(OperationTarget):
 
     def close(self) -> None:
         """Let go of the database."""
+        if "writer" in self.__dict__:
+            self.writer.close()
         if "connection" in self.__dict__:
             self.connection.close()
         self._engine.dispose()

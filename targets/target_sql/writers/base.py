@@ -64,6 +64,9 @@ class Writer:
     def begin(self) -> None:
         """What each transaction starts with."""
 
+    def close(self) -> None:
+        """Let go of what the writer opened beside the connection."""
+
     # ---- rows
 
     def load(self, table: Table, batch: Batch, key: Sequence[str], mode: Mode, *, fresh: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from target_kit import Fault
-from target_sql.arrow import to_csv
+from target_sql.arrow import binary_form, to_csv
 from target_sql.batches import Batch, csv_of
 from target_sql.columns import Column, Kind
 from target_sql.faults import RowRefused, told_by_driver
@@ -31,6 +31,7 @@ class PostgresWriter(Writer):
 
     def prepare(self) -> None:
         """Text means the same whatever the server's, the database's or the role's settings."""
+        self._adbc: Any = None
         for statement in (
             "SET TimeZone = 'UTC'",
             "SET DateStyle = 'ISO, YMD'",
@@ -65,10 +66,12 @@ class PostgresWriter(Writer):
         fresh: bool,
         doubled: bool,
     ) -> None:
-        """COPY of CSV that Arrow writes, straight or over a stage."""
+        """Straight by ADBC's binary COPY where types allow, else COPY of CSV that Arrow writes."""
         targets = [table.columns[name] for name in names]
-        text = to_csv(columns)
         straight = mode is Mode.APPEND or not key or (fresh and mode is not Mode.UPDATE)
+        if straight and self._ingest(table, targets, columns):
+            return
+        text = to_csv(columns)
         if straight and not any(_converted(column) or column.always for column in targets):
             self._copy_text(self._name(table), targets, [text], "(FORMAT csv)")
             return
@@ -76,6 +79,34 @@ class PostgresWriter(Writer):
         self._copy_text(_STAGE, targets, [text], "(FORMAT csv)")
         for statement in self._over(table, targets, key, mode, doubled=doubled):
             self._do(statement)
+
+    def _ingest(self, table: Table, targets: Sequence[Column], columns: pa.RecordBatch) -> bool:
+        """Whether the columns went in by ADBC, over a connection and in a transaction of its own."""
+        if any(column.always for column in targets) or (binary := binary_form(targets, columns)) is None:
+            return False
+        try:
+            import adbc_driver_manager  # noqa: PLC0415 - an extra
+            import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
+        except ModuleNotFoundError:
+            return False
+        with told_by_driver(f"writing {table.address}", adbc_driver_manager.Error):
+            if self._adbc is None:
+                url = self.connection.engine.url.set(drivername="postgresql")
+                self._adbc = adbc.connect(url.render_as_string(hide_password=False))
+            try:
+                with self._adbc.cursor() as cursor:
+                    cursor.adbc_ingest(table.address.name, binary, mode="append", db_schema_name=table.address.schema)
+                self._adbc.commit()
+            except adbc_driver_manager.Error:
+                self._adbc.rollback()
+                raise
+        return True
+
+    def close(self) -> None:
+        """Close ADBC's connection."""
+        if self._adbc is not None:
+            self._adbc.close()
+            self._adbc = None
 
     def delete(self, table: Table, keys: Sequence[bytes], key: Sequence[str], *, soft: bool) -> None:
         """All at once."""

@@ -50,6 +50,37 @@ def test_columns_make_the_table_that_rows_make(database: Database, form: str) ->
         assert database.sql(READ) == wanted
 
 
+def test_columns_of_postgresqls_own_types_go_in_by_adbc_and_by_sql_once_a_key_is_there(pg: Database) -> None:
+    pg.sql(
+        "CREATE TABLE people (id int PRIMARY KEY, email varchar(80), phone text, amount numeric(12, 2), "
+        "seen timestamptz, at timestamp, day date, small smallint, big bigint, f float8, yes boolean)"
+    )
+    more: dict[str, list[Any]] = {
+        "at": [MOMENT, None, MOMENT],
+        "day": [MOMENT.date(), None, MOMENT.date()],
+        "small": [1, None, -1],
+        "big": [1 << 60, None, 0],
+        "f": [0.1, None, -2.5],
+        "yes": [True, None, False],
+    }
+    columns = {**COLUMNS, "amount": ["1.50", None, "-2.00"], **more}
+    everything = schema("people", ("id",), **{name: {} for name in columns})
+    read = "SELECT * FROM people ORDER BY id"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("target_sql.writers.postgres.to_csv", None)  # the other way would fail
+        pg.feed(everything, batch(pg.folder / "b.parquet", columns, "parquet"), state())
+    by_adbc = pg.sql(read)
+    pg.feed(everything, batch(pg.folder / "c.parquet", columns, "parquet"), state())
+    assert pg.sql(read) == by_adbc
+    pg.sql("DELETE FROM people")
+    pg.feed(everything, batch(pg.folder / "d.parquet", columns, "parquet"), state(), mode="update")
+    assert pg.sql("SELECT count(*) FROM people") == [(0,)]
+    twice = batch(pg.folder / "e.parquet", columns, "parquet")
+    pg.feed(everything, twice, twice, state())
+    assert pg.sql(read) == by_adbc
+    assert by_adbc[0][3:7] == (Decimal("1.50"), MOMENT, MOMENT.replace(tzinfo=None), MOMENT.date())
+
+
 def test_of_a_key_that_comes_twice_the_last_row_counts_and_other_columns_stay(database: Database) -> None:
     database.feed(schema(), row(id=1, email="a", phone="7"), state())
     twice: dict[str, list[Any]] = {"id": [1, 1, 2], "email": ["b", "c", "d"]}
