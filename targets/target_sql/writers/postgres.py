@@ -86,7 +86,7 @@ class PostgresWriter(Writer):
             return False
         try:
             import adbc_driver_manager  # noqa: PLC0415 - an extra
-            import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
+            import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]  # noqa: PLC0415
         except ModuleNotFoundError:
             return False
         with told_by_driver(f"writing {table.address}", adbc_driver_manager.Error):
