@@ -34,7 +34,7 @@ class CrmStream(HubSpotStream):
         self.kind = kind
         self.primary_keys = ("id",)
         self.replication_key = UPDATED
-        self._counted = 0
+        self._with_history = False
 
     @property
     def properties(self) -> Mapping[str, Property]:
@@ -61,6 +61,7 @@ class CrmStream(HubSpotStream):
         """All records, or those that changed since the bookmark; archived and merged ones as deletions."""
         incremental = self.replication_method == "INCREMENTAL"
         since = self.get_starting_timestamp(context) if incremental else None
+        self._with_history = self._hubspot_tap.history(incremental=since is not None)
         with ThreadPoolExecutor(self._hubspot_tap.workers) as workers:
             if since is None:
                 yield from self._everything(workers)
@@ -75,11 +76,11 @@ class CrmStream(HubSpotStream):
 
     @property
     def _history(self) -> list[str]:
-        return [name for name in self.asked if name != MERGED] if self._hubspot_tap.history else []
+        return [name for name in self.asked if name != MERGED] if self._with_history else []
 
     @property
     def _batch(self) -> int:
-        return BATCH_WITH_HISTORY if self._hubspot_tap.history else BATCH
+        return BATCH_WITH_HISTORY if self._with_history else BATCH
 
     def _everything(self, workers: ThreadPoolExecutor) -> Iterator[Row]:
         asked, history = self.asked, self._history

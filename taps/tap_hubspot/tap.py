@@ -80,10 +80,12 @@ class TapHubSpot(Tap):
         ),
         th.Property(
             "history",
-            th.BooleanType,
-            default=False,
+            th.StringType,
+            allowed_values=["never", "changes", "always"],
+            default="changes",
             title="Histories",
-            description="Also read when each value was set and by whom; twice the requests.",
+            description="When to read, with each record, when its values were set and by whom: `never`; with the "
+            "`changes` of an incremental read; or `always`. Twice the requests: half as many records fit into one.",
         ),
         th.Property(
             "associations",
@@ -117,10 +119,9 @@ class TapHubSpot(Tap):
         """Whether the recycle bin is read."""
         return bool(self.config.get("archived", True))
 
-    @property
-    def history(self) -> bool:
+    def history(self, *, incremental: bool) -> bool:
         """Whether histories are read."""
-        return bool(self.config.get("history", False))
+        return str(self.config.get("history", "changes")) in {"always", "changes" if incremental else "always"}
 
     @property
     def workers(self) -> int:

@@ -121,7 +121,11 @@ class Crm:
         """Both sides empty, the unique property made, and a sync.yml."""
         for kind in ("contacts", "companies"):
             hubspot.account.define(kind, Property("antiphon_key", unique=True, defined_by_hubspot=False))
-        how = ", replication: incremental, replication_key: updatedAt, overlap: 1s" if incremental else ""
+        how = (
+            ", replication: incremental, replication_key: updatedAt, overlap: 1s, full_read: every 24h"
+            if incremental
+            else ""
+        )
         text = SYNC.format(url=hubspot.url, bin=BIN, folder=folder, on_delete=on_delete, incremental=how)
         (folder / "sync.yml").write_text(text, encoding="utf-8")
         world = cls(hubspot, folder)

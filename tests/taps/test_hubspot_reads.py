@@ -100,15 +100,26 @@ def test_histories_tell_when_each_value_was_set_and_by_whom(hubspot: HubSpot) ->
     (ann,) = enter(hubspot, 1)
     time.sleep(0.005)
     hubspot.account.edit("contacts", ann.id, city="Oslo")
-    found = read(hubspot, catalog_of(hubspot, SOME), history=True)
+    found = read(hubspot, catalog_of(hubspot, SOME), history="always")
     (message,) = found.records["contacts"]
     times = message["sync"]["field_times"]
     assert times["city"] == hubspot.account.records[ann.key].history["city"][-1].at * 1000
     assert times["city"] > times["email"]
     assert message["sync"]["origin"] == "foreign"
     hubspot.account.update(ann, {"city": "Rome"}, hubspot.account.api)
-    (message,) = read(hubspot, catalog_of(hubspot, SOME), history=True).records["contacts"]
+    (message,) = read(hubspot, catalog_of(hubspot, SOME), history="always").records["contacts"]
     assert message["sync"]["origin"] == "sync"
+    (message,) = read(hubspot, catalog_of(hubspot, SOME)).records["contacts"]
+    assert "field_times" not in message["sync"]  # a full read is not slowed down
+
+
+def test_changes_come_with_their_times_unless_they_are_not_wanted(hubspot: HubSpot) -> None:
+    enter(hubspot, 3)
+    first = since(hubspot, {})
+    for history, expected in (("changes", True), ("never", False)):
+        found = since(hubspot, first.state, history=history).records["contacts"]
+        assert found
+        assert all(("field_times" in message["sync"]) is expected for message in found)
 
 
 def test_more_columns_than_a_url_holds_are_read_in_batches(hubspot: HubSpot) -> None:
