@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +11,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from singer_sdk import Stream
-from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping, RecordMessage, Schema, SchemaMessage
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.singerlib import CatalogEntry, Message, Metadata, MetadataMapping, RecordMessage, Schema, SchemaMessage
 
 if TYPE_CHECKING:
     from tap_hubspot.api import HubSpot
@@ -42,6 +44,16 @@ class RecordWithSync(RecordMessage):
         """The message."""
         shown: dict[str, Any] = super().to_dict()
         return {**shown, ENVELOPE: self.sync}
+
+
+class Writer(MsgSpecWriter):
+    """Writes messages in large pieces; the SDK's writer has the system take each by itself."""
+
+    def write_message(self, message: Message) -> None:
+        """Write a message; all is out when a STATE is."""
+        sys.stdout.buffer.write(self.format_message(message))
+        if not isinstance(message, RecordMessage):
+            sys.stdout.flush()
 
 
 class WholeSchema(Schema):

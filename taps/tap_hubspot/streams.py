@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_hubspot.api import BATCH, HubSpotError, ObjectType, Property
-from tap_hubspot.api.properties import milliseconds
+from tap_hubspot.api.properties import canonical_moment, milliseconds
 from tap_hubspot.api.types import ASSOCIATION_READ, BATCH_WITH_HISTORY, association_stream
 from tap_hubspot.changes import changed_ids
 from tap_hubspot.client import DELETED_AT, ENVELOPE, MOMENT, HubSpotStream, ahead, in_batches
@@ -172,9 +172,9 @@ class CrmStream(HubSpotStream):
         }
 
     def _told_by(self, history: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-        """When each value was set (microseconds), and whether the last of all was set by this app."""
+        """When each value was set (ISO 8601), and whether the last of all was set by this app."""
         newest = {name: versions[0] for name, versions in history.items() if versions}
-        times = {name: milliseconds(str(each["timestamp"])) * 1000 for name, each in newest.items()}
+        times = {name: canonical_moment(str(each["timestamp"])) for name, each in newest.items()}
         told: dict[str, Any] = {"field_times": times}
         app = self.hubspot.account().app
         if newest and app is not None:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import click
 from singer_sdk import Tap
 from singer_sdk import typing as th
-from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 
 from tap_hubspot.api import (
@@ -23,7 +22,7 @@ from tap_hubspot.api import (
     connect,
 )
 from tap_hubspot.api.types import ASSOCIATIONS, association_stream, pair_of
-from tap_hubspot.client import HubSpotStream
+from tap_hubspot.client import HubSpotStream, Writer
 from tap_hubspot.command import TapCommand, answer_check
 from tap_hubspot.directory import DIRECTORY, DirectoryStream
 from tap_hubspot.streams import AssociationStream, CrmStream
@@ -45,7 +44,7 @@ class TapHubSpot(Tap):
     name = "tap-hubspot"
     package_name = "antiphon"
     dynamic_catalog = True
-    message_writer_class = MsgSpecWriter
+    message_writer_class = Writer
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,

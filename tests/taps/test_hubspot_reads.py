@@ -11,6 +11,7 @@ import pytest
 
 from antiphon_sandbox.hubspot import Account, Fault, HubSpot, Limits, Record
 from antiphon_sandbox.hubspot.schema import Property
+from antiphon_sandbox.hubspot.values import iso
 from tests.taps.hubspot import catalog_of, read
 
 SOME = {"contacts": ["email", "city", "num_children", "hs_email_optout", "date_of_birth", "hs_buying_role"]}
@@ -103,7 +104,7 @@ def test_histories_tell_when_each_value_was_set_and_by_whom(hubspot: HubSpot) ->
     found = read(hubspot, catalog_of(hubspot, SOME), history="always")
     (message,) = found.records["contacts"]
     times = message["sync"]["field_times"]
-    assert times["city"] == hubspot.account.records[ann.key].history["city"][-1].at * 1000
+    assert times["city"] == iso(hubspot.account.records[ann.key].history["city"][-1].at)
     assert times["city"] > times["email"]
     assert message["sync"]["origin"] == "foreign"
     hubspot.account.update(ann, {"city": "Rome"}, hubspot.account.api)

@@ -104,7 +104,7 @@ class Property:
             case "date":
                 return _shown(value, _date)
             case "datetime":
-                return _shown(value, lambda text: iso(_moment(text)))
+                return _shown(value, canonical_moment)
             case _:
                 return value
 
@@ -120,7 +120,7 @@ class Property:
             case "date":
                 return self._typed(value, _date, "a date as YYYY-MM-DD, or a midnight in UTC")
             case "datetime":
-                return self._typed(value, lambda text: iso(_moment(text)), "a time as ISO 8601, or in milliseconds")
+                return self._typed(value, canonical_moment, "a time as ISO 8601, or in milliseconds")
             case "enumeration":
                 return self._option(value)
             case _:
@@ -173,6 +173,11 @@ def iso(moment: datetime) -> str:
     """A moment as HubSpot writes it: 2022-02-14T21:36:16.420Z."""
     moment = moment.astimezone(UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def canonical_moment(text: str) -> str:
+    """A moment, given in ISO 8601 or milliseconds, as HubSpot writes it."""
+    return iso(_moment(text))
 
 
 def milliseconds(text: str) -> int:
