@@ -8,7 +8,7 @@ A target subclasses `OperationTarget` and one `OperationSink`, whose two methods
 | `load(rows)`   | records of any tap, in their order                      | the rows that were refused, and why  |
 """
 
-from target_kit.bisect import one_by_one, split_on_error
+from target_kit.bisect import split_on_error
 from target_kit.checks import Check, CheckReport
 from target_kit.errors import SettingsError, TargetError
 from target_kit.operations import Kind, Operation, Row
@@ -36,6 +36,5 @@ __all__ = [
     "Skipped",
     "Stale",
     "TargetError",
-    "one_by_one",
     "split_on_error",
 ]

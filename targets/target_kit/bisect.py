@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -31,17 +31,3 @@ def split_on_error(
     return [
         result for half in (items[:middle], items[middle:]) for result in split_on_error(half, attempt, refused, answer)
     ]
-
-
-def one_by_one(
-    items: Sequence[T],
-    attempt: Callable[[T], R],
-    refused: type[Exception] | tuple[type[Exception], ...],
-    answer: Callable[[T, Exception], R],
-) -> Iterator[R]:
-    """One result per item, in order, each tried alone."""
-    for item in items:
-        try:
-            yield attempt(item)
-        except refused as error:
-            yield answer(item, error)

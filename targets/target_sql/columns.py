@@ -75,7 +75,7 @@ _KINDS: tuple[tuple[type[types.TypeEngine[Any]], Kind], ...] = (
 )
 
 
-def kind_of(sql_type: types.TypeEngine[Any], dialect: str) -> Kind:
+def kind_of(sql_type: types.TypeEngine[Any]) -> Kind:
     """What a reflected column holds."""
     if isinstance(sql_type, types.DateTime):
         return Kind.TIMESTAMPTZ if getattr(sql_type, "timezone", False) else Kind.TIMESTAMP
@@ -83,7 +83,6 @@ def kind_of(sql_type: types.TypeEngine[Any], dialect: str) -> Kind:
         return Kind.BOOLEAN
     if type(sql_type).__name__.upper() in {"TIMESTAMP_TZ", "TIMESTAMP_LTZ"}:
         return Kind.TIMESTAMPTZ
-    del dialect
     return next((kind for known, kind in _KINDS if isinstance(sql_type, known)), Kind.OTHER)
 
 

@@ -244,8 +244,7 @@ class SQLSink(OperationSink):
                 self.fresh = False  # perhaps a key that came again: the careful way will tell
             else:
                 return
-        work_failed = f"{self.address}: the careful way failed, too"
-        raise TargetError(work_failed)
+        raise TargetError(f"{self.address}: the careful way failed, too")
 
 
 _MOMENT = {"type": ["string", "null"], "format": "date-time"}

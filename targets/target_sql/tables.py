@@ -99,15 +99,15 @@ def look(connection: sa.Connection, address: Address) -> Table | None:
             partial = (index.get("dialect_options") or {}).get(f"{dialect}_where") is not None
             if index["unique"] and not partial and None not in index["column_names"]:
                 unique.add(frozenset(name for name in index["column_names"] if name))
-        columns = {each["name"]: _column(each, dialect) for each in shown}
+        columns = {each["name"]: _column(each) for each in shown}
     return Table(address, columns, frozenset(unique), dialect, primary)
 
 
-def _column(shown: Mapping[str, Any], dialect: str) -> Column:
+def _column(shown: Mapping[str, Any]) -> Column:
     identity = shown.get("identity") or {}
     return Column(
         shown["name"],
-        kind_of(shown["type"], dialect),
+        kind_of(shown["type"]),
         shown["type"],
         bool(shown.get("nullable", True)),
         "computed" not in shown,
@@ -256,7 +256,7 @@ def _widen(
         if column is None or name in key or not column.writable or "type" not in schema:
             continue
         wanted = new_type(schema, table.dialect, in_key=False)
-        if (column.kind, kind_of(wanted, table.dialect)) not in _WIDER:
+        if (column.kind, kind_of(wanted)) not in _WIDER:
             continue
         ddl = wanted.compile(dialect=connection.dialect)
         quoted = preparer.quote_identifier(name)
