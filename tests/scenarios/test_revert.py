@@ -164,3 +164,29 @@ def test_a_run_that_never_was_and_a_revert_unasked_are_refused(project: Project)
     project.fails("revert", "--run", "none", "--yes", code=64, says=("there was no run none", "runs list"))
     project.fails("revert", "--run", "none", code=64, says=("writes to both systems", "--dry-run"))
     project.heals()
+
+
+def test_a_target_with_receipts_can_be_taken_back_at_once(project: Project) -> None:
+    project.configure(
+        (
+            "target: {command: bin/target-file, deletes: true}",
+            "target: {command: bin/target-file, receipts_path: a.jsonl}",
+        ),
+        (
+            "target: {command: [bin/target-file], deletes: true}",
+            "target: {command: [bin/target-file], receipts_path: b.jsonl}",
+        ),
+    )
+    project.syncs()
+    project.remove("crm", "c8")
+    for _ in range(3):
+        if "mary@example.com" in project.people("warehouse"):
+            project.syncs()
+    assert reverted(project, last_run(project))["kept"] == []
+    assert project.people("warehouse")["mary@example.com"] == ("Mary", "Rome")
+    listed = json.loads(project.run("runs", "list", "--json").out)["runs"]
+    first = next(run["run"] for run in reversed(listed) if run["counts"].get("operations") == 3)
+    assert reverted(project, first)["kept"] == []
+    assert "nina@example.com" not in project.people("warehouse")
+    assert project.people("warehouse")["ada@example.com"] == ("Ada", "Rome")
+    stays(project)
