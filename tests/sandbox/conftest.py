@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,6 +32,3 @@ def official(hubspot: HubSpot, token: str | None = None) -> Any:
         return getattr(package, name)(api_client=package.ApiClient(configuration=configuration))
 
     return Client.create(access_token=token or hubspot.token, api_factory=factory)
-
-
-Official = Callable[[HubSpot], Any]

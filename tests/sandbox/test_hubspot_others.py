@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -221,3 +225,17 @@ def test_webhooks_are_signed_and_tried_again(hubspot: HubSpot, receiver: Any) ->
     ]  # fmt: skip
     merge = next(each for each in events if each["subscriptionType"] == "contact.merge")
     assert merge["mergedObjectIds"] == [int(ann.id), int(other.id)]
+
+
+def test_the_server_runs_by_itself() -> None:
+    command = [sys.executable, "-m", "antiphon_sandbox.hubspot", "--port", "0", "--contacts", "3", "--token", "pat-x"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        told = server.stdout.readline()
+        url = re.search(r"http://\S+", told)
+        assert url is not None, told
+        headers = {"Authorization": "Bearer pat-x"}
+        answer = requests.get(f"{url[0]}/crm/v3/objects/contacts", headers=headers, timeout=5)
+        assert len(answer.json()["results"]) == 3
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=10) == 0

@@ -12,6 +12,7 @@ import pytest
 from antiphon_sandbox.hubspot import Account, Fault, HubSpot, Limits, Record
 from antiphon_sandbox.hubspot.schema import Property
 from antiphon_sandbox.hubspot.values import iso
+from tap_hubspot.api import Unavailable
 from tests.taps.hubspot import catalog_of, read
 
 SOME = {"contacts": ["email", "city", "num_children", "hs_email_optout", "date_of_birth", "hs_buying_role"]}
@@ -278,6 +279,16 @@ def test_the_overlap_catches_what_the_index_showed_late() -> None:
         clocked.now += 30_000
         third = since(hubspot, second.state)
         assert next(row["city"] for row in third.rows("contacts") if row["id"] == ann.id) == "Oslo"
+
+
+def test_a_batch_of_which_a_part_is_in_doubt_is_read_again_and_never_believed(hubspot: HubSpot) -> None:
+    made = enter(hubspot, 60)
+    first = since(hubspot, {})
+    hubspot.faults.add(Fault("partial", path="batch/read"))
+    assert set(since(hubspot, first.state).ids("contacts")) == {record.id for record in made}
+    hubspot.faults.add(Fault("partial", path="batch/read", times=99))
+    with pytest.raises(Unavailable, match="HubSpot showed a part of the records"):
+        since(hubspot, first.state)
 
 
 def test_what_the_index_knows_and_the_store_has_no_more_stops_nothing() -> None:

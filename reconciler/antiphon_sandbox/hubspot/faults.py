@@ -10,6 +10,7 @@
 | `expire`      | every OAuth access token ends just before the request                               |
 | `truncate`    | a page lacks its second half, and the paging that would lead on                     |
 | `duplicate`   | a page comes twice: the cursor leads back to it once                                |
+| `partial`     | half of a batch's results are missing, and an INTERNAL_ERROR names them (status 207) |
 | `human`       | `does` is called before the request is carried out: a person was quicker            |
 
 `applied` says whether the request was carried out before the answer went wrong.
@@ -24,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal[
-    "status", "secondly", "daily", "timeout", "cut", "slow", "expire", "truncate", "duplicate", "human"
+    "status", "secondly", "daily", "timeout", "cut", "slow", "expire", "truncate", "duplicate", "partial", "human"
 ]
 
 

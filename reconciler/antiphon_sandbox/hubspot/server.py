@@ -130,7 +130,7 @@ class HubSpot:
                 raise _Cut
             case "cut":
                 raise _Cut(msgspec.json.encode(reply.body)[:40])
-            case "truncate" | "duplicate":
+            case "truncate" | "duplicate" | "partial":
                 return _spoiled(reply, request, fault)
             case "secondly" | "daily":
                 raise over_limit(fault.kind)
@@ -150,7 +150,7 @@ class HubSpot:
         return tuple(scope.format(needs=needs, schemas=schemas) for scope in route.scopes)
 
 
-_ALWAYS_APPLIED = {"slow", "truncate", "duplicate"}
+_ALWAYS_APPLIED = {"slow", "truncate", "duplicate", "partial"}
 
 
 def _route(request: Request) -> Route | None:
@@ -177,6 +177,11 @@ def _retry_after(seconds: int | None) -> dict[str, str]:
 
 def _spoiled(reply: Reply, request: Request, fault: Fault) -> Reply:
     body = dict(reply.body or {})
+    if fault.kind == "partial":
+        kept, lost = body["results"][::2], [str(each.get("id")) for each in body["results"][1::2]]
+        error = {"status": "error", "category": "INTERNAL_ERROR", "message": "internal error", "context": {"ids": lost}}
+        errors = [*body.get("errors", []), error]
+        return Reply(207, {**body, "results": kept, "errors": errors, "numErrors": len(errors)}, reply.headers)
     if fault.kind == "truncate":
         body["results"] = body.get("results", [])[: len(body.get("results", [])) // 2]
         body.pop("paging", None)

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tap_hubspot.api.errors import HubSpotError, Refused
+from tap_hubspot.api.errors import HubSpotError, Refused, Unavailable
 from tap_hubspot.api.properties import Property
 from tap_hubspot.api.session import Session
 from tap_hubspot.api.types import ObjectType
+
+_READS = 4
+"""Attempts at a batch read whose answer is in doubt."""
 
 Shown = Mapping[str, Any]
 """A record as HubSpot shows it: id, properties, createdAt, updatedAt, archived."""
@@ -140,10 +143,21 @@ class HubSpot:
         }
         body |= {"idProperty": by} if by else {}
         params = {"archived": "true"} if archived else None
-        found: list[Shown] = self.session.call("POST", f"{self._objects(name)}/batch/read", body, params=params).body[
-            "results"
-        ]
-        return found
+        return self._whole(f"{self._objects(name)}/batch/read", body, params)
+
+    def _whole(self, path: str, body: Mapping[str, Any], params: Mapping[str, Any] | None = None) -> list[Any]:
+        """The results of a batch read: what they lack is not there. Raises `Unavailable` while that is not sure."""
+        for attempt in range(1, _READS + 1):
+            shown = self.session.call("POST", path, body, params=params).body
+            doubts = [each for each in shown.get("errors") or () if each.get("category") != "OBJECT_NOT_FOUND"]
+            if not doubts:
+                return list(shown["results"])
+            self.session.sleep(attempt)
+        raise Unavailable(
+            f"POST {path}: HubSpot showed a part of the records, again and again, and said of the others: "
+            f"{doubts[0].get('message')}",
+            hint="try again later",
+        )
 
     def search(self, name: str, body: Mapping[str, Any]) -> tuple[list[Shown], str | None]:
         """One page of a search, and where the next begins."""
@@ -177,9 +191,9 @@ class HubSpot:
         """For each of these records that has any, its associations; long lists come in pages of their own."""
         inputs: list[dict[str, Any]] = [{"id": each} for each in ids]
         while inputs:
-            shown = self.session.call("POST", f"{self._pairs(from_type, to_type)}/batch/read", {"inputs": inputs}).body
+            found = self._whole(f"{self._pairs(from_type, to_type)}/batch/read", {"inputs": inputs})
             inputs = []
-            for each in shown["results"]:
+            for each in found:
                 start = str(each["from"]["id"])
                 yield start, each["to"]
                 after = ((each.get("paging") or {}).get("next") or {}).get("after")

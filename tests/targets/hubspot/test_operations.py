@@ -229,6 +229,16 @@ def test_what_goes_wrong_is_overcome_or_left_for_later(desk: Desk, hubspot: HubS
         assert receipt["error"]["status"] == 429
 
 
+def test_of_a_batch_answered_in_part_the_rest_is_left_for_later_and_found_done(desk: Desk, hubspot: HubSpot) -> None:
+    made = [hubspot.account.enter("contacts", {"city": "Rome"}) for _ in range(10)]
+    ops = [update(each.id, {"city": "Rome"}, city="Oslo") for each in made]
+    hubspot.faults.add(Fault("partial", path="batch/update"))
+    receipts = desk.operate(*ops)
+    assert sorted(each["status"] for each in receipts) == ["applied"] * 5 + ["failed"] * 5
+    assert {each["status"] for each in desk.operate(*ops)} == {"applied"}
+    assert all(len(each.history["city"]) == 2 for each in made)  # nothing was written twice
+
+
 def test_associations_are_made_and_parted(desk: Desk, hubspot: HubSpot) -> None:
     account = hubspot.account
     ann, firm = account.enter("contacts", {}), account.enter("companies", {})
