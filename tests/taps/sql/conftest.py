@@ -44,8 +44,9 @@ def cluster() -> Iterator[postgres.Cluster]:
         with postgres.running(folder) as cluster, postgres.connect(cluster) as connection:
             connection.autocommit = True
             connection.execute("ALTER SYSTEM SET wal_level = logical")
-        with postgres.running(folder) as cluster:
-            yield cluster
+        cluster = postgres.start(folder)
+        yield cluster
+        postgres.stop(cluster, mode="immediate")  # nobody needs what a checkpoint of a hundred databases would keep
 
 
 @pytest.fixture
