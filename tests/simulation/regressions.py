@@ -233,4 +233,16 @@ REGRESSIONS = [
         plain=False,
         size=Size.ANY,
     ),
+    Regression(
+        "a create was made and its answers were lost twice; the receipt of its third sending hid what a read had shown",
+        9001591,
+        None,
+        (
+            Act(0, "window crm", 6, "edit", "warehouse", "company", "name", 1497),
+            Act(1, "window crm", 2, "edit", "crm", "contact", "tags", 3115),
+        ),
+        (Fault(0, "mute", "crm", 839), Fault(1, "answer lost", "crm", 93)),
+        plain=False,
+        size=Size.ANY,
+    ),
 ]

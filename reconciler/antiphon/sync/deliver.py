@@ -73,8 +73,8 @@ def intend(ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], 
 
 
 def _sent_at(op: Op, now: Instant) -> Instant:
-    """Since when it may have been written: what is in flight already may have arrived the first time."""
-    return op.sent_at if op.state is OpState.INFLIGHT and op.sent_at is not None else now
+    """Since when it may have been written: what was sent before may have arrived, whatever was answered."""
+    return op.sent_at if op.sent_at is not None else now
 
 
 def messages(
