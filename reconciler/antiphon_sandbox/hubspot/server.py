@@ -177,13 +177,15 @@ def _retry_after(seconds: int | None) -> dict[str, str]:
 
 def _spoiled(reply: Reply, request: Request, fault: Fault) -> Reply:
     body = dict(reply.body or {})
+    if "results" not in body:
+        return reply
     if fault.kind == "partial":
         kept, lost = body["results"][::2], [str(each.get("id")) for each in body["results"][1::2]]
         error = {"status": "error", "category": "INTERNAL_ERROR", "message": "internal error", "context": {"ids": lost}}
         errors = [*body.get("errors", []), error]
         return Reply(207, {**body, "results": kept, "errors": errors, "numErrors": len(errors)}, reply.headers)
     if fault.kind == "truncate":
-        body["results"] = body.get("results", [])[: len(body.get("results", [])) // 2]
+        body["results"] = body["results"][: len(body["results"]) // 2]
         body.pop("paging", None)
     elif "paging" in body:
         sent = request.body.get("after") if isinstance(request.body, dict) else request.one("after")

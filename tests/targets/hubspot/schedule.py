@@ -33,6 +33,7 @@ def faults(chance: random.Random, hubspot: HubSpot, people: list[Record]) -> lis
         Fault("cut", chance=chance.random() * 0.2, times=3, applied=chance.random() < 0.5),
         Fault("timeout", chance=chance.random() * 0.2, times=2, seconds=0.01, applied=chance.random() < 0.5),
         Fault("daily", chance=0.01, times=1),
+        Fault("partial", path="batch/", chance=chance.random() * 0.3, times=2),
         Fault("human", path="batch/update", chance=0.5, times=2, does=by_hand),
     ]
     chance.shuffle(found)
