@@ -102,7 +102,8 @@ def _read(faults: Faults, fault: Fault, world: World, outcomes: list[str]) -> No
         case "empty":
             reading.empty = True
         case "swapped":
-            reading.swapped = "done" in outcomes
+            known = world.looked[fault.side] > 0 and "restored" not in world.happened  # the ledger knows the right one
+            reading.swapped = "done" in outcomes and known
         case "column gone" | "column gone mid-read":
             entities = [entity.sides[fault.side] for entity in world.shape.mapping.entities.values()]
             columns = sorted({c for there in entities for c in there.columns if c not in there.key})

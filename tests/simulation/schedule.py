@@ -125,6 +125,8 @@ def run(schedule: Schedule, *, keep: bool = False, tell: Callable[[str], None] |
         store = engine.store
         if happening.restore and backup is not None:
             world.happened.add("restored")
+            for reading in happening.reading.values():
+                reading.swapped = False  # a ledger that knows no account yet takes any for the right one
             world.met["restore"] += 1
             engine.store = backup
             backup = None
