@@ -81,7 +81,8 @@ def observed(
     if not sent:
         error = "" if settled else "not seen after a crash"
         ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error=error))
-        record(ws, op, {n: op.patch[n] for n in visible if visible[n] or _may_be_lost(around, op, n, seen)}, at)
+        shown = {n for n in op.patch if visible.get(n) or _may_be_lost(around, op, n, seen)}
+        record(ws, op, {n: op.patch[n] for n in shown}, at)
         if settled:
             activate(ws, op)
         return 0
@@ -123,6 +124,8 @@ def _is_shown(around: Surroundings, op: Op, name: str, seen: Observation) -> boo
 
 def _may_be_lost(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:
     """An edit that this write was to overwrite is gone: perhaps by this write, and something came after it."""
+    if name not in around.entity.fields:  # it left the mapping meanwhile, and nothing shows it any more
+        return name in op.losers
     field = around.entity.fields[name]
     now = seen.fields.get(field.columns[op.side], MISSING)
     return name in op.losers and not isinstance(now, Missing) and not around.equal(field, op.side, now, op.losers[name])

@@ -171,7 +171,8 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
     for name, value in stored.items():
         if name not in lost:
             agree(ws, op, name, value, other, mapping.version, line.version)
-    record(ws, op, stored, at)
+    left = {name: value for name, value in op.patch.items() if name not in entity.fields}  # written all the same
+    record(ws, op, {**left, **stored}, at)
     _keep_edits(ws, mapping, op, lost, stored, at)
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
     activate(ws, op)
