@@ -97,4 +97,9 @@ def _day(value: Value, timezone: str) -> date | None:
         moment = datetime.fromisoformat(value.strip())
     except ValueError:
         return None
-    return moment.astimezone(ZoneInfo(timezone)).date() if moment.tzinfo is not None else moment.date()
+    if moment.tzinfo is None:
+        return moment.date()
+    try:
+        return moment.astimezone(ZoneInfo(timezone)).date()
+    except OverflowError:  # there it is a day before the first, or after the last
+        return None
