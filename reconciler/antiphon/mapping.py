@@ -84,7 +84,7 @@ class Python:
     """A user's function decides: `call` takes a `verdicts.Question` and gives a verdict. `code` tells its versions."""
 
     name: str
-    call: Callable[[Any], object] = field(compare=False)
+    call: Callable[[Any], object] = field(compare=False, repr=False)
     code: str = ""
 
 
