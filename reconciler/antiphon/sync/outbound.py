@@ -6,6 +6,7 @@ runs the targets of both sides at once, while the ledger is touched by one threa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from antiphon.singer.messages import encode
 from antiphon.singer.plugins import Outcome
 from antiphon.sync.confirm import acknowledge, end_line, read_receipts, refuse
 from antiphon.sync.deliver import Skipped, intend, messages, ready
+from antiphon.sync.tally import Tally, tally
 
 OPS_PER_RUN = 20_000
 """Operations in one run of a target."""
@@ -41,6 +43,8 @@ class Written:
     outage: str = ""
     words: str = ""
     remarks: list[str] = field(default_factory=list)
+    counts: Tally = field(default_factory=Counter)
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -87,6 +91,7 @@ def deliver_side(
     for op, words in suspects.found:
         refuse(ledger, op, words, Moment(clock(), run_id, mapping.version))
         written.refused.append((op, words))
+        written.counts[op.entity, "rejected"] += 1
     return written
 
 
@@ -112,17 +117,17 @@ def _run(
         end_line(receipts)
     outcome = yield [encode(message) for message in messages(ledger, mapping, side, intended, at)]
     now = Moment(clock(), run_id, mapping.version)
+    written.seconds += (now.now - at) / 1_000_000
     if receipts is not None:
         read_receipts(ledger, mapping, side, receipts, now, written.remarks.append, hide)
     acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now, first=intended[0].seq or 0)
-    left = [
-        found
-        for op in intended
-        if (found := ledger.get(OUTBOX, op.op_id)) is not None and found.state is OpState.INFLIGHT
-    ]
+    now_there = [found for op in intended if (found := ledger.get(OUTBOX, op.op_id)) is not None]
+    left = [op for op in now_there if op.state is OpState.INFLIGHT]
+    written.counts += tally(op for op in now_there if op.state is not OpState.INFLIGHT)
     written.sent += len(intended) - len(left)
     if outcome.code == 0:
         written.unacknowledged += len(left)
+        written.counts += tally(left)
         return
     suspects.last, suspects.failures = outcome, suspects.failures + 1
     out_of_patience = not written.sent and suspects.failures > _patience(len(ops))

@@ -12,6 +12,7 @@ from antiphon.singer.listening import PATIENCE
 from antiphon.sync.discretion import discreet
 from antiphon.sync.outbound import Written
 from antiphon.sync.report import Reporter
+from antiphon.sync.tally import tell_counts, tell_waiting
 
 
 def no_receipt(report: Reporter, words: str) -> None:
@@ -36,6 +37,7 @@ def tell_written(
             )
         if each.sent:
             report.say("wrote", f"wrote {each.sent} to {each.side}", side=each.side, sent=each.sent)
+        tell_counts(report, each.side, each.counts, seconds=round(each.seconds, 3))
         if each.unacknowledged:
             report.warn(
                 "unacknowledged",
@@ -44,6 +46,7 @@ def tell_written(
                 side=each.side,
                 count=each.unacknowledged,
             )
+    tell_waiting(report, ledger, mapping.entities)
     outages = {target(each.side): each for each in written if each.outage}
     if outages:
         told = " and ".join(f"{name} {each.outage}" for name, each in outages.items())

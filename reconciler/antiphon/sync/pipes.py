@@ -19,6 +19,7 @@ from antiphon.sync.deliver import intend, messages, ready
 from antiphon.sync.inbound import tell_read
 from antiphon.sync.planning import adopt, index, propose, unread
 from antiphon.sync.run import Runner, stream_of
+from antiphon.sync.tally import tell_given, tell_waiting
 
 _EMIT = 1000
 _SAY_EVERY = 10_000_000
@@ -109,6 +110,8 @@ def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Ite
     if not levels and bookmark is not None and (bookmark.ledger, bookmark.side) == (ledger.instance.id, side):
         yield {"type": "STATE", "value": bookmark.to_state()}  # a script that keeps the last line keeps its bookmark
     runner.report.say("gave", f"{sum(map(len, levels))} operations to {side}, {len(skipped)} wait", side=side)
+    tell_given(runner.report, side, [op for level in levels for op in level])
+    tell_waiting(runner.report, ledger, mapping.entities)
 
 
 def side_streams(config: SyncConfig, side: Side) -> list[Stream]:
