@@ -79,7 +79,7 @@ def park(
         ws.put_link(replace(link, state=LinkState.PARKED, closed_reason=reason))
     for op in list(ws.ops(link.lid).values()):
         if op.state is OpState.PLANNED:
-            ws.drop_op(op, "parked")
+            call_off(ws, op, "parked", at)
 
 
 def close_conflicts(
@@ -95,7 +95,7 @@ def bury(ws: Workspace, link: Link, at: Moment, evidence: str) -> None:
     """Close the link; its ids become tombstones and its first alias, if it has one, takes its place."""
     members = dict(ws.members(link.lid))
     for op in list(ws.ops(link.lid).values()):
-        ws.drop_op(op, "the link is closed")
+        call_off(ws, op, "the link is closed", at)
     for conflict in list(ws.conflicts(link.lid).values()):
         ws.put_conflict(replace(conflict, state=ConflictState.CLOSED))
     ws.put_link(replace(link, state=LinkState.TOMBSTONE, closed=at.now, closed_reason=evidence))
@@ -127,6 +127,13 @@ def record(ws: Workspace, op: Op, stored: Mapping[str, Value], at: Moment) -> No
             continue
         cause = Cause.SUPERSEDED if name in op.losers else Cause.DELIVERED
         ws.audits.append(Audit(op.lid, op.side, name, old, value, cause, op.op_id, op.run_id, at.now))
+
+
+def call_off(ws: Workspace, op: Op, why: str, at: Moment) -> None:
+    """Drop a planned operation. One that was sent and failed may have arrived: the edits it was to replace are kept."""
+    if op.state is OpState.PLANNED and op.sent_at is not None:
+        record(ws, op, {name: op.patch[name] for name in op.losers}, at)
+    ws.drop_op(op, why)
 
 
 def activate(ws: Workspace, op: Op) -> None:

@@ -548,6 +548,26 @@ def test_a_newer_plan_keeps_the_wait_of_a_failed_write() -> None:
     assert newer.not_before == failed.not_before
 
 
+@pytest.mark.parametrize("later", ["Annabel", "Ann"])
+def test_the_edit_that_a_called_off_write_may_have_replaced_is_in_the_audit(later: str) -> None:
+    """It failed and may have arrived; then it was planned anew, or not wanted any more, before any read told."""
+    world = World(entity(field("email"), field("name", Owner(CRM))))
+    lid = world.pair(1, 2, **ANN)
+    world.show(CRM, 1, name="Anna")
+    world.show(WAREHOUSE, 2, name="Anne")
+    (op,) = world.round().operations
+    world.answer(world.send(op), Status.FAILED, error_status=504)
+    assert world.audits() == []
+
+    world.show(CRM, 1, name=later)
+    world.round()
+
+    assert world.op(op.op_id).state is OpState.DROPPED
+    assert [(a.lid, a.side, a.old, a.new, a.cause) for a in world.audits()] == [
+        (lid, WAREHOUSE, "Anne", "Anna", Cause.SUPERSEDED)
+    ]
+
+
 def test_an_applied_delete_is_told_with_all_that_was_there() -> None:
     sides = {where: side(on_delete=OnDelete.DELETE) for where in (CRM, WAREHOUSE)}
     world = World(person(**sides))

@@ -245,4 +245,14 @@ REGRESSIONS = [
         plain=False,
         size=Size.ANY,
     ),
+    Regression(
+        "a write that had arrived unanswered was replaced by a newer plan, and what it had overwritten stood nowhere",
+        2011384,
+        None,
+        (Act(0, "write warehouse", 4, "rival", "warehouse", "contact", "email", 3594),),
+        (Fault(0, "answer lost", "crm", 262), Fault(1, "unread", "crm", 823)),
+        rounds=2,
+        plain=False,
+        size=Size.LEAN,
+    ),
 ]

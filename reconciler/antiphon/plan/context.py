@@ -26,7 +26,7 @@ from antiphon.model import (
     replace,
 )
 from antiphon.plan.review import fingerprint
-from antiphon.settle import Moment, close_conflicts
+from antiphon.settle import Moment, call_off, close_conflicts
 
 BLOCKING = frozenset(ConflictKind) - {
     ConflictKind.FIELD,
@@ -162,7 +162,7 @@ class Planning:
             self.wait(link, "it is not in the reviewed plan")
             return False
         if planned is not None:
-            self.ws.drop_op(planned, "replaced by a newer plan")
+            call_off(self.ws, planned, "replaced by a newer plan", self.at)
         self.ws.put_op(op)
         return True
 

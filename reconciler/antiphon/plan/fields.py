@@ -33,6 +33,7 @@ from antiphon.plan.contests import contest_of, spans_of, values_of
 from antiphon.plan.context import Planning
 from antiphon.plan.echo import count_echoes, ping_pong
 from antiphon.represent import referenced
+from antiphon.settle import call_off
 
 
 @dataclass(slots=True)
@@ -242,7 +243,7 @@ def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]
             continue
         if side not in wanted:
             if before is not None and before.state is OpState.PLANNED:
-                p.ws.drop_op(before, "no longer wanted")
+                call_off(p.ws, before, "no longer wanted", p.at)
             continue
         if before is not None and before.state is OpState.SENT:
             p.wait(link, f"a write to {side} waits to be seen")

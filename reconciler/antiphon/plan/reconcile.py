@@ -44,7 +44,7 @@ from antiphon.model import (
 from antiphon.plan.context import MERGE_CHAIN, Planning
 from antiphon.plan.fields import merge_fields, side_changed
 from antiphon.plan.newcomers import plan_create
-from antiphon.settle import bury, close_conflicts, park
+from antiphon.settle import bury, call_off, close_conflicts, park
 
 _UNREADABLE = (RecordState.ERROR, RecordState.HIDDEN, RecordState.MERGED)  # merged, into what is not known
 _DELETED = frozenset({ConflictKind.DELETE, ConflictKind.DELETE_UPDATE})
@@ -111,7 +111,7 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
     if any(op.state is OpState.INFLIGHT for op in p.ws.ops(link.lid).values()):
         for side, op in sorted(p.ws.ops(link.lid).items()):
             if op.state is OpState.PLANNED and op.kind is not OpKind.CREATE and not entity.sides[side].receipts:
-                p.ws.drop_op(op, "what it was to replace may be another by now")  # its target would not look
+                call_off(p.ws, op, "what it was to replace may be another by now", p.at)  # its target would not look
         p.wait(link, "a write is under way")
         return True
     return False
@@ -174,7 +174,7 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
 def _become_alias(p: Planning, link: Link, side: Side, survivor: Rid, heir: Link) -> None:
     """A side merged the link's record into one of `heir`. What the link still holds waits beside it for a person."""
     for op in list(p.ws.ops(link.lid).values()):
-        p.ws.drop_op(op, "merged into another record")
+        call_off(p.ws, op, "merged into another record", p.at)
     others = p.ws.members(link.lid)
     shown = [p.seen(link, other) for other in others]
     if all(found is not None and found.state is RecordState.GONE for found in shown):
@@ -286,7 +286,7 @@ def _deleted(p: Planning, entity: Entity, link: Link, gone: Side, live: Side) ->
     """One side deleted the record. An unsent create is called off; otherwise the other side's `on_delete` decides."""
     op = p.ws.ops(link.lid).get(gone)
     if op is not None and op.kind is OpKind.UPDATE:
-        p.ws.drop_op(op, f"{gone} deleted the record")
+        call_off(p.ws, op, f"{gone} deleted the record", p.at)
     decision = next(
         (c for c in p.ws.conflicts(link.lid).values() if c.kind in _DELETED and c.decision is not None), None
     )
