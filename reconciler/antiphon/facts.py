@@ -62,6 +62,9 @@ class Facts(Protocol):
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """Those that are open or decided."""
 
+    def audits(self, lid: str) -> Sequence[Audit]:
+        """Every value of the link's records that was replaced."""
+
     def match_keys(self, key: ObsKey) -> Mapping[int, str]:
         """The record's canonical value under each match rule that it has values for."""
 

@@ -71,8 +71,9 @@ def delivered(ws: Workspace, mapping: SyncMapping, op: Op, at: Moment) -> None:
 
 
 def receipt(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
-    """A receipt settles its operation once; a second one for the same operation changes nothing."""
+    """A receipt settles its operation once; of a second one only an edit counts that nobody has told of yet."""
     if not op.state.open:
+        _told_late(ws, mapping, op, line, at)
         return
     match line.status:
         case Status.APPLIED:
@@ -163,10 +164,7 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
         return
     told = line.stored if line.status is Status.APPLIED else {**line.found, **line.stored}
     other = mapping.other(op.side)
-    columns = {name: f.columns[op.side] for name, f in entity.fields.items() if name in op.patch}
-    stored = {  # a target that tells what it stored and leaves a column out did not write it
-        name: told.get(column, op.patch[name]) for name, column in columns.items() if not told or column in told
-    }
+    stored = _stored(entity, op, told)
     lost = _replaced_edits(entity, op, line, stored)
     for name, value in stored.items():
         if name not in lost:
@@ -176,9 +174,34 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
     _keep_edits(ws, mapping, op, lost, stored, at)
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
     activate(ws, op)
-    shown = {columns[name]: value for name, value in stored.items()}
+    shown = {entity.fields[name].columns[op.side]: value for name, value in stored.items()}
     _observe(ws, mapping, op, replace(line, stored={**shown, **told}), at)
     touch_members(ws, op)
+
+
+def _told_late(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
+    """Two runners sent the same write, and both targets did it: the second may have replaced an edit, too."""
+    entity, link = mapping.entities.get(op.entity), ws.link(op.lid)
+    if entity is None or link is None or link.state.closed:
+        return
+    stored = _stored(entity, op, line.stored)
+    lost = _replaced_edits(entity, op, line, stored)
+    if not lost:
+        return
+    told = {
+        (audit.field, canonical_json(audit.old))
+        for audit in (*ws.facts.audits(op.lid), *ws.audits)
+        if audit.op_id == op.op_id and audit.cause is Cause.CLOBBERED
+    }
+    late = {name: value for name, value in lost.items() if (name, canonical_json(value)) not in told}
+    _keep_edits(ws, mapping, op, late, stored, at)
+    touch_members(ws, op)
+
+
+def _stored(entity: Entity, op: Op, told: Mapping[str, Value]) -> dict[str, Value]:
+    """What was stored for each value. A target that tells what it stored and leaves a column out did not write it."""
+    columns = {name: f.columns[op.side] for name, f in entity.fields.items() if name in op.patch}
+    return {name: told.get(column, op.patch[name]) for name, column in columns.items() if not told or column in told}
 
 
 def rid_of(entity: Entity, side: Side, shown: Value) -> Rid:

@@ -44,6 +44,21 @@ def test_the_edit_is_in_the_audit_and_waits_as_a_conflict_before_anything_else_i
     assert conflict.evidence["reason"] == "warehouse changed it in the moment before our write, which replaced it"
 
 
+def test_an_edit_that_a_second_runner_replaced_with_the_same_write_is_kept_once_and_comes_over() -> None:
+    """Both runners sent it; the receipt of the one that was fenced off is read last, and perhaps twice."""
+    world = World(entity(field("f", Owner(CRM))))
+    world.pair(1, 1, f="x")
+    world.show(CRM, 1, f="ours")
+    (op,) = world.round().operations
+    done = world.answer(world.send(op), stored={"f": "ours"})
+
+    for _ in range(2):
+        world.answer(done, stored={"f": "ours"}, found={"f": "edit"})
+
+    assert audit(world).count((Cause.CLOBBERED.value, "edit", "ours")) == 1
+    assert ends(world) == ("edit", "edit")
+
+
 def test_if_the_other_side_owns_it_what_stands_there_stays() -> None:
     world = clobbered(Owner(CRM))
     assert world.round().operations == ()

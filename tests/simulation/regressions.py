@@ -255,4 +255,16 @@ REGRESSIONS = [
         plain=False,
         size=Size.LEAN,
     ),
+    Regression(
+        "two engines sent the same write, and of the edit that the second one replaced only its late receipt told",
+        2014323,
+        None,
+        (
+            Act(0, "planned", 1, "edit", "warehouse", "contact", "name", 3064),
+            Act(2, "window crm", 2, "edit", "crm", "contact", "name", 5387),
+        ),
+        (Fault(1, "field gone", "crm", 868), Fault(2, "second", "crm", 187)),
+        plain=False,
+        size=Size.LEAN,
+    ),
 ]

@@ -6,8 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from antiphon.facts import ObsKey
 from antiphon.ledger.store import Store
-from antiphon.ledger.tables import ABSENCE, BASE, CONFLICT, CURSOR, LINK, MATCH_KEY, MEMBER, OBS, OUTBOX, TOMBSTONE
+from antiphon.ledger.tables import (
+    ABSENCE,
+    AUDIT,
+    BASE,
+    CONFLICT,
+    CURSOR,
+    LINK,
+    MATCH_KEY,
+    MEMBER,
+    OBS,
+    OUTBOX,
+    TOMBSTONE,
+)
 from antiphon.model import (
+    Audit,
     Base,
     Conflict,
     ConflictState,
@@ -154,6 +167,10 @@ class LedgerFacts:
         if lid not in self._links:
             self._load_links([lid])
         return self._conflicts[lid]
+
+    def audits(self, lid: str) -> Sequence[Audit]:
+        """As `Facts.audits`."""
+        return self._store.find(AUDIT, "lid", [(lid,)])
 
     def match_keys(self, key: ObsKey) -> Mapping[int, str]:
         """As `Facts.match_keys`."""
