@@ -162,6 +162,8 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
     if judge.world.systems[side].kind == FOREIGN and event.at >= heir.unseen:
         return True
     op = judge.ops.get(heir.op_id)
+    if op is not None and op.kind is not OpKind.CREATE and _never_told(judge, op) and event.at > heir.unseen:
+        return True  # it was made between the target's look and its write, of which only the receipt would have told
     if "restored" in judge.world.happened and (op is None or is_empty(value_of(event.value))):
         return True  # the audit went with the ledger, or the base that showed it was an edit
     if isinstance(field.policy, SetUnion) and op is not None and "added or removed" in op.reasons.get(field.name, ""):
@@ -173,6 +175,11 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
     if op is None or not is_empty(value_of(event.value)) or field.name in op.losers:
         return False
     return is_empty(op.expect.get(field.name))  # without a base nobody knows that it was an edit
+
+
+def _never_told(judge: Judge, op: Op) -> bool:
+    """The target acknowledged the write by STATE, which it must not before its receipt is written, and wrote none."""
+    return op.acked_at is not None and op.op_id not in judge.told and judge.world.systems[op.side].kind != FOREIGN
 
 
 def _seen_before(judge: Judge, side: Side, field: Field, event: Event, events: list[Event]) -> bool:

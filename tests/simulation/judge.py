@@ -7,7 +7,7 @@ from typing import Any
 
 from antiphon.equivalence import canon, from_json, is_empty, make_rid
 from antiphon.ledger import Ledger
-from antiphon.ledger.tables import AUDIT, CONFLICT, LINK, MEMBER, OUTBOX
+from antiphon.ledger.tables import AUDIT, CONFLICT, LINK, MEMBER, OUTBOX, RECEIPT
 from antiphon.mapping import Field
 from antiphon.model import Audit, Conflict, Link, Missing, Op, Rid, Side, Value
 from tests.simulation.engine import Engine
@@ -32,6 +32,7 @@ class Judge:
                 self.members[member.lid][member.side] = member.rid
                 self.holders[member.side, member.entity, member.rid] = member.lid
         self.ops: dict[str, Op] = {op.op_id: op for op in engine.store.scan(OUTBOX)}
+        self.told = {receipt.op_id for receipt in engine.store.scan(RECEIPT)}
         self.audits: dict[str, list[Audit]] = defaultdict(list)
         for audit in engine.store.scan(AUDIT):
             self.audits[audit.lid].append(audit)

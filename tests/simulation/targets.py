@@ -206,9 +206,9 @@ class Target:
         }
         if sync["op"] == "delete":
             self._check_delete(entity, row, sync["sync_key"])
-            system.end(row, SYNC, sync["op_id"])
+            system.end(row, SYNC, sync["op_id"], looked)
             return {"status": "applied", "id": list(row.key.values()), "found": clobbered}
-        stored = {name: system.put(row, name, value, SYNC, sync["op_id"]) for name, value in patch.items()}
+        stored = {name: system.put(row, name, value, SYNC, sync["op_id"], looked) for name, value in patch.items()}
         self._note(entity, row, "update", patch)
         return {"status": "applied", "id": list(row.key.values()), "stored": stored, "found": clobbered}
 

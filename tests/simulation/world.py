@@ -29,7 +29,7 @@ USER, SYNC, RESTORE, MADE = "user", "sync", "restore", "made"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One value that a column got, or `MISSING` at its end. `unseen`: when the engine had looked last."""
+    """One value that a column got, or `MISSING` at its end. `unseen`: when the engine, or its target, looked last."""
 
     at: Instant
     value: Value | Missing
@@ -256,13 +256,15 @@ class System:
         self.stamp(row)
         return row
 
-    def put(self, row: Row, column: str, value: Value, by: str, op_id: str = "") -> Value:
-        """Store one value as this system does, and return it so."""
+    def put(
+        self, row: Row, column: str, value: Value, by: str, op_id: str = "", looked: Instant | None = None
+    ) -> Value:
+        """Store one value as this system does, and return it so. `looked`: when the writer did; else the last read."""
         stored = self.stored(column, value)
         same = row.values.get(column) == stored
         row.values[column] = stored
         if by == SYNC or not same:
-            unseen = self.world.looked[self.side]
+            unseen = self.world.looked[self.side] if looked is None else looked
             row.history.setdefault(column, []).append(Event(self.world.now, stored, by, op_id, unseen))
         self.stamp(row)
         return stored
@@ -285,12 +287,12 @@ class System:
                 value = value[:LONGEST].strip()
         return None if is_empty(value) else value
 
-    def end(self, row: Row, by: str, op_id: str = "") -> None:
-        """The record is deleted."""
+    def end(self, row: Row, by: str, op_id: str = "", looked: Instant | None = None) -> None:
+        """The record is deleted. `looked`: as in `put`."""
         row.alive, row.ended_by = False, by
         row.pending.clear()
+        unseen = self.world.looked[self.side] if looked is None else looked
         for column in row.values:
-            unseen = self.world.looked[self.side]
             row.history.setdefault(column, []).append(Event(self.world.now, MISSING, by, op_id, unseen))
         self.stamp(row)
 
