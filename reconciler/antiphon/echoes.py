@@ -95,8 +95,11 @@ def failed_yet_done(
 ) -> None:
     """A target that got no answer says that a write failed, and it may have been done: what a later read shows counts.
 
-    If that shows nothing of it, the operation stays what it is and is tried again in its time.
+    If that shows nothing of it, the operation stays what it is and is tried again in its time. So does one that counts:
+    the number that it was to bring about may be what the side counted meanwhile, and only a receipt can tell.
     """
+    if op.adds:
+        return
     if op.kind is OpKind.DELETE and (seen is None or seen.state is not RecordState.LIVE):
         _observed_delete(ws, op, seen, at)
     if op.kind is OpKind.DELETE or seen is None or seen.state is not RecordState.LIVE:

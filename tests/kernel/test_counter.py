@@ -204,6 +204,16 @@ def test_nothing_that_was_counted_is_lost_or_counted_twice(steps: list[tuple[str
     assert not counting.world.conflicts()
 
 
+def test_a_side_that_counted_as_much_as_a_failed_write_was_to_add_is_not_taken_for_that_write() -> None:
+    counting = Counting(text=False)
+    counting.count(CRM, 4)
+    counting.act("round", CRM, 0)
+    counting.count(WAREHOUSE, 4)
+    counting.act("busy", WAREHOUSE, 0)  # it wrote nothing, and yet 101 stands there
+    counting.rest()
+    assert counting.there == dict.fromkeys(SIDES, Decimal(102))
+
+
 def test_a_side_that_rounds_does_not_make_the_other_count_the_difference_again() -> None:
     world = World(entity(SCORE))
     lid = world.pair(1, 1, score=10)
