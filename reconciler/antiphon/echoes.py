@@ -34,7 +34,7 @@ from antiphon.model import (
     Rid,
     replace,
 )
-from antiphon.settle import Moment, activate, agree, count, record
+from antiphon.settle import Moment, activate, agree, record
 
 MAX_ATTEMPTS = 3
 """So often a write may stay invisible before a person must look."""
@@ -143,8 +143,7 @@ def _settle_value(
     if isinstance(now, Missing):
         return True
     if around.equal(field, op.side, now, op.patch[name]):
-        if op.state is not OpState.SENT or name not in op.adds:  # a counter moved on when it was acknowledged
-            agree(ws, op, name, now, mapping.other(op.side), mapping.version)
+        agree(ws, op, name, now, mapping.other(op.side), mapping.version)
         return True
     if op.state is not OpState.SENT:
         made = op.kind is OpKind.CREATE and seen.rid == _rid_of_create(around, op)
@@ -153,8 +152,6 @@ def _settle_value(
         return made
     doubtful = [b for b in ws.bases(op.lid).get(name, {}).values() if b.status is BaseStatus.PROVISIONAL]
     if name in op.expect and around.equal(field, op.side, now, op.expect[name]):
-        if name in op.adds:
-            count(ws, op, name, op.patch[name], mapping.other(op.side), back=True)
         for base in doubtful:
             if isinstance(base.previous, Missing):
                 ws.drop_bases(op.lid, name)  # they never agreed before

@@ -42,15 +42,16 @@ from antiphon.model import (
 )
 from antiphon.protocol import ReceiptLine, Status
 from antiphon.retries import MAX_FAILURES, Fault, fault_of, wait
-from antiphon.settle import Moment, activate, agree, bury, count, park, record, reject, touch_members
+from antiphon.settle import Moment, activate, agree, bury, park, record, reject, touch_members
 
 
 def delivered(ws: Workspace, mapping: SyncMapping, op: Op, at: Moment) -> None:
     """The target's STATE covers the operation, and no receipt will come: it is delivered, not yet believed.
 
-    A create that the side was to name stays in flight: without the receipt nobody knows which record it is.
+    A create that the side was to name stays in flight: without the receipt nobody knows which record it is. So does a
+    write that counts, until it is sent again and answered: what a read shows may be what the side counted itself.
     """
-    if op.state is not OpState.INFLIGHT or (op.kind is OpKind.CREATE and not op.key):
+    if op.state is not OpState.INFLIGHT or (op.kind is OpKind.CREATE and not op.key) or op.adds:
         return
     ws.put_op(replace(op, state=OpState.SENT, acked_at=at.now))
     touch_members(ws, op)
@@ -58,8 +59,6 @@ def delivered(ws: Workspace, mapping: SyncMapping, op: Op, at: Moment) -> None:
         return
     other = mapping.other(op.side)
     for name, value in op.patch.items():
-        if name in op.adds:
-            count(ws, op, name, value, other)
         if name not in op.source:
             continue
         pair = ws.bases(op.lid).get(name, {})

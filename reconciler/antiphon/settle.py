@@ -164,8 +164,8 @@ def agree(ws: Workspace, op: Op, name: str, stored: Value, other: Side, at: str,
         ws.put_base(Base(op.lid, other, name, op.source[name], at))
 
 
-def count(ws: Workspace, op: Op, name: str, stored: Value, other: Side, *, back: bool = False) -> None:
-    """Move a counter's base on by what a write added, or `back`. By steps, since both sides may be written at once.
+def count(ws: Workspace, op: Op, name: str, stored: Value, other: Side) -> None:
+    """Move a counter's base on by what a write added. By steps, since both sides may be written at once.
 
     What the written side rounded off is not counted again.
     """
@@ -176,7 +176,7 @@ def count(ws: Workspace, op: Op, name: str, stored: Value, other: Side, *, back:
         base = ws.bases(op.lid).get(name, {}).get(side)
         if base is not None:
             status = BaseStatus.STORED if lost else base.status
-            ws.put_base(replace(base, value=_moved(base.value, -way if back else way), status=status))
+            ws.put_base(replace(base, value=_moved(base.value, way), status=status))
 
 
 def _moved(value: Value, way: Decimal) -> Value:

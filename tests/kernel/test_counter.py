@@ -158,9 +158,8 @@ class Counting:
         if step == "busy":
             self.world.answer(op, Status.FAILED)
             return
-        if step == "lose":  # once: what is acknowledged three times and never seen waits for a person
-            if not op.attempt and op.op_id not in self.receipts:
-                self.world.acknowledge(op)
+        if step == "lose":
+            self.world.acknowledge(op)
             return
         if op.op_id not in self.receipts:
             self.receipts[op.op_id] = self._write(op)
@@ -212,6 +211,18 @@ def test_a_side_that_counted_as_much_as_a_failed_write_was_to_add_is_not_taken_f
     counting.act("busy", WAREHOUSE, 0)  # it wrote nothing, and yet 101 stands there
     counting.rest()
     assert counting.there == dict.fromkeys(SIDES, Decimal(102))
+
+
+@pytest.mark.parametrize("mishap", ["lose", "mute"])
+@pytest.mark.parametrize("amount", [4, 20])
+def test_an_acknowledgement_without_a_receipt_does_not_tell_whether_it_was_counted(mishap: str, amount: int) -> None:
+    counting = Counting(text=False)
+    counting.count(CRM, 4)
+    counting.act("round", CRM, 0)
+    counting.count(WAREHOUSE, amount)
+    counting.act(mishap, WAREHOUSE, 0)  # it expected 100, and wrote nothing
+    counting.rest()
+    assert counting.there == dict.fromkeys(SIDES, 101 + Decimal(amount) / 4)
 
 
 def test_a_side_that_rounds_does_not_make_the_other_count_the_difference_again() -> None:
