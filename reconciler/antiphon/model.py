@@ -342,7 +342,7 @@ class Cursor:
     read_started: Instant = 0
     read_ended: Instant = 0
     full_at: Instant = 0
-    pending_full: bool = False  # the read that last ended was a full one, not yet proven complete
+    pending_full: bool = False  # the read that last began is a full one, not yet proven complete
     known: int = 0  # the live records before that read
     seen: int = 0
     planned: bool = True

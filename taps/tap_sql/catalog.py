@@ -24,6 +24,7 @@ def entry_of(stream: SqlStream) -> dict[str, Any]:
             facts[_TYPE] = column.sql_type
         else:
             facts["is-view"] = relation.is_view
+            facts["valid-replication-methods"] = stream.methods
             facts["valid-replication-keys"] = [c.name for c in relation.columns if c.kind in _GROWING]
             if relation.schema:
                 facts["schema-name"] = relation.schema

@@ -92,7 +92,7 @@ class _Batch:
                 stream = self._task.relation.stream
                 raise TapError(
                     f"stream {stream}: its table was truncated; the log does not tell which rows were in it",
-                    hint=f"read it anew: remove the bookmark of {stream} from the STATE",
+                    hint=f"read it anew: remove the bookmark of {stream} from the STATE, or `antiphon sync --full`",
                 )
             case Begin() | Upsert() | Delete() | Truncate():
                 return

@@ -75,6 +75,13 @@ class SqlStream(Stream):
         return replace(self.relation.only(names), key=key, key_is_guarded=guarded)
 
     @property
+    def methods(self) -> list[str]:
+        """The replication methods that can read it. Whether the server and its rights allow it, a read tells."""
+        known = ["FULL_TABLE", "INCREMENTAL", *self.source.dialect.deleting]
+        logged = self.relation.query is None and not self.relation.is_view
+        return [method for method in known if logged or method != "LOG_BASED"]
+
+    @property
     def _task(self) -> Task:
         bookmark = dict(self.tap_state.get("bookmarks", {}).get(self.name, {}))
         return Task(

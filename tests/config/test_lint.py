@@ -265,6 +265,22 @@ def test_columns_that_are_not_there(change: tuple[str, str], where: str, message
 
 
 @pytest.mark.parametrize(
+    ("listed", "allowed"),
+    [(("FULL_TABLE", "INCREMENTAL", "DIFF"), "full, incremental, diff"), (("LOG_BASED", "FULL_TABLE"), ""), ((), "")],
+)
+def test_a_method_that_the_tap_does_not_list(listed: tuple[str, ...], allowed: str, tmp_path: Path) -> None:
+    config = loaded(
+        tmp_path,
+        ("replication: incremental", "replication: log"),
+        ("        replication_key: updated_at\n", ""),
+        ("        overlap: 5m\n", ""),
+    )
+    where = "entities.contact.sides.warehouse.replication"
+    found = [f for f in lint(config, methods={("warehouse", "contact"): listed}) if f.where == where]
+    assert [(f.severity, f.message.partition("allowed: ")[2]) for f in found] == ([(ERROR, allowed)] if allowed else [])
+
+
+@pytest.mark.parametrize(
     ("policy", "kind", "message"),
     [("counter", BOOLEAN, "a counter adds up numbers, and crm holds a boolean"), ("max", LIST, "max needs an order")],
 )

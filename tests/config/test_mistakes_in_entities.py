@@ -117,7 +117,7 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [
             (
                 "sync.yml:24: entities.contact.sides.warehouse.replication: found 'incremetal'; "
-                "allowed: full, incremental; did you mean 'incremental'?"
+                "allowed: full, incremental, diff, log; did you mean 'incremental'?"
             )
         ],
     ),
@@ -131,6 +131,32 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
                 "sync.yml:25: entities.contact.sides.warehouse.replication_key: found 'updated_at', "
                 "but the stream is read in full; allowed: with replication: incremental"
             )
+        ],
+    ),
+    "a full read of what is always read in full": (
+        [
+            ("replication: incremental", "replication: full"),
+            ("        replication_key: updated_at\n", ""),
+            ("        overlap: 5m\n", ""),
+        ],
+        [
+            (
+                "sync.yml:25: entities.contact.sides.warehouse.full_read: found 'every 24h', "
+                "but the stream is read in full; allowed: with replication: incremental or diff or log"
+            )
+        ],
+    ),
+    "a replication key and an overlap of a read by the log": (
+        [("replication: incremental", "replication: log")],
+        [
+            (
+                "sync.yml:25: entities.contact.sides.warehouse.replication_key: found 'updated_at', "
+                "but replication: log follows no column; allowed: with replication: incremental"
+            ),
+            (
+                "sync.yml:27: entities.contact.sides.warehouse.overlap: found '5m', "
+                "but replication: log follows no column; allowed: with replication: incremental"
+            ),
         ],
     ),
     "a duration without a unit": (

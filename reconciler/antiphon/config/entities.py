@@ -68,13 +68,7 @@ def _stream(entity: Mapping[str, Any], side: SideConfig, fields: Mapping[str, Fi
     at = replace(place, path=place.at("sides", side.name))
     key = (given["key"],) if isinstance(given["key"], str) else tuple(given["key"])
     replication = Replication(given.get("replication", "incremental" if "replication_key" in given else "full"))
-    if replication is Replication.FULL:
-        for option in ("replication_key", "full_read", "overlap"):
-            if option in given:
-                at.problems.add(
-                    at.at(option),
-                    f"found {given[option]!r}, but the stream is read in full; allowed: with replication: incremental",
-                )
+    _check_replication(given, replication, at)
     on_delete = entity.get("on_delete", "park") if place.sound("on_delete") else "park"
     if isinstance(on_delete, Mapping):
         on_delete = on_delete.get(side.name, "park")
@@ -90,6 +84,20 @@ def _stream(entity: Mapping[str, Any], side: SideConfig, fields: Mapping[str, Fi
         overlap=duration(given["overlap"]) if "overlap" in given else MINUTE,
         required=tuple(given.get("required", ())),
     )
+
+
+def _check_replication(given: Mapping[str, Any], replication: Replication, place: Place) -> None:
+    for option in ("replication_key", "full_read", "overlap"):
+        if option not in given or replication is Replication.INCREMENTAL:
+            continue
+        found = f"found {given[option]!r}, but"
+        if replication is Replication.FULL:
+            others = " or diff or log" if option == "full_read" else ""
+            message = f"{found} the stream is read in full; allowed: with replication: incremental{others}"
+            place.problems.add(place.at(option), message)
+        elif option != "full_read":
+            message = f"{found} replication: {replication} follows no column; allowed: with replication: incremental"
+            place.problems.add(place.at(option), message)
 
 
 def _key_rule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
 
 from antiphon.config.bind import Columns, gives_receipts
 from antiphon.config.finding import Finding, Severity, error, warning
@@ -12,16 +13,22 @@ from antiphon.config.settings import EntityConfig, Replication, StreamConfig, Sy
 from antiphon.mapping import Assigned, CopyFrom, Derived, Field, OnDelete, Uuid
 from antiphon.model import OpKind, Side
 
+Methods: TypeAlias = Mapping[tuple[Side, str], tuple[str, ...]]
+"""The replication methods of each entity's stream on each side, where its tap lists them."""
+
 
 def lint(
-    config: SyncConfig, columns: Columns | None = None, receipts: Mapping[Side, bool] | None = None
+    config: SyncConfig,
+    columns: Columns | None = None,
+    receipts: Mapping[Side, bool] | None = None,
+    methods: Methods | None = None,
 ) -> list[Finding]:
     """All findings: errors first, then in the order of the file.
 
     Without `columns` nothing is known of the streams. Without `receipts` the targets were not asked whether they write
-    any, so that what fails for want of them is a warning only.
+    any, so that what fails for want of them is a warning only. `methods` are those that the taps list.
     """
-    found = [*_sides(config)]
+    found = [*_sides(config), *lint_replication(config, methods or {})]
     for entity in config.entities.values():
         found += _entity(entity)
         for side in config.side_names:
@@ -32,6 +39,21 @@ def lint(
         found += lint_columns(config, entity, columns or {})
         found += lint_policies(config, entity, columns or {}, receipts)
     return sorted(found, key=lambda finding: (finding.severity is not Severity.ERROR, config.line(finding.where)))
+
+
+def lint_replication(config: SyncConfig, methods: Methods) -> Iterator[Finding]:
+    """The streams that are to be read by a method that their tap says it does not have."""
+    for entity in config.entities.values():
+        for side, stream in entity.sides.items():
+            listed = methods.get((side, entity.name), ())
+            if stream.replication.tells_deletions and listed and stream.replication.method not in listed:
+                others = [each.value for each in Replication if each.method in listed]
+                yield error(
+                    f"entities.{entity.name}.sides.{side}.replication",
+                    f"found '{stream.replication}', but {config.sides[side].tap.title} of {side} cannot read "
+                    f"{stream.stream} by {stream.replication.method}; allowed: {', '.join(others) or 'full'}",
+                    "DIFF needs a key, LOG_BASED a table with a primary key; the tap's README says which databases",
+                )
 
 
 def _sides(config: SyncConfig) -> Iterator[Finding]:

@@ -15,10 +15,30 @@ MINUTE: Instant = 60_000_000
 
 
 class Replication(enum.StrEnum):
-    """How much of a stream one read shows."""
+    """How much of a stream one read shows: all of it, or what changed. `diff` and `log` show deletions, too."""
 
     FULL = "full"
     INCREMENTAL = "incremental"
+    DIFF = "diff"
+    LOG = "log"
+
+    @property
+    def method(self) -> str:
+        """What a Singer catalog calls it: its `replication-method`."""
+        return _METHODS[self]
+
+    @property
+    def tells_deletions(self) -> bool:
+        """Whether a read shows what was deleted since the bookmark."""
+        return self in (Replication.DIFF, Replication.LOG)
+
+
+_METHODS = {
+    Replication.FULL: "FULL_TABLE",
+    Replication.INCREMENTAL: "INCREMENTAL",
+    Replication.DIFF: "DIFF",
+    Replication.LOG: "LOG_BASED",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +86,8 @@ class SideConfig:
 class StreamConfig:
     """One entity's stream on one side. `replication_key` is None where the tap's own catalog names it.
 
-    `full_read` is how often an incremental stream is read in full, `overlap` how far its bookmark is turned back.
+    `full_read` is how often a stream of which only changes are read is read in full, `overlap` how far the bookmark of
+    an incremental one is turned back.
     `required` are columns that every write to a target without receipts carries: NOT NULL without a default.
     """
 

@@ -15,12 +15,12 @@ from antiphon.model import Instant
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One stream to read. `replication_key` is None for a full table."""
+    """One stream to read, by one of Singer's replication methods. `replication_key` is for INCREMENTAL only."""
 
     stream: str
     key: tuple[str, ...]
     columns: frozenset[str]
-    incremental: bool = False
+    method: str = "FULL_TABLE"
     replication_key: str | None = None
 
 
@@ -43,6 +43,20 @@ def columns_of(catalog: Mapping[str, Any], stream: str) -> dict[str, Any]:
     return {}
 
 
+def methods_of(catalog: Mapping[str, Any], stream: str) -> tuple[str, ...]:
+    """The replication methods that a stream has according to a catalog; none if it does not tell.
+
+    Our own taps list them as `valid-replication-methods`; `forced-replication-method` is Singer's word for only one.
+    """
+    for entry in catalog.get("streams", ()):
+        if stream in (entry.get("stream"), entry.get("tap_stream_id")):
+            roots = [item.get("metadata", {}) for item in entry.get("metadata", ()) if not item.get("breadcrumb")]
+            root = roots[0] if roots else {}
+            forced = root.get("forced-replication-method")
+            return tuple(root.get("valid-replication-methods") or ([forced] if isinstance(forced, str) else ()))
+    return ()
+
+
 def _entry(entries: Mapping[str, Any], want: Wanted, where: str) -> dict[str, Any]:
     if want.stream not in entries:
         near = difflib.get_close_matches(want.stream, entries, n=1)
@@ -53,12 +67,11 @@ def _entry(entries: Mapping[str, Any], want: Wanted, where: str) -> dict[str, An
 
 def _selected(entry: dict[str, Any], want: Wanted) -> dict[str, Any]:
     columns = want.columns | set(want.key) | ({want.replication_key} if want.replication_key else set())
-    method = "INCREMENTAL" if want.incremental else "FULL_TABLE"
-    root: dict[str, Any] = {"selected": True, "replication-method": method}
+    root: dict[str, Any] = {"selected": True, "replication-method": want.method}
     metadata = {tuple(item.get("breadcrumb", ())): dict(item.get("metadata", {})) for item in entry.get("metadata", ())}
     root = {**metadata.get((), {}), **root}
-    entry["selected"], entry["replication_method"] = True, method
-    if want.incremental and want.replication_key:
+    entry["selected"], entry["replication_method"] = True, want.method
+    if want.method == "INCREMENTAL" and want.replication_key:
         root["replication-key"] = entry["replication_key"] = want.replication_key
     else:
         root.pop("replication-key", None)
@@ -96,12 +109,22 @@ def turned_back(
     return found
 
 
-def has_bookmark(state: Mapping[str, Any] | None, stream: str) -> bool:
-    """Whether a STATE lets the tap skip what it read before."""
+def has_bookmark(state: Mapping[str, Any] | None, stream: str, method: str) -> bool:
+    """Whether a STATE lets the tap skip what it read before by this method.
+
+    A bookmark of another method makes the tap show everything. DIFF keeps the number of a run, INCREMENTAL the value of
+    a column; LOG_BASED keeps neither, but SDK taps have a position of the log as the value of a column `_sdc_…`.
+    """
     bookmarks = (state or {}).get("bookmarks")
-    return bool(isinstance(bookmarks, dict) and bookmarks.get(stream)) or bool(
-        state and not isinstance(bookmarks, dict)
-    )
+    if not isinstance(bookmarks, dict):
+        return bool(state)
+    mark = bookmarks.get(stream)
+    if not isinstance(mark, dict) or method in ("FULL_TABLE", "INCREMENTAL"):
+        return bool(mark)
+    if method == "DIFF":
+        return "run" in mark
+    column = mark.get("replication_key")
+    return bool(mark) and "run" not in mark and (column is None or str(column).startswith("_sdc_"))
 
 
 def _earlier(moment: str, overlap: Instant) -> str:

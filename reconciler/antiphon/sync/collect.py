@@ -64,7 +64,7 @@ class Collector:
         self._readings: dict[str, Reading] = {}
         for stream in streams:
             cursor = ledger.get(CURSOR, side, stream.entity) or Cursor(side, stream.entity)
-            cursor = replace(cursor, read_started=self.started, read_ended=0)
+            cursor = replace(cursor, read_started=self.started, read_ended=0, pending_full=stream.full)
             known = (
                 sum(ledger.store.count(OBS, "live", (side, stream.entity, s)) for s in PRESENT) if stream.full else 0
             )

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.config import PluginConfig, Replication, SideConfig, StreamConfig, SyncConfig, gives_receipts, lint
+from antiphon.config.finding import Finding as Fault
 from antiphon.errors import AntiphonError
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import CONFLICT, FINGERPRINT
@@ -28,6 +29,7 @@ from antiphon.model import ConflictState, Side
 from antiphon.promises import Able, Standing
 from antiphon.singer.catalog import columns_of
 from antiphon.singer.plugins import Workshop
+from antiphon.sync.resolve import listed_methods
 from antiphon.sync.run import FULL_READ, has_setting, title_of
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -98,7 +100,8 @@ def examine(
         for entity in config.entities.values()
     }
     receipts = {name: side.able.receipts for name, side in sides.items()}
-    found.findings += _lint(config, columns, receipts)
+    shown = {name: side.catalog for name, side in sides.items() if side.catalog is not None}
+    found.findings += _lint(lint(config, columns, receipts, listed_methods(config, shown)), config)
     for name, side in sides.items():
         found.findings += side.findings
         found.able[name] = side.able
@@ -112,8 +115,7 @@ def examine(
     return found
 
 
-def _lint(config: SyncConfig, columns: Mapping[Any, Any], receipts: Mapping[Side, bool]) -> Iterator[Finding]:
-    findings = lint(config, columns, receipts)
+def _lint(findings: list[Fault], config: SyncConfig) -> Iterator[Finding]:
     for each in findings:
         verdict = Verdict.MEND if each.severity == "error" else Verdict.LOOK
         yield Finding(config.path.name, verdict, f"{config.locate(each.where)}: {each.message}", each.hint)

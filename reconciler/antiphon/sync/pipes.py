@@ -118,7 +118,7 @@ def side_streams(config: SyncConfig, side: Side) -> list[Stream]:
     """What a tap of this side is expected to send. Whether a read was full shows in the tap's own SCHEMA."""
     check_side(config, side)
     entities = config.entities.values()
-    return [stream_of(e, side, full=e.sides[side].replication is not Replication.INCREMENTAL) for e in entities]
+    return [stream_of(e, side, full=e.sides[side].replication is Replication.FULL) for e in entities]
 
 
 def check_side(config: SyncConfig, side: Side) -> None:

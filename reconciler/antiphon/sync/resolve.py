@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from antiphon.config import PluginConfig, SyncConfig
 from antiphon.errors import ConfigError
 from antiphon.model import Side
+from antiphon.singer.catalog import methods_of
 from antiphon.singer.meltano import Found, find_plugins, find_project
 
 P = TypeVar("P", bound=PluginConfig)
@@ -76,3 +79,25 @@ def _checked(config: SyncConfig, side: Side, catalog: Mapping[str, Any]) -> dict
 
 def _deselected(metadata: Mapping[str, Any]) -> bool:
     return metadata.get("selected") is False and metadata.get("inclusion") != "automatic"
+
+
+def listed_methods(
+    config: SyncConfig, catalogs: Mapping[Side, Mapping[str, Any]]
+) -> dict[tuple[Side, str], tuple[str, ...]]:
+    """The replication methods of every entity's stream, as far as the taps' catalogs list them."""
+    return {
+        (side, entity.name): methods_of(catalog, entity.sides[side].stream)
+        for side, catalog in catalogs.items()
+        for entity in config.entities.values()
+    }
+
+
+def read_catalog(path: Path) -> dict[str, Any]:
+    """A catalog of a file. Raises `ConfigError`."""
+    try:
+        catalog = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the catalog {path} cannot be read: {error}") from error
+    if not isinstance(catalog, dict):
+        raise ConfigError(f"the catalog {path} is no catalog: it is no object")
+    return catalog

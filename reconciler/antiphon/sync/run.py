@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,11 +12,12 @@ from typing import Any
 from uuid import uuid4
 
 from antiphon.config import EntityConfig, PluginConfig, Replication, StreamConfig, SyncConfig, bind, scope_version
-from antiphon.config.lint import lint
+from antiphon.config.finding import Finding
+from antiphon.config.lint import lint, lint_replication
 from antiphon.errors import ConfigError, GuardTripped
 from antiphon.ledger import Ledger
 from antiphon.ledger.restore import RESTORED
-from antiphon.ledger.tables import CONFLICT, CURSOR, OUTBOX
+from antiphon.ledger.tables import ABSENCE, CONFLICT, CURSOR, OUTBOX
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import ConflictState, Cursor, Instant, OpState, Run, Side
@@ -33,7 +33,7 @@ from antiphon.sync.outbound import Delivery, Written, deliver_side
 from antiphon.sync.outcome import tell_written
 from antiphon.sync.planning import adopt, index, propose
 from antiphon.sync.report import Reporter
-from antiphon.sync.resolve import resolve
+from antiphon.sync.resolve import listed_methods, read_catalog, resolve
 from antiphon.sync.witness import accept_account
 
 FULL_READ = 24 * 3600 * 1_000_000
@@ -65,7 +65,8 @@ def stream_of(entity: EntityConfig, side: Side, *, full: bool) -> Stream:
     """What a read of an entity's stream on one side is to show."""
     there = entity.sides[side]
     columns = {f.columns[side] for f in entity.fields.values()} | set(there.key) | set(there.required)
-    overlap = there.overlap if there.replication is Replication.INCREMENTAL else 0
+    late = (Replication.INCREMENTAL, Replication.LOG)  # what was committed may show, and be in the log, a moment later
+    overlap = there.overlap if there.replication in late else 0
     return Stream(entity.name, there.stream, there.key, tuple(sorted(columns)), full=full, overlap=overlap)
 
 
@@ -104,7 +105,7 @@ class Runner:
                 elif side.tap.catalog is None:
                     asked["tap", name] = pool.submit(self.shop.discover, side.tap, title_of(side.tap, name))
                 else:
-                    asked["tap", name] = pool.submit(_read_catalog, side.tap.catalog)
+                    asked["tap", name] = pool.submit(read_catalog, side.tap.catalog)
                 if side.target is not None and side.target.receipts_path is None:
                     asked["target", name] = pool.submit(self.shop.about, side.target, title_of(side.target, name))
             for (kind, name), answer in asked.items():
@@ -154,6 +155,7 @@ class Runner:
     def read(self, *, full: bool = False) -> dict[Side, list[Counts]]:
         """Read both sides, in full where it is due."""
         started = time.monotonic()
+        self._refuse(lint_replication(self.config, listed_methods(self.config, self.catalogs)))
         plans = {side: self._streams(side, full=full) for side in self.config.side_names}
         sources = []
         for side, (streams, wanted, state) in plans.items():
@@ -205,18 +207,19 @@ class Runner:
         streams, wanted, fresh, overlaps = [], [], [], {}
         for name, entity in self.config.entities.items():
             there = entity.sides[side]
-            incremental = there.replication is Replication.INCREMENTAL
+            method = there.replication.method
             anew = (
                 full
-                or not incremental
-                or not has_bookmark(state, there.stream)
+                or there.replication is Replication.FULL
+                or not has_bookmark(state, there.stream, method)
                 or self._full_read_due(side, name, there)
             )
             stream = stream_of(entity, side, full=anew)
             streams.append(stream)
             columns = frozenset(stream.columns)
-            wanted.append(Wanted(there.stream, there.key, columns, incremental, there.replication_key))
-            overlaps[there.stream] = there.overlap
+            wanted.append(Wanted(there.stream, there.key, columns, method, there.replication_key))
+            if there.replication is Replication.INCREMENTAL:
+                overlaps[there.stream] = there.overlap
             if anew:
                 fresh.append(there.stream)
         return streams, wanted, turned_back(state, overlaps, fresh)
@@ -246,9 +249,17 @@ class Runner:
         accept_account(self.ledger, side)
 
     def _full_read_due(self, side: Side, entity: str, there: StreamConfig) -> bool:
-        """An incremental stream is read in full from time to time, and when the fate of a write must be known."""
+        """A stream is read in full from time to time, and when the fate of a write must be known.
+
+        By `diff` and `log` also when the last full read was broken off or refused, or missed a record that the next one
+        must miss too: the tap's bookmark is past it, so that no other read would tell of its deletion.
+        """
         receipts = self.receipts_path(side) is not None
         cursor = self.ledger.get(CURSOR, side, entity) or Cursor(side, entity)
+        if there.replication.tells_deletions and (
+            cursor.pending_full or not cursor.full_at or self.ledger.store.find(ABSENCE, "stream", [(side, entity)])
+        ):
+            return True
         every = there.full_read if there.full_read is not None else (None if receipts else FULL_READ)
         if every is not None and self.clock() - cursor.full_at >= every:
             return True
@@ -263,19 +274,21 @@ class Runner:
             for side in mapping.sides
             if e.sides[side].columns
         }
-        findings = lint(self.config, columns, self.receipts)
-        errors = [f for f in findings if f.severity == "error"]
-        if errors:
-            raise ConfigError(
-                "\n".join(f"{self.config.locate(f.where)}: {f.message}" for f in errors),
-                hint=errors[0].hint or "correct sync.yml, or what the tap shows",
-            )
+        self._refuse(lint(self.config, columns, self.receipts))
         scope = scope_version(self.config)
         instance = self.ledger.instance
         if instance.scope_version != scope:
             blocked = SCOPE_CHANGED if instance.scope_version else instance.deletes_blocked
             with self.ledger.transaction():
                 self.ledger.update_instance(scope_version=scope, deletes_blocked=blocked)
+
+    def _refuse(self, findings: Iterable[Finding]) -> None:
+        errors = [f for f in findings if f.severity == "error"]
+        if errors:
+            raise ConfigError(
+                "\n".join(f"{self.config.locate(f.where)}: {f.message}" for f in errors),
+                hint=errors[0].hint or "correct sync.yml, or what the tap shows",
+            )
 
     def _shown(self, side: Side, entity: Entity) -> dict[str, Any]:
         """The stream's columns: of its catalog and as it was read, which keeps no unmapped replication key."""
@@ -377,13 +390,3 @@ def has_setting(about: Mapping[str, Any], name: str) -> bool:
     settings = about.get("settings")
     properties = settings.get("properties") if isinstance(settings, dict) else None
     return isinstance(properties, dict) and name in properties
-
-
-def _read_catalog(path: Path) -> dict[str, Any]:
-    try:
-        catalog = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"the catalog {path} cannot be read: {error}") from error
-    if not isinstance(catalog, dict):
-        raise ConfigError(f"the catalog {path} is no catalog: it is no object")
-    return catalog

@@ -75,6 +75,8 @@ class Dialect(ABC):
 
     schemas_named = True
     """Whether a stream is named `schema-table`; else by the table alone."""
+    deleting: tuple[str, ...] = ()
+    """The methods known here that show deletions, of DIFF and LOG_BASED."""
 
     def __init__(self, engine: sa.Engine, *, statement_timeout: float = 0.0) -> None:
         """`statement_timeout` in seconds, 0 for none."""

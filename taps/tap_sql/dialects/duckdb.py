@@ -55,6 +55,8 @@ ORDER BY constraint_type, constraint_index
 class DuckDB(Dialect):
     """A file that one process writes, or several read."""
 
+    deleting = ("DIFF",)
+
     def prepare(self, connection: sa.Connection) -> None:
         """Moments are shown in UTC."""
         connection.execute(literally("SET TimeZone = 'UTC'"))

@@ -93,6 +93,8 @@ ORDER BY NOT i.indisprimary, NOT i.indisreplident, i.indnkeyatts, i.indexrelid
 class PostgreSQL(Dialect):
     """A server of version 10 or newer."""
 
+    deleting = ("DIFF", "LOG_BASED")
+
     def prepare(self, connection: sa.Connection) -> None:
         """Every value is shown the same whatever the server's, the database's or the role's settings."""
         for statement in _SESSION:

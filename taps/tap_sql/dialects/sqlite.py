@@ -41,6 +41,7 @@ ORDER BY name
 class SQLite(Dialect):
     """A file, read as it is."""
 
+    deleting = ("DIFF",)
     schemas_named = False
 
     def prepare(self, connection: sa.Connection) -> None:

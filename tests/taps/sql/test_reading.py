@@ -14,6 +14,9 @@ def add(*rows: tuple[int, str, str | None]) -> str:
     return "INSERT INTO contacts VALUES " + ", ".join(f"({', '.join(row)})" for row in values)
 
 
+DELETING = {"postgresql": ["DIFF", "LOG_BASED"], "duckdb": ["DIFF"], "sqlite": ["DIFF"]}
+
+
 def test_a_table_becomes_a_stream_with_its_primary_key(database: Database) -> None:
     database.run(CONTACTS)
 
@@ -25,6 +28,7 @@ def test_a_table_becomes_a_stream_with_its_primary_key(database: Database) -> No
     root = next(item["metadata"] for item in entry["metadata"] if not item["breadcrumb"])
     assert root["valid-replication-keys"] == ["id", "updated_at"]
     assert root["is-view"] is False
+    assert root["valid-replication-methods"] == ["FULL_TABLE", "INCREMENTAL", *DELETING[database.name]]
 
 
 def test_a_unique_constraint_over_filled_columns_is_a_key(database: Database) -> None:
