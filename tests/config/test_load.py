@@ -46,9 +46,12 @@ def test_a_replication_key_alone_makes_a_read_incremental(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("word", "method"), [("diff", "DIFF"), ("log", "LOG_BASED")])
 def test_changes_and_deletions_are_read_by_diff_or_by_the_log(word: str, method: str, tmp_path: Path) -> None:
-    given = "replication: incremental\n        replication_key: updated_at\n        full_read: every 24h\n        overlap: 5m\n"
-    change = (given, f"replication: {word}\n        full_read: every 24h\n")
-    stream = loaded(tmp_path, change).entities["contact"].sides["warehouse"]
+    changes = (
+        ("replication: incremental", f"replication: {word}"),
+        ("        replication_key: updated_at\n", ""),
+        ("        overlap: 5m\n", ""),
+    )
+    stream = loaded(tmp_path, *changes).entities["contact"].sides["warehouse"]
     assert (stream.replication.method, stream.full_read) == (method, 24 * 60 * MINUTE)
     assert stream.replication.tells_deletions
 
