@@ -1,7 +1,9 @@
 """`replication: diff` and `log`: what changed and what was deleted crosses, and an unchanged table sends nothing."""
 
+import os
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,7 +88,9 @@ class Shop:
 
     def ran(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         command = ["antiphon", *(arguments or ("sync",))]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))  # our programs are beside Python
+        env = {**os.environ, "PATH": path}
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, env=env)
 
     def sync(self, *arguments: str) -> str:
         """One round."""
