@@ -10,7 +10,7 @@ import pytest
 from antiphon.echoes import MAX_ATTEMPTS
 from antiphon.equivalence import make_rid
 from antiphon.ledger.tables import CONFLICT, LINK
-from antiphon.mapping import OnDelete, Owner, Uuid
+from antiphon.mapping import Kind, OnDelete, Owner, SetUnion, Uuid
 from antiphon.model import BaseStatus, Cause, ConflictKind, ConflictState, LinkState, Op, OpKind, OpState, RecordState
 from antiphon.protocol import Status
 from antiphon.receipts import rid_of
@@ -189,6 +189,27 @@ def test_a_joined_value_that_stays_invisible_never_comes_back_as_a_change() -> N
     plan = world.round()
 
     assert wrote(plan) == [(WAREHOUSE, "update", {"name": "Ann"})]
+
+
+def test_a_set_that_was_never_seen_on_one_side_is_no_base_when_the_other_is_written() -> None:
+    blind = side(receipts=False, key_rule=Uuid())
+    world = World(entity(field("tags", SetUnion(), kind=Kind.LIST), crm=blind, warehouse=blind))
+    world.show(CRM, 1, tags=["a"])
+    world.show(WAREHOUSE, 2, tags=["b"])
+    lid = world.link(1, 2, base=False)
+    there = next(op for op in world.round().operations if op.side == WAREHOUSE)
+    world.acknowledge(world.send(there))  # and loses it
+    world.touch()
+    world.round()
+    here = next(op for op in world.open_ops() if op.side == CRM)
+    world.acknowledge(world.send(here))
+    world.show(CRM, 1, tags=["a", "b"])
+    world.round()
+    assert world.base(lid, "tags") == {}
+
+    world.show(WAREHOUSE, 2, tags=["b"])
+
+    assert wrote(world.round()) == [(WAREHOUSE, "update", {"tags": ["a", "b"]})]
 
 
 def test_a_column_that_the_read_lacks_decides_nothing() -> None:

@@ -267,4 +267,14 @@ REGRESSIONS = [
         plain=False,
         size=Size.LEAN,
     ),
+    Regression(
+        "a combined set whose write to one side was lost became the base when the other side showed it",
+        2006649,
+        None,
+        (Act(1, "window crm", 9, "both", "warehouse", "contact", "tags", 1676),),
+        (Fault(0, "target dies", "crm", 532), Fault(0, "write lost", "warehouse", 572)),
+        rounds=2,
+        plain=False,
+        size=Size.ANY,
+    ),
 ]

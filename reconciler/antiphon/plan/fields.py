@@ -133,9 +133,9 @@ def _reading(p: Planning, link: Link, field: Field, lost: Lost | None = None) ->
     for side in p.mapping.sides:
         column = field.columns[side]
         seen = p.seen(link, side)
-        op = p.ws.ops(link.lid).get(side)
-        if op is not None and op.state is OpState.SENT and field.name in op.patch:
-            values[side] = op.patch[field.name]  # acknowledged, and no read has spoken since
+        sent = _unseen(p, link, side)
+        if field.name in sent:
+            values[side] = sent[field.name]
         else:
             values[side] = seen.fields.get(column, MISSING) if seen is not None else MISSING
         if seen is not None and column in seen.dirty:
@@ -145,6 +145,12 @@ def _reading(p: Planning, link: Link, field: Field, lost: Lost | None = None) ->
     base = {side: b.value for side, b in pair.items()} if pair and len(pair) == len(p.mapping.sides) else None
     made = pair is not None and any(b.status is not BaseStatus.AGREED for b in pair.values())
     return Reading(field, values, base, spans, made)
+
+
+def _unseen(p: Planning, link: Link, side: Side) -> Mapping[str, Value]:
+    """What an acknowledged write put there, while no read has spoken since: taken to be there, not agreed."""
+    op = p.ws.ops(link.lid).get(side)
+    return op.patch if op is not None and op.state is OpState.SENT else {}
 
 
 def _count_changes(p: Planning, link: Link, readings: list[Reading], around: Surroundings) -> None:
@@ -179,7 +185,7 @@ def _decision(p: Planning, link: Link, name: str, readings: list[Reading]) -> De
 
 
 def _adopt(p: Planning, link: Link, values: Mapping[str, Mapping[Side, Value]]) -> None:
-    unseen = {name for op in p.ws.ops(link.lid).values() if op.state is OpState.SENT for name in op.patch}
+    unseen = {name for side in p.mapping.sides for name in _unseen(p, link, side)}
     for name, pair in values.items():
         if name in unseen:
             continue  # acknowledged is not agreed: what the side shows next decides
@@ -213,7 +219,7 @@ def _add(p: Planning, entity: Entity, link: Link, draft: _Draft, write: Write) -
     draft.reasons[write.field] = write.reason
     if not isinstance(write.expect, Missing):
         draft.expect[write.field] = write.expect
-    if not isinstance(write.source, Missing):
+    if not isinstance(write.source, Missing) and write.field not in _unseen(p, link, p.mapping.other(write.side)):
         draft.source[write.field] = write.source
     if not isinstance(write.adds, Missing):
         draft.adds[write.field] = write.adds
