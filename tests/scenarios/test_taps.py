@@ -17,6 +17,7 @@ from tests.scenarios.project import STREAM, TEXT, Project
 RECORD = '{"type": "RECORD", "stream": "people", "record": {"id": "c3", "city": %s}}'
 RENAMED = {"type": "SCHEMA", "stream": STREAM, "key_properties": ["number"], "schema": {"properties": {"number": TEXT}}}
 PARQUET = {"type": "BATCH", "stream": STREAM, "encoding": {"format": "parquet"}, "manifest": ["file:///people.parquet"]}
+AVRO = {**PARQUET, "encoding": {"format": "avro"}}
 LOST = {**PARQUET, "encoding": {"format": "jsonl"}, "manifest": ["file:///nowhere/people.jsonl"]}
 BUCKET = {**LOST, "manifest": ["s3://bucket/people.jsonl"]}
 STRANGE = '{"type": "RECORD", "stream": "people", "record": {"id": "x9"}, "sync": {"state": "asleep"}}'
@@ -76,7 +77,8 @@ FAILURES = [
         print=(RENAMED,),
         says=("no column 'id'", "it has number", "entities.person.sides.crm.key"),
     ),
-    Fault("prints a BATCH of parquet", print=(PARQUET,), says=("BATCH", "'parquet'", "jsonl")),
+    Fault("prints a BATCH of avro", print=(AVRO,), says=("BATCH", "'avro'", "jsonl")),
+    Fault("prints a BATCH of parquet that is gone", print=(PARQUET,), says=("BATCH", "people.parquet", "No such file")),
     Fault("prints a BATCH of files that are gone", print=(LOST,), says=("BATCH", "people.jsonl", "No such file")),
     Fault("prints a BATCH of another machine", print=(BUCKET,), says=("BATCH", "s3://bucket", "local folder")),
     Fault("prints a BATCH of lz4", print=(LZ4,), says=("BATCH", "'lz4'", "gzip")),

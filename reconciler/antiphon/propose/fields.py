@@ -49,6 +49,8 @@ def propose_field(pair: Pair, sides: tuple[Side, Side], *, region: str = "") -> 
         _policy(pair, means, options, reasons)
     _picklist(pair, sides, options, reasons)
     kinds = {pair.first.kind, pair.second.kind} - {Kind.ANY}
+    if kinds == {Kind.LIST, Kind.TEXT} and options.get("policy") != "set":
+        return "one side holds a list and the other a text, which would never be equal"
     if len(kinds) > 1 and options.get("policy") != "set":
         first, second = (f"{side} holds it as {column.kind}" for side, column in zip(sides, _both(pair), strict=True))
         reasons.append(f"{first}, {second}: compared as the same value")
