@@ -251,7 +251,8 @@ def _verdict(
     a, b = sides
     lead = differing[0].field
     empty = {side: all(is_empty(_value(r, side)) for r in differing) for side in sides}
-    joining = any(r.base is None for r in differing)
+    # A group of which one field never agreed is not met anew while somebody edits another field of it.
+    joining = any(r.base is None for r in differing) and not any(changed.values())
     full = (
         _full_side(sides, empty)
         if joining or (lead.keep_empty and any(changed[s] for s in sides if empty[s]))

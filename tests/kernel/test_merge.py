@@ -33,7 +33,7 @@ from antiphon.merge import Adopt, Decision, Hold, Outcome, Reading, Send, Still,
 from antiphon.model import MISSING, ConflictKind, Instant, Missing, Rid, Side, Value
 from antiphon.represent import reference
 from antiphon.verdicts import Wins
-from tests.kernel.facts import CRM, SIDES, WAREHOUSE, entity, field, law, side
+from tests.kernel.facts import CRM, SIDES, WAREHOUSE, World, entity, field, law, side
 from tests.kernel.test_equivalence import json_values
 
 SWAPPED = {CRM: WAREHOUSE, WAREHOUSE: CRM}
@@ -705,3 +705,16 @@ def test_an_id_given_for_a_reference_means_nothing_to_the_other_side() -> None:
 
     assert isinstance(found, Adopt)
     assert isinstance(conflict, Hold)
+
+
+def test_an_edit_in_a_group_wins_though_another_field_of_it_was_never_agreed() -> None:
+    """When the record was made on the CRM, its column of the city could not be written."""
+    street, city = (field(name, Park(), group="address") for name in ("street", "city"))
+    world = World(entity(street, city, initial=Owner(CRM)))
+    world.pair(1, 2, street="Via Roma 1")
+    world.show(CRM, 1, city=None)
+    world.show(WAREHOUSE, 2, street="Via Roma 2", city="Trieste")
+
+    (op,) = world.round().operations
+
+    assert (op.side, op.patch) == (CRM, {"street": "Via Roma 2", "city": "Trieste"})
