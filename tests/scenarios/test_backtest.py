@@ -44,9 +44,8 @@ def test_another_owner_would_have_won(contested: Project) -> None:
     before = contested.both(), contested.ledger().read_bytes()
     told = backtested(contested, "--policy", "city={owner: warehouse}")
     assert (told["contests"], told["changed"]) == (3, 2)
-    first = told["which"][0]
-    assert (first["field"], first["ended"], first["would"]) == ("city", "crm", "warehouse")
-    assert first["values"] == {"crm": {"city": "Delft"}, "warehouse": {"city": "Austin"}}
+    assert {(each["field"], each["ended"], each["would"]) for each in told["which"]} == {("city", "crm", "warehouse")}
+    assert {"crm": {"city": "Delft"}, "warehouse": {"city": "Austin"}} in [each["values"] for each in told["which"]]
     assert (contested.both(), contested.ledger().read_bytes()) == before
 
 
