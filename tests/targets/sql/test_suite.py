@@ -15,6 +15,8 @@ from singer_sdk.testing.runners import TargetTestRunner
 from antiphon_sandbox import postgres
 from target_sql.target import TargetSQL
 
+pytestmark = pytest.mark.xdist_group("target-sql-suite")  # one worker sees all that was refused
+
 _FOLDER = tempfile.TemporaryDirectory(prefix="target-sql-suite-")
 _REJECTED = {"rejected_path": f"{_FOLDER.name}/rejected.jsonl"}
 _DUCKDB = {"url": f"duckdb:///{_FOLDER.name}/suite.duckdb", **_REJECTED}
