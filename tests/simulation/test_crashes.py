@@ -21,7 +21,7 @@ from tests.simulation.engine import Engine, Faults
 from tests.simulation.schedule import PERIOD, Schedule, Size, draw, settle, start
 from tests.simulation.shape import FOREIGN, MANY, SIDES
 from tests.simulation.targets import Writing
-from tests.simulation.users import Users
+from tests.simulation.users import LONGEST_TRANSACTION, Users
 from tests.simulation.world import Row
 
 SECONDS = float(os.environ.get("ANTIPHON_SIMULATION_SECONDS", "40"))
@@ -82,6 +82,7 @@ def _run(scenario: Schedule, faults: Faults) -> tuple[dict[str, int], int]:
     for number in range(scenario.rounds):
         users.begin(number)
         users.rest()
+        world.tick(LONGEST_TRANSACTION)
         engine.round(faults if number == CRASHING_ROUND else Faults())
         steps = engine.steps.count
         world.tick(PERIOD)

@@ -11,6 +11,9 @@ from antiphon.model import Side, Value
 from tests.simulation.shape import HUBSPOT, MANY, SECOND, SIDES, Shape, other
 from tests.simulation.world import POISON, RESTORE, SYNC, Row, System, World
 
+LONGEST_TRANSACTION = 100
+"""Seconds after which what users of a warehouse wrote is committed."""
+
 PHASES = (
     "before",
     *(f"{what} {side}" for what in ("read", "write", "window") for side in SIDES),
@@ -209,7 +212,7 @@ def _edit(system: System, row: Row, act: Act) -> None:
             value = _value(world, system, act.entity, act.field, act.number)
     if act.field in ("email", "name"):
         world.happened.add("key edited")
-    system.edit(row, {column: value}, delay=act.number % 100 * SECOND if act.number % 3 == 0 else 0)
+    system.edit(row, {column: value}, delay=act.number % LONGEST_TRANSACTION * SECOND if act.number % 3 == 0 else 0)
 
 
 def _peer_value(system: System, act: Act) -> Value:
