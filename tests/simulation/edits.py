@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from antiphon.equivalence import is_empty
 from antiphon.mapping import Counter as Counting
 from antiphon.mapping import Field, SetUnion
-from antiphon.model import Cause, Missing, Op, OpKind, Side, Value
+from antiphon.model import MISSING, Cause, Missing, Op, OpKind, Side, Value
 from tests.simulation.judge import Judge, value_of
 from tests.simulation.shape import FOREIGN, other
 from tests.simulation.world import RESTORE, SYNC, USER, Event, Row
@@ -115,20 +115,30 @@ def later_is_later(judge: Judge) -> Iterator[str]:
             winner = other(op.side)
             if reason != f"{winner} changed it later" or name not in op.losers or name not in field_of:
                 continue
-            field, planned = field_of[name], op.planned_at - judge.world.skew
-            won = _last_edit(judge, winner, op, field, op.source.get(name), planned)
-            lost = _last_edit(judge, op.side, op, field, op.losers[name], planned)
+            planned = op.planned_at - judge.world.skew
+            unit = [n for n, f in field_of.items() if n == name or (f.group and f.group == field_of[name].group)]
+            won = _last_edit(judge, winner, op, {n: op.source.get(n, MISSING) for n in unit}, planned)
+            lost = _last_edit(judge, op.side, op, {n: op.losers[n] for n in unit if n in op.losers}, planned)
             if won is not None and lost is not None and won <= lost:
                 yield f"latest: {op.entity}.{name} of {op.lid}: {winner}'s edit of {won} was called later than {lost}"
 
 
-def _last_edit(judge: Judge, side: Side, op: Op, field: Field, value: Value, before: int) -> int | None:
-    """When the value was last written on the side by a user, as far as it was planned upon."""
+def _last_edit(judge: Judge, side: Side, op: Op, values: Mapping[str, Value | Missing], before: int) -> int | None:
+    """When the last of these values, by field, came to the side, as far as it was planned upon; None if not by a user.
+
+    Of a group's field that was not written, any value counts.
+    """
     rid = judge.members[op.lid].get(side)
     row = judge.row(side, op.entity, rid) if rid is not None else None
-    events = row.history.get(field.columns[side], []) if row is not None else []
-    found = [e for e in events if e.at <= before and same(judge, field, side, e.value, value)]
-    return found[-1].at if found and found[-1].by == USER else None
+    fields = judge.mapping.entities[op.entity].fields
+    found = [
+        event
+        for name, value in values.items()
+        for event in (row.history.get(fields[name].columns[side], []) if row is not None else [])
+        if event.at <= before and (isinstance(value, Missing) or same(judge, fields[name], side, event.value, value))
+    ]
+    last = max(found, key=lambda event: event.at, default=None)
+    return last.at if last is not None and last.by == USER else None
 
 
 def _histories(judge: Judge) -> Iterator[tuple[Side, Row, Field, list[Event]]]:

@@ -299,7 +299,8 @@ class Target:
     def _insert(self, entity: str, key: dict[str, Value], sync_key: str) -> Row:
         system = self.system
         source = self.view.members(sync_key).get(other(system.side), "")
-        twins = [r.rid for r in system.tables[entity].values() if r.alive and r.source == source and source]
+        copies = [r for r in system.tables[entity].values() if r.alive and r.source == source and source]
+        twins = [r.rid for r in copies if self._copied_from(r) in (source, "")]
         row = system.insert(entity, key, SYNC)
         row.sync_key, row.source = sync_key, source
         known = [
@@ -312,6 +313,10 @@ class Target:
         if [rid for rid in twins if rid != row.rid] and "restored" not in system.world.happened:
             system.world.wrong(f"I9: {entity} {source} has two copies on {system.side}: {twins[0]} and {row.rid}")
         return row
+
+    def _copied_from(self, copy: Row) -> Rid:
+        """The record that a copy stands for by now: its link may have moved on to another key since it was made."""
+        return self.view.members(copy.sync_key).get(other(self.system.side), "")
 
     def _check_scope(self, message: dict[str, Any]) -> None:
         entity = self.system.world.shape.mapping.entities[self.streams[message["stream"]]]
