@@ -147,8 +147,10 @@ def _settle_value(
         return True
     if op.state is not OpState.SENT:
         made = op.kind is OpKind.CREATE and seen.rid == _rid_of_create(around, op)
-        if made:  # the record is there, so it was made as it was sent
+        if made:  # the record is there, so it was made as it was sent; but that value was never seen to have crossed
             agree(ws, op, name, op.patch[name], mapping.other(op.side), mapping.version)
+            for base in ws.bases(op.lid).get(name, {}).values():
+                ws.put_base(replace(base, status=BaseStatus.PROVISIONAL))
         return made
     doubtful = [b for b in ws.bases(op.lid).get(name, {}).values() if b.status is BaseStatus.PROVISIONAL]
     if name in op.expect and around.equal(field, op.side, now, op.expect[name]):

@@ -104,6 +104,7 @@ def _failed(ws: Workspace, op: Op, line: ReceiptLine, at: Moment) -> None:
     else:
         later = at.now + wait(op, fault)
         ws.put_op(replace(op, state=OpState.PLANNED, attempt=failures, not_before=later, error=line.message))
+        touch_members(ws, op)
 
 
 def _created_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:

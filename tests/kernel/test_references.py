@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from antiphon.mapping import Assigned, CopyFrom, Derived, Entity, KeyRule, OnDelete, Uuid
-from antiphon.model import ConflictKind, LinkState, OpKind, RecordState, Side
+from antiphon.model import ConflictKind, LinkState, OpKind, OpState, RecordState, Side
 from antiphon.plan import parents_first
+from antiphon.protocol import Status
 from antiphon.represent import reference, referenced
 from tests.kernel.facts import CRM, SIDES, WAREHOUSE, World, entity, field, opened, person, rid_of, side, wrote
 
@@ -126,6 +127,23 @@ def test_an_update_may_name_a_record_that_is_being_created() -> None:
         {"company": reference(company.lid)},
         (company.lid,),
     )
+
+
+def test_what_names_a_record_whose_create_is_refused_goes_without_it_and_follows_when_it_is_there() -> None:
+    world = office()
+    world.pair(1, 2, name="Ann", company=None)
+    world.show(CRM, "c1", entity=COMPANY, name="Acme")
+    world.show(CRM, 1, name="Anna", company="c1")
+    company, contact = world.round().operations
+    world.answer(world.send(company), Status.REJECTED)
+
+    (instead,) = world.round().operations
+
+    assert (instead.patch, world.op(contact.op_id).state) == ({"name": "Anna"}, OpState.DROPPED)
+    world.answer(world.send(instead))
+    world.show(CRM, "c1", entity=COMPANY, name="Acme Inc.")
+    assert world.settle_down() == 1
+    assert world.observation(WAREHOUSE, 2).fields["company"] == world.members(company.lid)[WAREHOUSE]
 
 
 def test_an_update_that_names_a_record_that_cannot_be_created_waits() -> None:

@@ -268,6 +268,18 @@ def test_a_foreign_create_that_a_complete_read_does_not_show_is_sent_again() -> 
     assert world.op(op.op_id).error == "never seen"
 
 
+def test_the_value_of_a_create_that_failed_and_is_seen_otherwise_is_kept_when_the_other_replaces_it() -> None:
+    world = World(person(warehouse=side(key_rule=Uuid())))
+    world.show(CRM, 1, email="ann@x", name="Anna")
+    (op,) = world.round().operations
+    world.answer(world.send(op), Status.FAILED, error_status=429)
+    world.show(WAREHOUSE, op.lid, email="ann@x", name="Ann")  # perhaps an older ledger made it
+
+    (back,) = world.round().operations
+
+    assert (back.side, back.patch, back.losers) == (CRM, {"name": "Ann"}, {"name": "Anna"})
+
+
 def test_a_change_while_a_foreign_create_waits_to_be_seen_is_not_lost() -> None:
     world = foreign()
     op = created(world)

@@ -10,6 +10,7 @@ import pytest
 from antiphon.mapping import CopyFrom, Latest, OnDelete, Owner, Park, SetUnion, Uuid
 from antiphon.model import MISSING, Cause, ConflictKind, ConflictState, LinkState, OpKind, OpState, RecordState
 from antiphon.plan.review import fingerprint, marked
+from antiphon.protocol import Status
 from tests.kernel.facts import CRM, WAREHOUSE, World, entity, field, opened, person, side, wrote
 
 ANN: dict[str, Any] = {"email": "ann@x", "name": "Ann"}
@@ -1270,6 +1271,26 @@ def test_a_partner_whose_create_is_under_way_is_waited_for() -> None:
     assert world.settle_down() == 0
     (link,) = world.links(LinkState.ACTIVE)
     assert world.members(link.lid) == {CRM: 1, WAREHOUSE: 2}
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_record_that_appears_after_a_create_without_an_answer_may_be_its_own(*, changed: bool) -> None:
+    world = World(person())
+    world.show(CRM, 1, **ANN)
+    sent = world.send(world.round().operations[0])
+    world.answer(sent, Status.FAILED, error_status=504)
+    if changed:
+        world.show(CRM, 1, name="Anna")
+    world.round()
+    world.show(WAREHOUSE, 2, email="by@another", name="Ann")
+
+    plan = world.round()
+
+    assert [op for op in world.open_ops() if op.side == CRM] == []
+    assert "a create is on its way, and this may be its record" in plan.waits.values()
+    (again,) = world.open_ops()
+    world.answer(world.send(again), id=2)
+    assert len(world.links(LinkState.ACTIVE)) == 1
 
 
 def test_a_record_named_by_us_that_the_user_made_too_is_a_duplicate() -> None:

@@ -26,7 +26,7 @@ from antiphon.model import (
     replace,
 )
 from antiphon.plan.review import fingerprint
-from antiphon.settle import Moment, call_off, close_conflicts
+from antiphon.settle import Moment, call_off, close_conflicts, touch_members
 
 BLOCKING = frozenset(ConflictKind) - {
     ConflictKind.FIELD,
@@ -152,10 +152,13 @@ class Planning:
             run_id=self.at.run_id,
             attempt=invisible,
             not_before=planned.not_before if planned else 0,  # what failed waits its time, then goes with this value
+            sent_at=planned.sent_at if planned and planned.kind is kind and not key else None,  # it may be made by now
             adds=adds or {},
             echoes=echoes or {},
             contests=contests or {},
         )
+        if op.deps or op.sent_at is not None:  # what it waits for may be parked, or appear, before it goes out
+            touch_members(self.ws, op)
         if planned is not None and _content(planned) == _content(op):
             return True
         if self.reviewed is not None and fingerprint(op) not in self.reviewed:
