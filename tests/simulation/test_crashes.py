@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -24,8 +23,12 @@ from tests.simulation.targets import Writing
 from tests.simulation.users import LONGEST_TRANSACTION, Users
 from tests.simulation.world import Row
 
-SECONDS = float(os.environ.get("ANTIPHON_SIMULATION_SECONDS", "40"))
-SCENARIOS = 150
+SCENARIOS = int(os.environ.get("ANTIPHON_CRASH_SCENARIOS", "20"))
+"""The same ones on every machine: 20 have about 700 steps at which the engine dies."""
+
+REDRAWN = 150
+"""A seed that gives no scenario is replaced by the one that is so much greater."""
+
 SHARES = 2
 CRASHING_ROUND = 1
 
@@ -34,7 +37,7 @@ pytestmark = [pytest.mark.simulation, pytest.mark.slow]
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_a_crash_at_any_step_is_made_good(share: int, capsys: pytest.CaptureFixture[str]) -> None:
-    began, points, scenarios = time.monotonic(), 0, 0
+    points = 0
     for seed in range(share, SCENARIOS, SHARES):
         scenario = _scenario(seed)
         expected, steps = _run(scenario, Faults())
@@ -42,11 +45,9 @@ def test_a_crash_at_any_step_is_made_good(share: int, capsys: pytest.CaptureFixt
             writing = {side: Writing(drains=bool((step + seed) % 2)) for side in SIDES}
             found, _ = _run(scenario, Faults(crash_at=step, writing=writing))
             assert found == expected, f"seed {seed}, profile {scenario.shape.profile}, crash at step {step} of {steps}"
-        points, scenarios = points + steps, scenarios + 1
-        if time.monotonic() - began > SECONDS / SHARES:
-            break
+        points += steps
     with capsys.disabled():
-        sys.stdout.write(f"\n{points} crash points in {scenarios} of {SCENARIOS // SHARES} scenarios, 0 wrong\n")
+        sys.stdout.write(f"\n{points} crash points in {SCENARIOS // SHARES} scenarios, 0 wrong\n")
 
 
 def _scenario(seed: int) -> Schedule:
@@ -54,16 +55,16 @@ def _scenario(seed: int) -> Schedule:
     drawn = next(
         s
         for n in range(100)
-        if (s := draw(seed + n * SCENARIOS, size=Size.WHOLE)).shape.records < MANY and not s.shape.sql
+        if (s := draw(seed + n * REDRAWN, size=Size.WHOLE)).shape.records < MANY and not s.shape.sql
     )
     entities = {
         name: replace(entity, fields={n: _timeless(f) for n, f in entity.fields.items()})
         for name, entity in drawn.shape.mapping.entities.items()
     }
     shape = replace(drawn.shape, mapping=replace(drawn.shape.mapping, entities=entities))
-    left_out = (
-        {"poison", "delete", "rekey"} if FOREIGN in shape.kinds.values() else {"poison"}
-    )  # a late upsert brings rows back
+    left_out = {"poison"}
+    if FOREIGN in shape.kinds.values():  # a late upsert brings rows back
+        left_out |= {"delete", "undo", "both", "rekey"}
     acts = tuple(replace(act, round=act.number % 2, phase="before") for act in drawn.acts if act.verb not in left_out)
     return replace(drawn, shape=shape, acts=acts, faults=(), rounds=2)
 
