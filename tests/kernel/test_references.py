@@ -143,7 +143,9 @@ def test_what_names_a_record_whose_create_is_refused_goes_without_it_and_follows
     world.answer(world.send(instead))
     world.show(CRM, "c1", entity=COMPANY, name="Acme Inc.")
     assert world.settle_down() == 1
-    assert world.observation(WAREHOUSE, 2).fields["company"] == world.members(company.lid)[WAREHOUSE]
+    ann = world.observation(WAREHOUSE, 2)
+    assert ann is not None
+    assert ann.fields["company"] == world.members(company.lid)[WAREHOUSE]
 
 
 def test_an_update_that_names_a_record_that_cannot_be_created_waits() -> None:
