@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -64,15 +64,14 @@ class Status(enum.StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptLine:
+class ReceiptLine(msgspec.Struct, frozen=True):
     """One receipt as a target wrote it."""
 
     op_id: str
     status: Status
     id: Value = None
-    stored: dict[str, Value] = field(default_factory=dict)
-    found: dict[str, Value] = field(default_factory=dict)
+    stored: dict[str, Value] = msgspec.field(default_factory=dict)
+    found: dict[str, Value] = msgspec.field(default_factory=dict)
     version: str | None = None
     message: str = ""
     error_class: str = ""

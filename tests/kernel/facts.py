@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
-from dataclasses import replace
 from typing import Any, cast
 
 from hypothesis import settings
@@ -45,6 +44,7 @@ from antiphon.model import (
     Rid,
     Side,
     Value,
+    replace,
 )
 from antiphon.plan import Plan, make_plan
 from antiphon.protocol import ReceiptLine, Status

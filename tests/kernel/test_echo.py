@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from antiphon import model
 from antiphon.ledger.tables import BASE
 from antiphon.mapping import Field
 from antiphon.model import BaseStatus, ConflictKind, Op, Side, Value
@@ -135,7 +136,7 @@ def test_a_value_for_both_settles_a_divergence_too() -> None:
     lid = world.pair(1, 1, email="a@x", name="Ann")
     rows = world.base_rows(lid, "name")
     with world.ledger.transaction():
-        world.ledger.store.put(BASE, [replace(rows[WAREHOUSE], value="Bob")])
+        world.ledger.store.put(BASE, [model.replace(rows[WAREHOUSE], value="Bob")])
     world.show(WAREHOUSE, 1, name="Bob")
     world.round()
     (conflict,) = world.conflicts()
@@ -150,7 +151,7 @@ def test_a_base_that_never_was_a_pair_is_found_at_the_next_look() -> None:
     lid = world.pair(1, 1, email="a@x", name="Ann")
     rows = world.base_rows(lid, "name")
     with world.ledger.transaction():
-        world.ledger.store.put(BASE, [replace(rows[WAREHOUSE], value="Bob")])
+        world.ledger.store.put(BASE, [model.replace(rows[WAREHOUSE], value="Bob")])
     world.show(WAREHOUSE, 1, name="Bob")
     assert opened(world.round()) == [(ConflictKind.DIVERGED, "name")]
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from antiphon import model
 from antiphon.ledger.tables import BASE, OBS
 from antiphon.mapping import Entity, Latest, OnDelete, Owner, Park, SetUnion
 from antiphon.model import Base, Op, OpKind, RecordState
@@ -185,7 +186,7 @@ def test_what_is_not_mapped_is_never_written(history: Any) -> None:
     world = ledger(history)
     for row in list(world.ledger.store.scan(OBS)):
         with world.ledger.transaction():
-            world.ledger.put([replace(row, fields={**row.fields, "secret": "s", "unmapped": 1})])
+            world.ledger.put([model.replace(row, fields={**row.fields, "secret": "s", "unmapped": 1})])
 
     fields = set(world.mapping.entities["contact"].fields)
     for op in world.plan().operations:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from antiphon import model
 from antiphon.model import ConflictKind, LinkState, Op, OpKind, OpState
 from antiphon.protocol import ReceiptLine, Status, parse_receipt
 from antiphon.retries import LONGEST_WAIT, MAX_FAILURES, SIDE_WAIT, Fault, fault_of, wait
@@ -45,12 +46,12 @@ def test_a_receipt_tells_the_class_and_the_code() -> None:
 
 
 def test_the_wait_doubles_up_to_an_hour_and_each_write_has_its_own() -> None:
-    waits = [wait(replace(OP, attempt=n), Fault.UNKNOWN) for n in range(20)]
+    waits = [wait(model.replace(OP, attempt=n), Fault.UNKNOWN) for n in range(20)]
     for number, each in enumerate(waits):
         longest = min(SECOND << number, LONGEST_WAIT)
         assert longest // 2 <= each <= longest
-    assert len({wait(replace(OP, op_id=f"op{n}", attempt=9), Fault.UNKNOWN) for n in range(100)}) > 80
-    assert waits == [wait(replace(OP, attempt=n), Fault.UNKNOWN) for n in range(20)]
+    assert len({wait(model.replace(OP, op_id=f"op{n}", attempt=9), Fault.UNKNOWN) for n in range(100)}) > 80
+    assert waits == [wait(model.replace(OP, attempt=n), Fault.UNKNOWN) for n in range(20)]
 
 
 def waiting() -> tuple[World, Op]:

@@ -1,13 +1,13 @@
 """Rows to store: short ones by hand, nasty ones by hypothesis from the type hints of the row classes."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from decimal import Decimal
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from antiphon.ledger.store import Store
 from antiphon.ledger.tables import Table

@@ -1,7 +1,6 @@
 """The audit's chain: whatever is done to a row behind the ledger's back is seen, and the row is named."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from antiphon.ledger.chain import check_chain
 from antiphon.ledger.memory import MemoryStore
 from antiphon.ledger.sql import open_store
 from antiphon.ledger.tables import AUDIT, INSTANCE, LINK
-from antiphon.model import Audit, Cause, LinkState
+from antiphon.model import Audit, Cause, LinkState, replace
 from tests.ledger.rows import link, nasty, put
 
 SECRET = "5e" * 32

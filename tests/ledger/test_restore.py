@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from antiphon.ledger.postgres import schema_of
 from antiphon.ledger.restore import RESTORED, restore
 from antiphon.ledger.sql import open_store
 from antiphon.ledger.tables import INSTANCE, LINK, OBS, REVISION, TABLES
-from antiphon.model import Audit, Cause
+from antiphon.model import Audit, Cause, replace
 from antiphon_sandbox import postgres
 from tests.ledger.rows import base, link, member, obs, op
 

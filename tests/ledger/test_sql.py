@@ -3,12 +3,12 @@
 import signal
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from msgspec import Struct
 
 from antiphon.errors import ConfigError, LedgerBusy, LedgerError
 from antiphon.ledger import Ledger
@@ -224,13 +224,11 @@ def test_any_number_of_keys_is_found(count: int) -> None:
     store.close()
 
 
-@dataclass(frozen=True)
-class Odd:
+class Odd(Struct, frozen=True):
     when: complex
 
 
-@dataclass(frozen=True)
-class Odder:
+class Odder(Struct, frozen=True):
     when: int | str
 
 

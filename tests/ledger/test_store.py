@@ -1,6 +1,5 @@
 """What every store keeps: the twin in memory, SQLite in memory, SQLite in a file, PostgreSQL."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,18 @@ from hypothesis import strategies as st
 from antiphon.errors import LedgerError
 from antiphon.ledger import Store
 from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, MATCH_KEY, MEMBER, OBS, OUTBOX, TABLES, Table
-from antiphon.model import MISSING, Audit, Cause, Instance, LinkState, MatchKey, Observation, OpState, RecordState
+from antiphon.model import (
+    MISSING,
+    Audit,
+    Cause,
+    Instance,
+    LinkState,
+    MatchKey,
+    Observation,
+    OpState,
+    RecordState,
+    replace,
+)
 from tests.ledger.rows import base, link, member, nasty, obs, op, put
 
 

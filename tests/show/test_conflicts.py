@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from antiphon import model
 from antiphon.errors import ConfigError
 from antiphon.ledger import Ledger
 from antiphon.ledger.memory import MemoryStore
@@ -95,7 +96,7 @@ def test_a_decided_conflict_says_what_was_decided() -> None:
     world = contested()
     (conflict,) = waiting(world.ledger)
     with world.ledger.transaction():
-        world.ledger.put([replace(conflict, state=ConflictState.RESOLVED, decision={"take": "crm"})])
+        world.ledger.put([model.replace(conflict, state=ConflictState.RESOLVED, decision={"take": "crm"})])
     text = conflicts_text(world.ledger, world.mapping, NOW)
     assert "decided: take crm; phone: " in text
     assert text.endswith("\n0 open, 1 decided")
@@ -107,7 +108,7 @@ def test_a_settled_conflict_offers_no_commands() -> None:
     world = contested()
     (conflict,) = waiting(world.ledger)
     with world.ledger.transaction():
-        world.ledger.put([replace(conflict, state=ConflictState.CLOSED)])
+        world.ledger.put([model.replace(conflict, state=ConflictState.CLOSED)])
     text = conflict_text(world.ledger, world.mapping, conflict.cid, NOW)
     assert "settled since" in text
     assert "to settle it" not in text
@@ -118,7 +119,7 @@ def test_a_conflict_is_found_by_the_beginning_of_its_id() -> None:
     (conflict,) = waiting(world.ledger)
     assert find_conflict(world.ledger, conflict.cid[:3]) == conflict
     with world.ledger.transaction():
-        world.ledger.put([replace(conflict, cid="aaa1"), replace(conflict, cid="aaa2")])
+        world.ledger.put([model.replace(conflict, cid="aaa1"), model.replace(conflict, cid="aaa2")])
     with pytest.raises(ConfigError, match="2 conflicts have an id that begins with 'aaa': aaa1, aaa2"):
         find_conflict(world.ledger, "aaa")
     for typed in ("zzz", ""):
@@ -247,7 +248,7 @@ def cases() -> Iterator[tuple[Conflict, SyncMapping, list[str]]]:
         ["name the value in `values:` of the field in sync.yml, or change it on the side"],
     )
     yield (
-        replace(conflict_of(ConflictKind.FIELD, "city"), entity="deal"),
+        model.replace(conflict_of(ConflictKind.FIELD, "city"), entity="deal"),
         MAPPING,
         ["sync.yml no longer names deal: name it again, or leave it be"],
     )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antiphon import model
 from antiphon.mapping import Limit, OnDelete
 from antiphon.model import OpKind
 from antiphon.show import to_json
@@ -198,7 +199,7 @@ def test_the_counts_in_the_text_add_up(limit: int) -> None:
     world.read()
     plan = world.propose()
     mixed = tuple(
-        replace(op, patch={name: value for name, value in op.patch.items() if value}, kind=OpKind.UPDATE)
+        model.replace(op, patch={name: value for name, value in op.patch.items() if value}, kind=OpKind.UPDATE)
         for op in plan.operations
     )
     text = plan_text(replace(plan, operations=mixed), world.ledger, world.mapping, limit=limit)

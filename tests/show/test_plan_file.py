@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from antiphon.equivalence import from_json
 from antiphon.errors import ConfigError
-from antiphon.model import Op, OpKind, OpState
+from antiphon.model import Op, OpKind, OpState, replace
 from antiphon.plan import Plan
 from antiphon.plan.review import fingerprint
 from antiphon.show.plan_file import dump, load

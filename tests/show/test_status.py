@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from antiphon import model
 from antiphon.ledger.tables import CURSOR, OBS
 from antiphon.model import OpState, RecordState, Run
 from antiphon.show.status import RUNS, status_dict, status_text
@@ -36,11 +37,11 @@ def test_the_state_of_a_sync() -> None:
     world.read()
     planning.adopt(world.ledger, world.mapping, world.propose())
     refused, later = (world.ledger.open_ops(side)[0] for side in ("crm", "warehouse"))
-    later = replace(later, not_before=START + 20 * MINUTE, error="busy, try again")
+    later = model.replace(later, not_before=START + 20 * MINUTE, error="busy, try again")
     gone = world.ledger.store.find(OBS, "live", [("crm", "contact", RecordState.LIVE)])[0]
     started, ended = START + 2 * MINUTE, START + 3 * MINUTE
     with world.ledger.transaction():
-        world.ledger.put([later, replace(gone, state=RecordState.ERROR, error="its key column id is empty")])
+        world.ledger.put([later, model.replace(gone, state=RecordState.ERROR, error="its key column id is empty")])
         world.ledger.put([Run("r1", "sync", started, ended, "done", {"operations": 1200}), Run("r2", "sync", ended)])
         world.ledger.update_instance(deletes_blocked="the streams of sync.yml changed")
     confirm.refuse(world.ledger, refused, "tags: too long", world.moment())
@@ -82,7 +83,10 @@ def test_an_operation_that_waits_says_until_when() -> None:
     first, second = world.ledger.open_ops("warehouse")
     with world.ledger.transaction():
         world.ledger.put(
-            [replace(first, not_before=START + 20 * MINUTE, error="busy"), replace(second, state=OpState.SENT)]
+            [
+                model.replace(first, not_before=START + 20 * MINUTE, error="busy"),
+                model.replace(second, state=OpState.SENT),
+            ]
         )
     text = status_text(world.ledger, world.mapping, START + MINUTE)
     assert "warehouse 1 planned (1 not before 2026-11-20 09:20:00 UTC), 1 written, not seen yet; last error," in flat(
@@ -98,11 +102,11 @@ def test_a_read_says_how_far_it_can_be_believed() -> None:
     assert "contact  just now, 0 seen, not yet proven complete" in status_text(world.ledger, world.mapping, world.time)
     world.read()
     (crm, _) = (cursor for cursor in world.ledger.store.scan(CURSOR) if cursor.entity)
-    since = replace(crm, read_started=crm.full_at + MINUTE, read_ended=crm.full_at + 2 * MINUTE)
+    since = model.replace(crm, read_started=crm.full_at + MINUTE, read_ended=crm.full_at + 2 * MINUTE)
     for cursor, words in (
         (since, "0 seen, the changes only; the last complete read 5 min ago"),
-        (replace(since, full_at=0), "0 seen, the changes only; never read completely"),
-        (replace(since, read_ended=0), "begun 4 min ago, not ended; the last complete one 5 min ago"),
+        (model.replace(since, full_at=0), "0 seen, the changes only; never read completely"),
+        (model.replace(since, read_ended=0), "begun 4 min ago, not ended; the last complete one 5 min ago"),
     ):
         with world.ledger.transaction():
             world.ledger.put([cursor])

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from antiphon import model
 from antiphon.equivalence import canonical_json
 from antiphon.ledger.tables import AUDIT
 from antiphon.mapping import CopyFrom, Entity, Field, Owner, Park
@@ -48,7 +49,7 @@ def life(
     for op in world.ledger.open_ops("warehouse"):
         quoted = " ".join([*map(str, op.patch.values()), *map(repr, op.patch.values()), canonical_json(op.patch)])
         quoted += " ".join(f"{value!s} {value!r} {canonical_json(value)}" for value in (*first.values(), *crm.values()))
-        sent = replace(op, state=OpState.INFLIGHT, sent_at=world.clock())
+        sent = model.replace(op, state=OpState.INFLIGHT, sent_at=world.clock())
         with world.ledger.transaction():
             world.ledger.put([sent])
         confirm.refuse(world.ledger, sent, f"bad row: {quoted}", world.moment())

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from antiphon import model
 from antiphon.errors import ConfigError
 from antiphon.ledger.tables import LINK, OBS
 from antiphon.mapping import Field, Park
@@ -232,14 +233,14 @@ def test_every_state_of_a_link_and_of_a_record_can_be_shown() -> None:
     assert seen is not None
     for state in LinkState:
         with world.ledger.transaction():
-            world.ledger.put([replace(link, state=state, closed_reason="somebody said so")])
+            world.ledger.put([model.replace(link, state=state, closed_reason="somebody said so")])
         text = why_text(world.ledger, world.mapping, link.lid, None, NOW)
         assert f'"Ann@x.com", {state.value}\n' in text
         assert ("somebody said so." in text) is (state in STOPPED)
     for shown in RecordState:
         with world.ledger.transaction():
             world.ledger.put(
-                [replace(seen, state=shown, error="no permission" if shown is RecordState.ERROR else None)]
+                [model.replace(seen, state=shown, error="no permission" if shown is RecordState.ERROR else None)]
             )
         text = why_text(world.ledger, world.mapping, link.lid, None, NOW)
         amiss = "error: no permission" if shown is RecordState.ERROR else shown.value
@@ -281,7 +282,7 @@ def test_writes_that_failed_are_told() -> None:
         (OpState.INFLIGHT, "Under way: update on warehouse, on its way, planned 4 min ago"),
     ):
         later = NOW + 5 * MINUTE if state is OpState.PLANNED else 0
-        failed = replace(op, state=state, sent_at=NOW, not_before=later, error="stale: planned anew")
+        failed = model.replace(op, state=state, sent_at=NOW, not_before=later, error="stale: planned anew")
         with world.ledger.transaction():
             world.ledger.put([failed])
         assert says in flat(why_text(world.ledger, world.mapping, "crm:c1", None, NOW))
@@ -296,7 +297,7 @@ def test_a_reference_is_shown_by_the_name_of_its_record() -> None:
     plan = world.propose()
     (op,) = (op for op in plan.operations if op.patch["email"] == "bob@x.com")
     lid = next(op.lid for op in plan.operations if op.patch["email"] == "ann@x.com")
-    unnamed = replace(op, patch={**op.patch, "boss": {"$link": lid}}, key={"contact_id": {"$link": lid}})
+    unnamed = model.replace(op, patch={**op.patch, "boss": {"$link": lid}}, key={"contact_id": {"$link": lid}})
     text = plan_text(replace(plan, operations=(unnamed,)), world.ledger, world.mapping)
     assert '    boss   contact "ann@x.com"\n' in text
     assert '(contact_id contact "ann@x.com")\n' in text

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from antiphon import model
 from antiphon.equivalence import canonical_json, hash_of
 from antiphon.errors import PluginFailed
 from antiphon.ledger import Ledger
@@ -263,7 +264,7 @@ class _Sync:
                 self.ledger.mark([row.key for row in rows], touched=False)
             for row in rows[: read.written]:
                 fields = {**row.fields, "name": "written"}
-                self.ledger.put([replace(row, fields=fields, hash=hash_of(fields), touched=False)])
+                self.ledger.put([model.replace(row, fields=fields, hash=hash_of(fields), touched=False)])
         streams = [replace(stream, full=read.full, columns=stream.columns[: read.columns]) for stream in STREAMS]
         collector = Collector(self.ledger, "crm", streams, lambda: 1000 * (number + 1), tap="tap-x")
         counts: list[Counts] = []
@@ -288,7 +289,7 @@ class _Sync:
     def dump(self) -> str:
         """Everything but what only bulk needs."""
         rows = [
-            replace(row, line=None) if isinstance(row, Observation) else row
+            model.replace(row, line=None) if isinstance(row, Observation) else row
             for table in TABLES
             for row in self.ledger.store.scan(table)
         ]

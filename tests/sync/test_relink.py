@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from antiphon.errors import ConfigError
 from antiphon.ledger.tables import AUDIT, BASE, LINK, MEMBER, OUTBOX
-from antiphon.model import Link, LinkState, OpState
+from antiphon.model import Link, LinkState, OpState, replace
 from antiphon.sheet import SheetRow
 from antiphon.show.why import why_text
 from antiphon.sync import planning

@@ -11,14 +11,14 @@ head, and whoever keeps it elsewhere can tell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 from antiphon.equivalence import canonical_json
 from antiphon.ledger.store import Store
 from antiphon.ledger.tables import AUDIT, INSTANCE, LINK
-from antiphon.model import Audit, LinkState
+from antiphon.model import Audit, LinkState, replace
 
 _BYTES = 16
 

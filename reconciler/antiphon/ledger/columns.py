@@ -17,13 +17,14 @@ keeps the order of texts; JSON escapes both by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Generic, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import sqlalchemy as sa
+from msgspec.structs import fields
 from sqlalchemy.dialects import postgresql
 
 from antiphon.equivalence import canonical_json, from_json
@@ -54,7 +55,7 @@ class Codec(Generic[R]):
     def __init__(self, table: Table[R], *, null_character: bool = True) -> None:
         hints = get_type_hints(table.row)
         self.table = table
-        self.columns = {f.name: _column(f.name, hints[f.name]) for f in fields(table.row)}  # type: ignore[arg-type]  # rows are dataclasses
+        self.columns = {f.name: _column(f.name, hints[f.name]) for f in fields(table.row)}  # type: ignore[arg-type]  # rows are structs
         if not null_character:
             for name, column in self.columns.items():
                 if column.type is _TEXT and column.encode is None:

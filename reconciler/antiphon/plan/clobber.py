@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from antiphon import model
 from antiphon.equivalence import canonical_json
 from antiphon.mapping import Field
 from antiphon.merge import Adopt, Outcome, Send, Still, Surroundings, Write
@@ -45,7 +46,7 @@ def lost_edit(p: Planning, link: Link, unit: str, fields: list[Field]) -> Lost |
         lost = Lost(conflict, told["side"], told["lost"], told["sent"], told["stored"], (after, until))
         if _stands(p, link, lost, {f.name: f for f in fields}):
             return lost
-        p.ws.put_conflict(replace(conflict, state=ConflictState.CLOSED))
+        p.ws.put_conflict(model.replace(conflict, state=ConflictState.CLOSED))
     return None
 
 

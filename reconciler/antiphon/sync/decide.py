@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
 import msgspec
@@ -12,7 +12,7 @@ from antiphon.equivalence import canonical_json, from_json
 from antiphon.errors import ConfigError
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import CONFLICT, MEMBER
-from antiphon.model import Conflict, ConflictKind, ConflictState, Side
+from antiphon.model import Conflict, ConflictKind, ConflictState, Side, replace
 
 _BY_VALUE = frozenset(
     {

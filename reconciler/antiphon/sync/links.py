@@ -15,7 +15,7 @@ A DETACHED link keeps both ids, so that they are not linked again by themselves,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from antiphon.equivalence import from_json, typed_rids
 from antiphon.errors import ConfigError
@@ -38,6 +38,7 @@ from antiphon.model import (
     RecordState,
     Rid,
     Side,
+    replace,
 )
 from antiphon.sheet import SheetRow
 

@@ -8,13 +8,14 @@ without a partner are created as in any sync. Nothing is deleted: a record that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from antiphon.config import scope_version
 from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.tables import BASE, OBS
 from antiphon.mapping import Initial, Owner, Park
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import Base, Observation, RecordState, Side, replace
+from antiphon.model import Base, Observation, RecordState, Side
 from antiphon.plan import Plan, make_plan
 from antiphon.sync.planning import index
 from antiphon.sync.run import Runner

@@ -15,14 +15,14 @@ Both kinds of proof are intervals of our own clock, so that what remains of both
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from antiphon.errors import GuardTripped, PluginFailed
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import FINGERPRINT
-from antiphon.model import Fingerprint, Instant, Side
+from antiphon.model import Fingerprint, Instant, Side, replace
 
 SECOND: Instant = 1_000_000
 HEAD_START: Instant = 10 * SECOND
