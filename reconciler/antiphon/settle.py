@@ -10,6 +10,7 @@ from antiphon.equivalence import added, canonical_json, counted, is_empty
 from antiphon.facts import Workspace
 from antiphon.identity import short_id
 from antiphon.model import (
+    MISSING,
     Audit,
     Base,
     BaseStatus,
@@ -20,6 +21,7 @@ from antiphon.model import (
     Instant,
     Link,
     LinkState,
+    Missing,
     Op,
     OpKind,
     OpState,
@@ -152,16 +154,26 @@ def touch_members(ws: Workspace, op: Op) -> None:
 def agree(ws: Workspace, op: Op, name: str, stored: Value, other: Side, at: str, version: str | None = None) -> None:
     """The base of a field after a write that was stored so: (source, stored), or both moved on by what it added.
 
-    What was made of both values and is no counter leaves the base alone until both sides are seen to hold it. `at` is
-    the mapping's version.
+    What was made of both values and is no counter leaves the base alone until both sides were written, and known to
+    hold it. `at` is the mapping's version.
     """
     if name in op.adds:
         count(ws, op, name, stored, other)
-    elif name in op.source:
+        return
+    there = op.source[name] if name in op.source else _written_with(ws, op, name, other)
+    if not isinstance(there, Missing):
         as_sent = canonical_json(stored) == canonical_json(op.patch[name])
         status = BaseStatus.AGREED if as_sent else BaseStatus.STORED
         ws.put_base(Base(op.lid, op.side, name, stored, at, status, version=version))
-        ws.put_base(Base(op.lid, other, name, op.source[name], at))
+        ws.put_base(Base(op.lid, other, name, there, at))
+
+
+def _written_with(ws: Workspace, op: Op, name: str, other: Side) -> Value | Missing:
+    """What the other side holds by the write that the same plan made of both values; `MISSING` if that is not known."""
+    twin = ws.last_write(op.lid, other, name)
+    if twin is None or twin.state is not OpState.ACKED or twin.planned_at != op.planned_at or name in twin.source:
+        return MISSING
+    return twin.patch[name]
 
 
 def count(ws: Workspace, op: Op, name: str, stored: Value, other: Side) -> None:

@@ -693,6 +693,20 @@ def new(world: World) -> Op:
     return world.send(op)
 
 
+def test_a_set_made_of_both_is_the_base_once_both_sides_acknowledged_it() -> None:
+    world = World(entity(field("tags", SetUnion(), kind=Kind.LIST)))
+    lid = world.pair(1, 2, tags=["a"])
+    world.show(CRM, 1, tags=["a", "b"])
+    world.show(WAREHOUSE, 2, tags=["a", "c"])
+    one, two = world.round().operations
+    world.answer(world.send(one))
+    assert world.base(lid, "tags") == {CRM: ["a"], WAREHOUSE: ["a"]}
+    world.answer(world.send(two))
+    world.show(CRM, 1, tags=["a", "b"])  # somebody took out what had just come
+
+    assert wrote(world.round()) == [(WAREHOUSE, "update", {"tags": ["a", "b"]})]
+
+
 def test_a_create_that_finds_its_record_joins_it_with_its_values() -> None:
     world = World(person())
     sent = new(world)

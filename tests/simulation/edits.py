@@ -178,7 +178,8 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
         return True  # the audit went with the ledger, or the base that showed it was an edit
     if isinstance(field.policy, SetUnion) and op is not None and "added or removed" in op.reasons.get(field.name, ""):
         return True
-    if isinstance(field.policy, SetUnion) and _seen_before(judge, side, field, event, events):
+    blind = FOREIGN in judge.world.shape.kinds.values()
+    if blind and isinstance(field.policy, SetUnion) and _seen_before(judge, side, field, event, events):
         return True  # a combined value that went to both sides is no base before both were read again
     if op is not None and op.kind is OpKind.DELETE and field.name not in op.expect:
         return True  # sync.yml did not have the field then
