@@ -584,6 +584,28 @@ def test_a_link_moves_to_a_survivor_whose_own_create_was_only_planned() -> None:
     assert world.get_link(other).state is LinkState.TOMBSTONE
 
 
+@pytest.mark.parametrize("arrived", [False, True])
+def test_a_merge_while_a_create_waits_to_be_seen_is_followed_when_it_was_or_was_not(*, arrived: bool) -> None:
+    world = World(person(warehouse=side(receipts=False, key_rule=Uuid())))
+    world.pair(11, 12, email="bob@x", name="Bob")
+    world.show(CRM, 1, **ANN)
+    (op,) = world.round().operations
+    world.acknowledge(world.send(op))
+    world.show(CRM, 1, RecordState.MERGED, merged_into=11)
+    world.round()
+    assert world.get_link(op.lid).state is LinkState.ACTIVE
+    if arrived:
+        world.show(WAREHOUSE, op.lid, **ANN)
+    world.read(WAREHOUSE)
+
+    world.round()
+
+    link = world.get_link(op.lid)
+    assert (link.state, world.members(op.lid)) == (
+        (LinkState.ALIAS, {WAREHOUSE: op.lid}) if arrived else (LinkState.TOMBSTONE, {})
+    )
+
+
 def test_a_merge_into_a_linked_record_leaves_two_on_the_other_side_for_a_person() -> None:
     world, loser, survivor = merged_into_linked()
 

@@ -146,6 +146,9 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
         into = _survivor(p, (side, entity.name, rid))
         if into == rid:
             continue
+        if any(op.state is OpState.SENT for op in p.ws.ops(link.lid).values()):
+            p.wait(link, "it was merged, and what became of the last write is not known yet")
+            return None
         survivor = (side, entity.name, into)
         if p.ws.observation(survivor) is None:
             p.wait(link, f"{side} merged it into {into}, which it has not shown yet")
@@ -175,6 +178,8 @@ def _become_alias(p: Planning, link: Link, side: Side, survivor: Rid, heir: Link
     """A side merged the link's record into one of `heir`. What the link still holds waits beside it for a person."""
     for op in list(p.ws.ops(link.lid).values()):
         call_off(p.ws, op, "merged into another record", p.at)
+    for unmade in [each for each in p.ws.members(link.lid) if p.seen(link, each) is None]:
+        p.ws.drop_member(link, unmade)  # its create was called off, or never arrived
     others = p.ws.members(link.lid)
     shown = [p.seen(link, other) for other in others]
     if all(found is not None and found.state is RecordState.GONE for found in shown):
