@@ -102,7 +102,7 @@ def typed_rids(text: str) -> list[Rid]:
 
 def is_empty(value: Value | Missing) -> bool:
     """Null, the empty string and the empty list."""
-    return value is None or value in ("", [])
+    return not value and (value is None or isinstance(value, str | list))
 
 
 def canon(
@@ -157,14 +157,14 @@ def _scalar(field: Field, side: Side, value: Value, timezone: str) -> Canonical 
 def _typed(kind: Kind, value: Value, timezone: str) -> Canonical:
     if is_empty(value):
         return EMPTY
+    if isinstance(value, str):
+        return _typed_text(kind, value, timezone)
     if isinstance(value, bool):
         return ("bool", value) if kind is not Kind.NUMBER else ("number", Decimal(int(value)))
     if isinstance(value, int | float | Decimal):
         if kind is Kind.BOOLEAN and value in (0, 1):
             return ("bool", bool(value))
         return ("text", str(value)) if kind is Kind.TEXT else ("number", _number(value))
-    if isinstance(value, str):
-        return _typed_text(kind, value, timezone)
     return ("json", canonical_json(value))
 
 

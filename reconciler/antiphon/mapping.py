@@ -6,6 +6,7 @@ import enum
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from antiphon.model import OpKind, Side, Value
@@ -132,7 +133,7 @@ class Derived:
 KeyRule: TypeAlias = Assigned | Uuid | CopyFrom | Derived
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field:
     """One mapped field. `columns`: the column on each side. `references`: the entity its value names.
 
@@ -155,6 +156,11 @@ class Field:
     group: str | None = None
     sensitive: bool = False
 
+    @cached_property
+    def literal(self) -> bool:
+        """Whether a text means the same on both sides, seen without making its canonical form."""
+        return self.kind is Kind.TEXT and not (self.picklist or self.references or self.transform)
+
 
 @dataclass(frozen=True, slots=True)
 class EntitySide:
@@ -172,7 +178,7 @@ class EntitySide:
     columns: MappingOf[str, MappingOf[str, object]] = field(default_factory=dict)  # JSON schemas, as last read
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entity:
     """A kind of thing that both sides hold."""
 
@@ -182,10 +188,18 @@ class Entity:
     match: tuple[tuple[str, ...], ...] = ()
     initial: Initial = Park()
 
-    @property
+    @cached_property
     def references(self) -> tuple[Field, ...]:
         """The fields that name other records."""
         return tuple(f for f in self.fields.values() if f.references)
+
+    @cached_property
+    def units(self) -> MappingOf[str, list[Field]]:
+        """The fields that move alone, and the groups that move together."""
+        units: dict[str, list[Field]] = {}
+        for name, each in self.fields.items():
+            units.setdefault(each.group or name, []).append(each)
+        return units
 
     @property
     def is_association(self) -> bool:
@@ -237,7 +251,7 @@ class Guards:
     max_create: Limit = Limit(count=1000)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mapping:
     """A whole sync. `sides` are the two names in alphabetical order, so that nothing depends on the file's order."""
 
@@ -246,6 +260,23 @@ class Mapping:
     entities: MappingOf[str, Entity]
     version: str
     guards: Guards = Guards()
+
+    @cached_property
+    def parents_first(self) -> list[Entity]:
+        """The entities, those that others refer to first; cycles are cut by name."""
+        done: dict[str, Entity] = {}
+
+        def visit(entity: Entity, above: frozenset[str]) -> None:
+            if entity.name in done or entity.name in above:
+                return
+            for reference in entity.references:
+                if reference.references is not None and reference.references in self.entities:
+                    visit(self.entities[reference.references], above | {entity.name})
+            done[entity.name] = entity
+
+        for name in sorted(self.entities):
+            visit(self.entities[name], frozenset())
+        return list(done.values())
 
     def other(self, side: Side) -> Side:
         """The opposite side."""

@@ -18,7 +18,7 @@ from dataclasses import field as attribute
 from typing import TypeAlias
 
 from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, added, canon, counted, is_empty, split
-from antiphon.mapping import Counter, Entity, Field, Kind, Park, SetUnion
+from antiphon.mapping import Counter, Entity, Field, Park, SetUnion
 from antiphon.model import MISSING, ConflictKind, Instant, Missing, Side, Value
 from antiphon.policies import decide
 from antiphon.represent import MemberOf, represent
@@ -162,8 +162,7 @@ def _diverged(sides: tuple[Side, Side], reading: Reading, around: Surroundings) 
 
 def _same_words(field: Field, one: Value, two: Value) -> bool:
     """Whether the sides hold one text of which both mean the same, seen without making its canonical form."""
-    free = not (field.picklist or field.references or field.transform) and field.kind is Kind.TEXT
-    return free and isinstance(one, str) and one == two
+    return field.literal and isinstance(one, str) and one == two
 
 
 def _scrubbed(

@@ -79,8 +79,7 @@ def feed(made: Made, ledger: Ledger, texts: list[bytes]) -> None:
     """Each record is parsed and compared."""
     collector = collector_of(made, ledger)
     for number, text in enumerate(texts, 1):
-        for message in parse(text, f"line {number}"):
-            collector.feed(message)
+        collector.feed(parse(text, f"line {number}"))
     collector.flush()
 
 

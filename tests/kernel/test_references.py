@@ -8,7 +8,6 @@ import pytest
 
 from antiphon.mapping import Assigned, CopyFrom, Derived, Entity, KeyRule, OnDelete, Uuid
 from antiphon.model import ConflictKind, LinkState, OpKind, OpState, RecordState, Side
-from antiphon.plan import parents_first
 from antiphon.protocol import Status
 from antiphon.represent import reference, referenced
 from tests.kernel.facts import CRM, SIDES, WAREHOUSE, World, entity, field, opened, person, rid_of, side, wrote
@@ -273,7 +272,7 @@ def chain(**needs: str) -> list[Entity]:
     ids=repr,
 )
 def test_entities_come_after_those_that_they_name(needs: dict[str, str], order: list[str]) -> None:
-    assert [e.name for e in parents_first(World(*chain(**needs)).mapping)] == order
+    assert [e.name for e in World(*chain(**needs)).mapping.parents_first] == order
 
 
 # ---- the keys of new records

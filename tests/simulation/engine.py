@@ -190,12 +190,13 @@ class LiveReceipts(ReceiptFile):
         self.system = system
 
     def stat(self) -> ReceiptFile:
-        """As `Path.stat`."""
-        return ReceiptFile(self.side, bytes(self.system.receipts))
+        """As `Path.stat`, for the size."""
+        self.st_size = len(self.system.receipts)
+        return self
 
     def open(self, mode: str) -> BytesIO:
         """As `Path.open`."""
-        return self.stat().open(mode)
+        return ReceiptFile(self.side, bytes(self.system.receipts)).open(mode)
 
 
 class Engine:
@@ -210,6 +211,7 @@ class Engine:
         self.lids: dict[tuple[Side, str, Rid], set[str]] = {}
         self.outcomes: list[str] = []
         self.delivering = False
+        self._columns: dict[tuple[str, str, Side], tuple[str, ...]] = {}
         self.checks: list[Check] = []
         self.trace: Callable[[Plan], None] | None = None
         Ledger(store).create(ledger_id="ledger", name="simulation", now=world.clock())
@@ -328,7 +330,10 @@ class Engine:
         streams = []
         for name, entity in mapping.entities.items():
             there = entity.sides[side]
-            columns = tuple(sorted({f.columns[side] for f in entity.fields.values()} | set(there.key)))
+            columns = self._columns.get((mapping.version, name, side))
+            if columns is None:
+                columns = tuple(sorted({f.columns[side] for f in entity.fields.values()} | set(there.key)))
+                self._columns[mapping.version, name, side] = columns
             overlap = OVERLAP if shape.incremental[side] else 0
             streams.append(Stream(name, there.stream, there.key, columns, full=full, overlap=overlap))
         tap = read(self.world.systems[side], streams, state, faults.reading.get(side, Reading()))

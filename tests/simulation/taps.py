@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -155,6 +156,7 @@ def _envelope(row: Row) -> dict[str, Any]:
     return {"state": "live" if row.alive else "gone", "birth": str(row.born), "field_times": times}
 
 
+@lru_cache(maxsize=4096)
 def iso(at: Instant) -> str:
     """An instant as APIs write it."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).isoformat(timespec="milliseconds")

@@ -298,12 +298,12 @@ class _Sync:
 
 def _messages(lines: Lines) -> Iterator[Message]:
     for at in range(len(lines.texts)):
-        for message in lines.messages(at):
-            if isinstance(message, messages.Batch):
-                for more in message.lines():
-                    yield from _messages(more)
-            else:
-                yield message
+        message = lines.message(at)
+        if isinstance(message, messages.Batch):
+            for more in message.lines():
+                yield from _messages(more)
+        elif message is not None:
+            yield message
 
 
 def _written(line: str | Batch, path: Path) -> bytes:
@@ -323,7 +323,7 @@ def test_a_line_that_was_shown_before_is_not_even_parsed(monkeypatch: pytest.Mon
         parsed: list[bytes] = []
         parse = messages.parse
 
-        def watched(line: bytes, where: str) -> Iterator[Message]:
+        def watched(line: bytes, where: str) -> Message:
             parsed.append(line)  # noqa: B023 # called within this turn
             return parse(line, where)  # noqa: B023
 

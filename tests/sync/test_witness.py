@@ -43,8 +43,7 @@ class Side:
         envelope = {} if changed is None else {"field_times": {"city": iso(changed + self.ahead)}}
         record = {"type": "RECORD", "stream": "people", "record": {"id": "1", "city": city}, "sync": envelope}
         for message in ({**schema, "sync": said}, *([] if city is None else [record])):
-            for each in parse(encode(message), "tap-x"):
-                collector.feed(each)
+            collector.feed(parse(encode(message), "tap-x"))
         collector.flush()
         collector.ended()
 

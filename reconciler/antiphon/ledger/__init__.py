@@ -13,7 +13,7 @@ from antiphon.facts import ObsKey, Workspace
 from antiphon.ledger.chain import chained
 from antiphon.ledger.facts import LedgerFacts, find_touched
 from antiphon.ledger.store import Store
-from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, MEMBER, OBS, OUTBOX, TABLE_OF, Table
+from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, OBS, OUTBOX, TABLE_OF, Table
 from antiphon.model import Audit, Instance, Instant, LinkState, Member, Op, OpState, Row, Side, replace
 
 __all__ = ["Ledger", "LedgerFacts", "Store"]
@@ -98,21 +98,19 @@ class Ledger:
 
     def put(self, rows: Iterable[Row]) -> None:
         """Store rows of any tables, inside a transaction. Audit rows are chained; ids are freed before taken."""
-        by_table: dict[str, list[Row]] = {}
+        by_kind: dict[type[Row], list[Row]] = {}
         for row in rows:
-            by_table.setdefault(TABLE_OF[type(row)].name, []).append(row)
-        audits = by_table.pop(AUDIT.name, [])
+            by_kind.setdefault(type(row), []).append(row)
+        audits = [row for row in by_kind.pop(Audit, ()) if isinstance(row, Audit)]
         if audits:
             instance = self.instance
-            fresh = [row for row in audits if isinstance(row, Audit)]
-            numbered = chained(fresh, instance.secret, instance.audit_seq, instance.audit_head)
+            numbered = chained(audits, instance.secret, instance.audit_seq, instance.audit_head)
             self.update_instance(audit_seq=numbered[-1].seq, audit_head=numbered[-1].chain)
             self.store.put(AUDIT, numbered)
-        for group in by_table.values():
-            table = TABLE_OF[type(group[0])]
-            if table is MEMBER:
+        for kind, group in by_kind.items():
+            if kind is Member:
                 group.sort(key=lambda row: isinstance(row, Member) and row.held)
-            self.store.put(table, group)
+            self.store.put(TABLE_OF[kind], group)
 
     def apply(
         self,

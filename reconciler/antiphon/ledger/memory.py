@@ -62,8 +62,8 @@ class MemoryStore:
     def find(self, table: Table[R], index: str, values: Iterable[Key]) -> list[R]:
         """As `Store.find`."""
         entries, rows = self._indexes[table.name][index], self._rows[table.name]
-        keys = {key for value in values for key in entries.get(value, ())}
-        return [rows[key] for key in sorted(keys)]
+        found = [entries[value] for value in values if value in entries]
+        return [rows[key] for key in sorted(set().union(*found))] if found else []
 
     def count(self, table: Table[R], index: str, value: Key) -> int:
         """As `Store.count`."""
@@ -103,7 +103,17 @@ class MemoryStore:
         self._set(table, key, row)
 
     def _set(self, table: Table[Any], key: Key, row: Any) -> None:
-        rows, indexes = self._rows[table.name], self._indexes[table.name]
+        rows = self._rows[table.name]
+        if table.indexes:
+            self._enter(table, key, rows.get(key), row)
+        if row is not None:
+            rows[key] = row
+        else:
+            rows.pop(key, None)
+
+    def _enter(self, table: Table[Any], key: Key, before: Any, row: Any) -> None:
+        """Bring the indexes up to date with a row that stands in place of the one before it."""
+        indexes = self._indexes[table.name]
         for index in table.unique if row is not None else ():
             entry = table.entry_of(index, row)
             if False not in entry and indexes[index].get(entry, set()) - {key}:
@@ -111,7 +121,6 @@ class MemoryStore:
                     f"the ledger refused rows of {table.name!r} that contradict each other",
                     hint="nothing of it was written; please report this, it is a fault of Antiphon",
                 )
-        before = rows.get(key)
         for index, entry_of in table.entries.items():
             old = entry_of(before) if before is not None else None
             new = entry_of(row) if row is not None else None
@@ -124,7 +133,3 @@ class MemoryStore:
                     del entries[old]
             if new is not None:
                 entries.setdefault(new, set()).add(key)
-        if row is not None:
-            rows[key] = row
-        else:
-            rows.pop(key, None)

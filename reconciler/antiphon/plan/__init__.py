@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from antiphon.facts import Facts, ObsKey, Workspace
-from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Conflict, Op, OpState, Row, Side
 from antiphon.plan.context import Planning
@@ -64,7 +63,7 @@ def make_plan(
     for key in facts.touched():
         if key[1] in touched:
             touched[key[1]].append(key)
-    entities = parents_first(mapping)
+    entities = mapping.parents_first
     for entity in entities:
         settle_newcomers(p, entity, touched[entity.name])
     for entity in entities:
@@ -79,7 +78,7 @@ def make_plan(
 def gathered(p: Planning, linked: Mapping[str, int], looked_at: frozenset[ObsKey] = frozenset()) -> Plan:
     """What a planning wrote down, as a plan. Of the records `looked_at`, those that wait are looked at again."""
     planned = [op for op in p.ws.new_ops() if op.state is OpState.PLANNED]
-    order = [entity.name for entity in parents_first(p.mapping)]
+    order = [entity.name for entity in p.mapping.parents_first]
     return Plan(
         rows=tuple(p.ws.rows()),
         dropped_bases=tuple(sorted(p.ws.dropped_bases)),
@@ -90,20 +89,3 @@ def gathered(p: Planning, linked: Mapping[str, int], looked_at: frozenset[ObsKey
         waits=p.waits,
         tripped=tuple(check(p.mapping, planned, p.changed, linked)),
     )
-
-
-def parents_first(mapping: SyncMapping) -> list[Entity]:
-    """The entities, those that others refer to first; cycles are cut by name."""
-    done: dict[str, Entity] = {}
-
-    def visit(entity: Entity, above: frozenset[str]) -> None:
-        if entity.name in done or entity.name in above:
-            return
-        for field in entity.references:
-            if field.references is not None and field.references in mapping.entities:
-                visit(mapping.entities[field.references], above | {entity.name})
-        done[entity.name] = entity
-
-    for name in sorted(mapping.entities):
-        visit(mapping.entities[name], frozenset())
-    return list(done.values())

@@ -54,10 +54,14 @@ class Planning:
     changed: dict[tuple[str, Side], set[str]] = field(default_factory=dict)  # (entity, side): the links it changed
     fresh: set[str] = field(default_factory=set)  # links of records that nothing stands in the way of creating
     creating: set[str] = field(default_factory=set)
+    _surroundings: dict[str, Surroundings] = field(default_factory=dict)
 
     def surroundings(self, entity: Entity) -> Surroundings:
         """How the entity's references are followed."""
-        return Surroundings(entity, self.resolve, self.member_of)
+        found = self._surroundings.get(entity.name)
+        if found is None:
+            found = self._surroundings[entity.name] = Surroundings(entity, self.resolve, self.member_of)
+        return found
 
     def resolve(self, entity: str, side: Side, rid: Rid) -> str | None:
         """The link that an id stands for; merged records and aliases lead to the survivor."""

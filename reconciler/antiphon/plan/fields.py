@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any, assert_never
@@ -54,8 +55,11 @@ class _Draft:
 def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
     """Merge every unit; write down bases, conflicts and at most one operation per side."""
     around = p.surroundings(entity)
-    drafts: dict[Side, _Draft] = {side: _Draft() for side in p.mapping.sides}
-    for name, fields in units(entity):
+    drafts: dict[Side, _Draft] = defaultdict(_Draft)
+    shown = _shown_at_rest(p, link)
+    for name, fields in entity.units.items():
+        if shown is not None and all(_at_rest(p, link, f, shown) for f in fields):
+            continue
         if _still_counting(p, link, fields):
             p.wait(link, f"{name} counts, and what became of the last write is not known yet")
             continue
@@ -105,12 +109,23 @@ def _may_have_counted(op: Op) -> bool:
     return bool(op.adds) and op.sent_at is not None and op.state.open
 
 
-def units(entity: Entity) -> Iterator[tuple[str, list[Field]]]:
-    """The fields that move alone, and the groups that move together."""
-    groups: dict[str, list[Field]] = {}
-    for name, field in entity.fields.items():
-        groups.setdefault(field.group or name, []).append(field)
-    yield from groups.items()
+def _shown_at_rest(p: Planning, link: Link) -> list[tuple[Side, Mapping[str, Value]]] | None:
+    """What each side shows of a link of which no write and no conflict tells more."""
+    if p.ws.ops(link.lid) or p.ws.conflicts(link.lid):
+        return None
+    shown = [(side, seen.fields) for side in p.mapping.sides if (seen := p.seen(link, side)) is not None]
+    return shown if len(shown) == len(p.mapping.sides) else None
+
+
+def _at_rest(p: Planning, link: Link, field: Field, shown: list[tuple[Side, Mapping[str, Value]]]) -> bool:
+    """Whether both sides show the very text that they agreed on: most fields of a record that changed need no merge."""
+    pair = p.ws.bases(link.lid).get(field.name)
+    if pair is None or not field.literal:
+        return False
+    text = shown[0][1].get(field.columns[shown[0][0]])
+    return isinstance(text, str) and all(
+        side in pair and pair[side].value == text == fields.get(field.columns[side]) for side, fields in shown
+    )
 
 
 def side_changed(p: Planning, entity: Entity, link: Link, side: Side) -> bool:

@@ -70,7 +70,7 @@ class TapRun:
     @staticmethod
     def _no_message(lines: Lines) -> bool:
         try:
-            list(lines.messages(0))
+            lines.message(0)
         except PluginFailed:
             return True
         return False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from antiphon.errors import PluginFailed
 from antiphon.model import Value
@@ -18,8 +19,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 _EXCERPT = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(Struct, frozen=True):
     """SCHEMA: the columns of a stream from here on. `bookmark` names its replication key, empty for a full table.
 
     `sync` is the envelope of our own taps; other plugins have none.
@@ -32,8 +32,7 @@ class Schema:
     sync: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """RECORD: one row. `sync` is the envelope of our own taps; other plugins have none."""
 
     stream: str
@@ -41,22 +40,19 @@ class Record:
     sync: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """STATE: how far the tap is, in its own words."""
 
     value: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """A message that says nothing about records: ACTIVATE_VERSION and what is yet to be invented."""
 
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(Struct, frozen=True):
     """Consecutive lines, each a message, or a record of `stream` if one is named: those of a BATCH file.
 
     `source` names them in complaints, `first` is the number of the first one; `hide` takes secrets out of what is said.
@@ -83,24 +79,22 @@ class Lines:
         begin = b'{"type": "RECORD", "stream": ' + _encoder.encode(self.stream) + b', "record": '
         return [begin + text + b"}" for text in self.texts]
 
-    def messages(self, at: int) -> Iterator[Message]:
-        """What one line says. Raises `PluginFailed` naming the source and the line."""
+    def message(self, at: int) -> Message | None:
+        """What one line says; an empty one says nothing. Raises `PluginFailed` naming the source and the line."""
         line = self.texts[at]
         if not line.strip():
-            return
+            return None
         where = f"{self.source}, line {self.first + at}"
         try:
-            if self.stream is None:
-                for message in parse(line, where):
-                    yield replace(message, hide=self.hide) if isinstance(message, Batch) else message
-            else:
-                yield Record(self.stream, _row(line, where))
+            if self.stream is not None:
+                return Record(self.stream, _row(line, where))
+            message = parse(line, where)
+            return replace(message, hide=self.hide) if isinstance(message, Batch) else message
         except PluginFailed as error:
             raise PluginFailed(self.hide(error.message), hint=error.hint) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """BATCH: records of a stream in files beside the output. `where` the message came from."""
 
     stream: str
@@ -123,7 +117,7 @@ class Batch:
 Message: TypeAlias = Schema | Record | State | Batch | Ignored
 
 
-def parse(line: bytes, where: str) -> Iterator[Message]:
+def parse(line: bytes, where: str) -> Message:
     """The message on a line. Raises `PluginFailed` naming `where` (plugin and line)."""
     try:
         shown = _decoder.decode(line)
@@ -137,14 +131,14 @@ def parse(line: bytes, where: str) -> Iterator[Message]:
             f"{where}: this is no Singer message: {_excerpt(line)}", hint="a message is an object with a `type`"
         )
     try:
-        yield from _messages(shown, where)
+        return _message(shown, where)
     except KeyError as error:
         raise PluginFailed(f"{where}: a {shown['type']} without {error}: {_excerpt(line)}", hint=FAULT) from error
     except (TypeError, ValueError, AttributeError) as error:
         raise PluginFailed(f"{where}: a {shown['type']} that is none: {_excerpt(line)}", hint=FAULT) from error
 
 
-def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
+def _message(shown: dict[str, Any], where: str) -> Message:
     match shown["type"]:
         case "RECORD":
             record = shown["record"]
@@ -152,7 +146,7 @@ def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
                 raise PluginFailed(
                     f"{where}: a RECORD of {shown.get('stream')!r} whose record is no object", hint=FAULT
                 )
-            yield Record(shown["stream"], record, _envelope(shown.get("sync")))
+            return Record(shown["stream"], record, _envelope(shown.get("sync")))
         case "STATE":
             value = shown["value"]
             if not isinstance(value, dict):
@@ -160,10 +154,10 @@ def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
                     f"{where}: a STATE that is no object: {_excerpt(_encoder.encode(value))}",
                     hint="the tap is at fault; nothing of this STATE was stored",
                 )
-            yield State(value)
+            return State(value)
         case "SCHEMA":
             properties = shown["schema"].get("properties", {})
-            yield Schema(
+            return Schema(
                 shown["stream"],
                 dict(properties),
                 tuple(shown.get("key_properties") or ()),
@@ -172,9 +166,9 @@ def _messages(shown: dict[str, Any], where: str) -> Iterator[Message]:
             )
         case "BATCH":
             check_encoding(shown["encoding"], where)
-            yield Batch(shown["stream"], tuple(shown["manifest"]), shown["encoding"], where)
+            return Batch(shown["stream"], tuple(shown["manifest"]), shown["encoding"], where)
         case other:
-            yield Ignored(other)
+            return Ignored(other)
 
 
 def _row(line: bytes, where: str) -> dict[str, Value]:

@@ -53,6 +53,8 @@ def complete(
                     )
                 ]
             )
+            if not pending:
+                continue
             gone = [row.rid for row in pending if row.reads + 1 >= PROOF or row.rid not in linked]
             rows = ledger.store.get(OBS, [(side, entity, rid) for rid in gone]).values()
             ledger.put(

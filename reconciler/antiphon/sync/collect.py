@@ -149,16 +149,15 @@ class Collector:
         if hits.issuperset(hashes):
             self._recognise(hits, len(hashes))
             return len(hashes)
-        heard, end, failure = self._parse(lines, hashes, hits)
-        if end == 0 and failure is None:  # a SCHEMA, or a BATCH: what follows depends on it
-            for message in lines.messages(0):
-                self.feed(message)
+        heard, end, stop = self._parse(lines, hashes, hits)
+        if end == 0 and isinstance(stop, Schema | Batch):  # what follows depends on it
+            self.feed(stop)
             return 1
         hits.intersection_update(hashes[:end])
         records = [(message, mark) for message, mark in heard if isinstance(message, Record)]
         if self._shows_again(records, hits):
             hits = set()
-            heard, end, failure = self._parse(lines, hashes, hits)
+            heard, end, stop = self._parse(lines, hashes, hits)
             records = [(message, mark) for message, mark in heard if isinstance(message, Record)]
         if hits:
             self._recognise(hits, sum(mark in hits for mark in hashes[:end]))
@@ -166,8 +165,8 @@ class Collector:
         for message, _ in heard:
             if isinstance(message, State):
                 self._note(message)
-        if failure is not None:
-            raise failure
+        if isinstance(stop, PluginFailed):
+            raise stop
         return end
 
     def _recognise(self, hits: set[bytes], lines: int) -> None:
@@ -178,8 +177,8 @@ class Collector:
 
     def _parse(
         self, lines: Lines, hashes: list[bytes], hits: set[bytes]
-    ) -> tuple[list[tuple[Message, bytes]], int, PluginFailed | None]:
-        """The messages of the lines that are not among the hits, up to the first SCHEMA, BATCH or fault: where that is.
+    ) -> tuple[list[tuple[Message, bytes]], int, Schema | Batch | PluginFailed | None]:
+        """The messages of the lines that are not among the hits, up to the first SCHEMA, BATCH or fault, and where.
 
         The fault is not raised yet: what came before it counts.
         """
@@ -188,12 +187,13 @@ class Collector:
             if mark in hits:
                 continue
             try:
-                messages = list(lines.messages(at))
+                message = lines.message(at)
             except PluginFailed as error:
                 return heard, at, error
-            if any(isinstance(message, Schema | Batch) for message in messages):
-                return heard, at, None
-            heard += [(message, mark) for message in messages]
+            if isinstance(message, Schema | Batch):
+                return heard, at, message
+            if message is not None:
+                heard.append((message, mark))
         return heard, len(hashes), None
 
     def _shows_again(self, records: list[tuple[Record, bytes]], hits: set[bytes]) -> bool:

@@ -68,11 +68,12 @@ def read_receipts(
     `hide` takes the secrets out of what a target says of an error.
     """
     known = ledger.get(RECEIPT_FILE, str(path)) or ReceiptFile(str(path), side, 0)
-    if not path.exists():
+    size = path.stat().st_size if path.exists() else known.offset
+    if size == known.offset:
         return 0
     total = 0
     with path.open("rb") as file:
-        if path.stat().st_size < known.offset:
+        if size < known.offset:
             known = replace(known, offset=0)  # a new file stands in its place
         file.seek(known.offset)
         while True:

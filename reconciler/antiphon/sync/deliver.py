@@ -18,7 +18,6 @@ from antiphon.ledger.tables import LINK, MEMBER, OBS
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Instant, Member, Op, OpKind, OpState, Side, Value, replace
-from antiphon.plan import parents_first
 from antiphon.plan.context import key_rid
 from antiphon.plan.order import in_order
 from antiphon.protocol import DELETED_AT, ENVELOPE, UUID, Bookmark
@@ -49,6 +48,8 @@ def ready(
             skipped.append(Skipped(op, f"tried again later: {op.error}"))
         else:
             waiting.append(op)
+    if not waiting:
+        return [], skipped
     ids = {op.lid for op in waiting if op.kind is OpKind.CREATE}
     fit = []
     for op in waiting:
@@ -57,7 +58,7 @@ def ready(
             skipped.append(Skipped(op, "waits for a record it refers to"))
         else:
             fit.append(op)
-    return in_order(fit, [entity.name for entity in parents_first(mapping)]), skipped
+    return in_order(fit, [entity.name for entity in mapping.parents_first]), skipped
 
 
 def intend(ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], now: Instant) -> list[Op]:

@@ -23,7 +23,7 @@ def accepted(shape: Mapping[str, Any]) -> frozenset[type]:
         variants = [accepted(v) for key in ("anyOf", "oneOf") for v in shape.get(key, ())]
         return frozenset().union(*variants) if variants and all(variants) else frozenset()
     names = declared if isinstance(declared, list) else [declared]
-    found: frozenset[type] = frozenset().union(*(JSON_TYPES.get(name, frozenset()) for name in names))
+    found: frozenset[type] = frozenset().union(*[JSON_TYPES[name] for name in names if name in JSON_TYPES])
     return found | {str} if shape.get("format") == "singer.decimal" else found
 
 
