@@ -105,6 +105,18 @@ def is_empty(value: Value | Missing) -> bool:
     return not value and (value is None or isinstance(value, str | list))
 
 
+def alike(one: Value | Missing, two: Value | Missing) -> bool:
+    """Whether two values are written alike, so that their canonical forms need not be made: on one side they are equal.
+
+    Python also calls 1 and True equal, [1] and [True], 1.0 and 1.00.
+    """
+    if one is two:
+        return True
+    if type(one) is not type(two) or one != two:
+        return False
+    return isinstance(one, str | int) or canonical_json(one) == canonical_json(two)
+
+
 def canon(
     field: Field, side: Side, value: Value, resolve: Resolve, timezone: str = "UTC"
 ) -> Canonical | Unresolved | Unmapped:

@@ -158,8 +158,9 @@ class Field:
 
     @cached_property
     def literal(self) -> bool:
-        """Whether a text means the same on both sides, seen without making its canonical form."""
-        return self.kind is Kind.TEXT and not (self.picklist or self.references or self.transform)
+        """Whether one value means the same on both sides: it is in no side's own words, and needs no time zone."""
+        timely = self.kind in (Kind.DATE, Kind.DATETIME, Kind.ANY)
+        return not (timely or self.picklist or self.references or self.transform)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import TypeAlias
 
-from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, added, canon, counted, is_empty, split
+from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, added, alike, canon, counted, is_empty, split
 from antiphon.mapping import Counter, Entity, Field, Park, SetUnion
 from antiphon.model import MISSING, ConflictKind, Instant, Missing, Side, Value
 from antiphon.policies import decide
@@ -108,9 +108,7 @@ class Surroundings:
 
     def equal(self, field: Field, side: Side, one: Value, two: Value) -> bool:
         """Whether two values of the same side mean the same."""
-        if isinstance(one, str) and one == two:  # Python also calls [1] and [True] equal
-            return True
-        return self.canon(field, side, one) == self.canon(field, side, two)
+        return alike(one, two) or self.canon(field, side, one) == self.canon(field, side, two)
 
     def agree(self, field: Field, sides: tuple[Side, Side], one: Value, two: Value) -> bool:
         """Whether a value of each side mean the same."""
@@ -154,15 +152,15 @@ def _diverged(sides: tuple[Side, Side], reading: Reading, around: Surroundings) 
     """Neither side changed it, and yet the two do not mean the same: sync.yml says so now, or a fault made it so."""
     if reading.base is None or reading.made or any(value is MISSING for value in reading.values.values()):
         return False
-    if _same_words(reading.field, *(_value(reading, side) for side in sides)):
+    if same_words(reading.field, *(_value(reading, side) for side in sides)):
         return False
     forms = [around.canon(reading.field, side, _value(reading, side)) for side in sides]
     return forms[0] != forms[1] and not any(isinstance(form, Unresolved | Unmapped) for form in forms)
 
 
-def _same_words(field: Field, one: Value, two: Value) -> bool:
-    """Whether the sides hold one text of which both mean the same, seen without making its canonical form."""
-    return field.literal and isinstance(one, str) and one == two
+def same_words(field: Field, one: Value | Missing, two: Value | Missing) -> bool:
+    """Whether the sides hold one value of which both mean the same, seen without making its canonical form."""
+    return (field.literal and alike(one, two)) or (one is None and two is None)
 
 
 def _scrubbed(

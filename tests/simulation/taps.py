@@ -98,7 +98,7 @@ def _schema(system: System, stream: Stream, faults: Reading, hidden: frozenset[s
     return {
         "type": "SCHEMA",
         "stream": stream.stream,
-        "schema": {"properties": {name: dict(shape) for name, shape in columns.items() if name not in hidden}},
+        "schema": {"properties": {name: shape for name, shape in columns.items() if name not in hidden}},
         "key_properties": list(stream.key),
         **({"sync": envelope} if system.kind == HUBSPOT else {}),
     }

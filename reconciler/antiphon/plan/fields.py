@@ -8,10 +8,23 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any, assert_never
 
-from antiphon.equivalence import canonical_json, from_json, is_empty
+from antiphon.equivalence import alike, canonical_json, from_json, is_empty
 from antiphon.identity import short_id
 from antiphon.mapping import Entity, Field, word_of
-from antiphon.merge import Adopt, Decision, Hold, Reading, Send, Still, Surroundings, Wait, Write, has_changed, merge
+from antiphon.merge import (
+    Adopt,
+    Decision,
+    Hold,
+    Reading,
+    Send,
+    Still,
+    Surroundings,
+    Wait,
+    Write,
+    has_changed,
+    merge,
+    same_words,
+)
 from antiphon.model import (
     MISSING,
     Base,
@@ -56,9 +69,8 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
     """Merge every unit; write down bases, conflicts and at most one operation per side."""
     around = p.surroundings(entity)
     drafts: dict[Side, _Draft] = defaultdict(_Draft)
-    shown = _shown_at_rest(p, link)
     for name, fields in entity.units.items():
-        if shown is not None and all(_at_rest(p, link, f, shown) for f in fields):
+        if _at_rest(p, link, name, fields):
             continue
         if _still_counting(p, link, fields):
             p.wait(link, f"{name} counts, and what became of the last write is not known yet")
@@ -109,23 +121,29 @@ def _may_have_counted(op: Op) -> bool:
     return bool(op.adds) and op.sent_at is not None and op.state.open
 
 
-def _shown_at_rest(p: Planning, link: Link) -> list[tuple[Side, Mapping[str, Value]]] | None:
-    """What each side shows of a link of which no write and no conflict tells more."""
-    if p.ws.ops(link.lid) or p.ws.conflicts(link.lid):
-        return None
-    shown = [(side, seen.fields) for side in p.mapping.sides if (seen := p.seen(link, side)) is not None]
-    return shown if len(shown) == len(p.mapping.sides) else None
+def _at_rest(p: Planning, link: Link, unit: str, fields: list[Field]) -> bool:
+    """Whether both sides show plainly what they agreed on, and nothing else is to be said of it.
 
-
-def _at_rest(p: Planning, link: Link, field: Field, shown: list[tuple[Side, Mapping[str, Value]]]) -> bool:
-    """Whether both sides show the very text that they agreed on: most fields of a record that changed need no merge."""
-    pair = p.ws.bases(link.lid).get(field.name)
-    if pair is None or not field.literal:
+    Most fields of a record that changed are so, and need no merge: `merge` would find them `Still`.
+    """
+    if any(conflict.field == unit for conflict in p.ws.conflicts(link.lid).values()):
         return False
-    text = shown[0][1].get(field.columns[shown[0][0]])
-    return isinstance(text, str) and all(
-        side in pair and pair[side].value == text == fields.get(field.columns[side]) for side, fields in shown
-    )
+    if any(op.adds or op.state is OpState.SENT for op in p.ws.ops(link.lid).values()):
+        return False
+    bases = p.ws.bases(link.lid)
+    for field in fields:
+        pair = bases.get(field.name, {})
+        shown = []
+        for side in p.mapping.sides:
+            seen = p.seen(link, side)
+            if seen is None or side not in pair:
+                return False
+            shown.append(seen.fields.get(field.columns[side], MISSING))
+            if not alike(shown[-1], pair[side].value):
+                return False
+        if not same_words(field, *shown):
+            return False
+    return True
 
 
 def side_changed(p: Planning, entity: Entity, link: Link, side: Side) -> bool:

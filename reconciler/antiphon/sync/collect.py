@@ -120,10 +120,10 @@ class Collector:
                 gone = {row.rid: row for row in self._ledger.store.find(ABSENCE, "stream", [(self._side, entity)])}
                 back = self._shown(reading, gone)
                 self._ledger.store.remove(ABSENCE, [(self._side, entity, rid) for rid in back])
-                self._ledger.put(
+                absent = [
                     Absence(self._side, entity, rid, gone[rid].reads if rid in gone else 0, pending=True)
                     for rid in missing
-                )
+                ]
                 seen = reading.hits + len(reading.shown)
                 reading.cursor = replace(
                     reading.cursor,
@@ -133,7 +133,7 @@ class Collector:
                     planned=False,
                     pending_full=reading.full,
                 )
-                self._ledger.put([reading.cursor])
+                self._ledger.put([*absent, reading.cursor])
                 found.append(Counts(entity, seen, reading.changed, len(missing), reading.unreadable))
         self._committed()
         return found
@@ -236,8 +236,9 @@ class Collector:
             return
         self._witness.hear(schema.sync, self._clock())
         reading.declare(schema)
-        if reading.cursor.schema != reading.columns:
-            reading.cursor = replace(reading.cursor, schema=reading.columns)
+        columns = reading.columns
+        if reading.cursor.schema != columns:
+            reading.cursor = replace(reading.cursor, schema=columns)
             with self._ledger.transaction():
                 self._ledger.put([reading.cursor])
 

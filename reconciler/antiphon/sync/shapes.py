@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 JSON_TYPES: Mapping[str, frozenset[type]] = {
@@ -16,14 +17,19 @@ JSON_TYPES: Mapping[str, frozenset[type]] = {
 }
 
 
+@cache
+def _types(*names: str) -> frozenset[type]:
+    """The Python types of JSON types."""
+    return frozenset().union(*[JSON_TYPES[name] for name in names if name in JSON_TYPES])
+
+
 def accepted(shape: Mapping[str, Any]) -> frozenset[type]:
     """The Python types of a column's values; empty where the schema does not say."""
     declared = shape.get("type")
     if declared is None:
         variants = [accepted(v) for key in ("anyOf", "oneOf") for v in shape.get(key, ())]
         return frozenset().union(*variants) if variants and all(variants) else frozenset()
-    names = declared if isinstance(declared, list) else [declared]
-    found: frozenset[type] = frozenset().union(*[JSON_TYPES[name] for name in names if name in JSON_TYPES])
+    found = _types(*declared) if isinstance(declared, list) else _types(declared)
     return found | {str} if shape.get("format") == "singer.decimal" else found
 
 
