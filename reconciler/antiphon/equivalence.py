@@ -38,7 +38,9 @@ Canonical: TypeAlias = tuple[Any, ...]
 EMPTY: Canonical = ("empty",)
 
 _encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+from_json: Callable[[str | bytes], Any] = msgspec.json.Decoder(float_hook=Decimal).decode
+"""The value of a JSON text; fractions become `Decimal`, so that nothing is rounded."""
+
 _DATETIME = re.compile(r"[+-]?\d{4,6}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?$")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
@@ -68,11 +70,6 @@ class Unmapped:
 def canonical_json(value: Any) -> str:  # a JSON value of any shape
     """The one text of a JSON value: keys sorted, no spaces, decimals as they are."""
     return _encoder.encode(value).decode()
-
-
-def from_json(text: str | bytes) -> Any:
-    """The value of a JSON text; fractions become `Decimal`, so that nothing is rounded."""
-    return _decoder.decode(text)
 
 
 def hash_of(fields: Mapping[str, Value]) -> str:

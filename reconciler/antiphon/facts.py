@@ -56,8 +56,8 @@ class Facts(Protocol):
     def ops(self, lid: str) -> Mapping[Side, Op]:
         """The open operation on each side."""
 
-    def done(self, lid: str) -> Sequence[Op]:
-        """The finished operations of the link."""
+    def acknowledged(self, lid: str, side: Side) -> Iterable[Op]:
+        """The finished operations of the link that the side acknowledged, the latest first."""
 
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """Those that are open or decided."""
@@ -100,6 +100,7 @@ class Workspace:
     _base_rows: dict[tuple[str, Side, str], Base] = field(default_factory=dict)
     _ops: dict[str, dict[Side, Op]] = field(default_factory=dict)
     _op_rows: dict[str, Op] = field(default_factory=dict)
+    _op_ids: dict[str, set[str]] = field(default_factory=dict)  # by link
     _conflicts: dict[str, dict[str, Conflict]] = field(default_factory=dict)
     _conflict_rows: dict[str, Conflict] = field(default_factory=dict)
     _tombstones: dict[ObsKey, Tombstone] = field(default_factory=dict)
@@ -146,9 +147,12 @@ class Workspace:
 
     def last_write(self, lid: str, side: Side, field: str) -> Op | None:
         """The operation that last wrote the field on the side and was acknowledged."""
-        known = {op.op_id: op for op in (*self.facts.done(lid), *self.facts.ops(lid).values())}
-        known.update((op.op_id, op) for op in self._op_rows.values() if op.lid == lid)
-        wrote = (op for op in known.values() if op.side == side and op.acked_at is not None and field in op.patch)
+        known = {op.op_id: op for op in self.facts.ops(lid).values()}
+        known.update((op_id, self._op_rows[op_id]) for op_id in self._op_ids.get(lid, ()) if op_id in self._op_rows)
+        finished = (op for op in self.facts.acknowledged(lid, side) if op.op_id not in known)
+        latest = next((op for op in finished if field in op.patch), None)
+        ours = (op for op in known.values() if op.side == side and op.acked_at is not None and field in op.patch)
+        wrote = [*ours, *([latest] if latest is not None else [])]
         return max(wrote, key=lambda op: (op.acked_at or 0, op.op_id), default=None)
 
     def tombstone(self, key: ObsKey) -> Tombstone | None:
@@ -207,6 +211,7 @@ class Workspace:
         elif op.side in mine and mine[op.side].op_id == op.op_id:
             del mine[op.side]
         self._op_rows[op.op_id] = op
+        self._op_ids.setdefault(op.lid, set()).add(op.op_id)
 
     def drop_op(self, op: Op, why: str) -> None:
         """Call a planned operation off; one that was never stored leaves no trace."""

@@ -23,6 +23,7 @@ from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Generic, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import msgspec
 import sqlalchemy as sa
 from msgspec.structs import fields
 from sqlalchemy.dialects import postgresql
@@ -131,10 +132,11 @@ def _plain(name: str, kind: Any) -> Column:
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return Column(name, _TEXT, encode=str, decode={member.value: member for member in kind}.__getitem__)
     if get_origin(kind) is tuple:
-        return Column(name, _TEXT, encode=canonical_json, decode=_decode_tuple)
+        return Column(name, _TEXT, encode=canonical_json, decode=msgspec.json.Decoder(kind).decode)
     if get_origin(kind) is Mapping:
-        values = get_args(kind)[1]
-        decode = _decode_tuples if get_origin(values) is tuple else from_json
+        key, values = get_args(kind)
+        tuples = get_origin(values) is tuple
+        decode = msgspec.json.Decoder(dict[key, values]).decode if tuples else from_json  # type: ignore[valid-type]
         return Column(name, _TEXT, encode=canonical_json, decode=decode)
     raise TypeError(f"no column can hold {kind}, the type of {name}")
 
@@ -161,11 +163,3 @@ def _encode_known(value: Value | Missing) -> str | None:
 
 def _decode_known(text: str | None) -> Value | Missing:
     return MISSING if text is None else from_json(text)
-
-
-def _decode_tuple(text: str) -> tuple[Any, ...]:
-    return tuple(from_json(text))
-
-
-def _decode_tuples(text: str) -> dict[str, tuple[Any, ...]]:
-    return {name: tuple(values) for name, values in from_json(text).items()}

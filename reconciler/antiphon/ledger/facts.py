@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from antiphon.facts import ObsKey
 from antiphon.ledger.store import Store
@@ -25,6 +25,7 @@ from antiphon.model import (
     Conflict,
     ConflictState,
     Cursor,
+    Instant,
     Link,
     Observation,
     Op,
@@ -46,6 +47,7 @@ def find_touched(store: Store, sides: tuple[Side, Side]) -> list[ObsKey]:
 
 
 _OPEN = tuple(state for state in OpState if state.open)
+_OF_OPS = ("op_id", "lid", "side", "state", "acked_at")
 _WAITING = (ConflictState.OPEN, ConflictState.RESOLVED)
 
 
@@ -61,7 +63,7 @@ class LedgerFacts:
         self._members: dict[str, dict[Side, Rid]] = {}
         self._bases: dict[str, dict[str, dict[Side, Base]]] = {}
         self._ops: dict[str, dict[Side, Op]] = {}
-        self._done: dict[str, list[Op]] = {}
+        self._acked: dict[tuple[str, Side], list[tuple[Instant, str]]] = {}  # of finished operations
         self._conflicts: dict[str, tuple[Conflict, ...]] = {}
         self._keys: dict[ObsKey, dict[int, str]] = {}
         self._absent: set[ObsKey] | None = None
@@ -101,17 +103,19 @@ class LedgerFacts:
         for lid in wanted:
             self._links[lid] = found.get((lid,))
             self._members[lid], self._bases[lid], self._ops[lid], self._conflicts[lid] = {}, {}, {}, ()
-            self._done[lid] = []
         for member in self._store.find(MEMBER, "lid", each):
             if member.held:
                 self._members[member.lid][member.side] = member.rid
         for base in self._store.find(BASE, "lid", each):
             self._bases[base.lid].setdefault(base.field, {})[base.side] = base
-        for op in self._store.find(OUTBOX, "lid", each):
-            if op.state in _OPEN:
-                self._ops[op.lid][op.side] = op
-            else:
-                self._done[op.lid].append(op)
+        unfinished = []
+        for op_id, lid, side, state, acked_at in self._store.pick(OUTBOX, _OF_OPS, "lid", each):
+            if state in _OPEN:
+                unfinished.append((op_id,))
+            elif acked_at is not None:
+                self._acked.setdefault((lid, side), []).append((acked_at, op_id))
+        for op in self._store.get(OUTBOX, sorted(unfinished)).values():
+            self._ops[op.lid][op.side] = op
         for conflict in self._store.find(CONFLICT, "lid", each):
             if conflict.state in _WAITING:
                 self._conflicts[conflict.lid] += (conflict,)
@@ -156,11 +160,12 @@ class LedgerFacts:
             self._load_links([lid])
         return self._ops[lid]
 
-    def done(self, lid: str) -> Sequence[Op]:
-        """As `Facts.done`."""
+    def acknowledged(self, lid: str, side: Side) -> Iterator[Op]:
+        """As `Facts.acknowledged`, read one by one: a link's history grows, and only its end is asked for."""
         if lid not in self._links:
             self._load_links([lid])
-        return self._done[lid]
+        for _, op_id in sorted(self._acked.get((lid, side), ()), reverse=True):
+            yield self._store.get(OUTBOX, [(op_id,)])[op_id,]
 
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """As `Facts.conflicts`."""

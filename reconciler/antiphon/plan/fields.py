@@ -69,8 +69,9 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
     """Merge every unit; write down bases, conflicts and at most one operation per side."""
     around = p.surroundings(entity)
     drafts: dict[Side, _Draft] = defaultdict(_Draft)
+    resting = _at_rest(p, link, entity)
     for name, fields in entity.units.items():
-        if _at_rest(p, link, name, fields):
+        if name in resting:
             continue
         if _still_counting(p, link, fields):
             p.wait(link, f"{name} counts, and what became of the last write is not known yet")
@@ -121,29 +122,25 @@ def _may_have_counted(op: Op) -> bool:
     return bool(op.adds) and op.sent_at is not None and op.state.open
 
 
-def _at_rest(p: Planning, link: Link, unit: str, fields: list[Field]) -> bool:
-    """Whether both sides show plainly what they agreed on, and nothing else is to be said of it.
+def _at_rest(p: Planning, link: Link, entity: Entity) -> set[str]:
+    """The units of which both sides show plainly what they agreed on, and nothing else is to be said.
 
     Most fields of a record that changed are so, and need no merge: `merge` would find them `Still`.
     """
-    if any(conflict.field == unit for conflict in p.ws.conflicts(link.lid).values()):
-        return False
     if any(op.adds or op.state is OpState.SENT for op in p.ws.ops(link.lid).values()):
-        return False
+        return set()
+    waiting = {conflict.field for conflict in p.ws.conflicts(link.lid).values()}
     bases = p.ws.bases(link.lid)
-    for field in fields:
-        pair = bases.get(field.name, {})
-        shown = []
-        for side in p.mapping.sides:
-            seen = p.seen(link, side)
-            if seen is None or side not in pair:
-                return False
-            shown.append(seen.fields.get(field.columns[side], MISSING))
-            if not alike(shown[-1], pair[side].value):
-                return False
-        if not same_words(field, *shown):
+    shown = [(side, seen.fields) for side in p.mapping.sides if (seen := p.seen(link, side)) is not None]
+
+    def rests(field: Field) -> bool:
+        pair = bases.get(field.name)
+        if pair is None or not len(pair) == len(shown) == len(p.mapping.sides):
             return False
-    return True
+        values = [(fields.get(field.columns[side], MISSING), pair[side].value) for side, fields in shown]
+        return all(alike(now, agreed) for now, agreed in values) and same_words(field, *(now for now, _ in values))
+
+    return {name for name, fields in entity.units.items() if name not in waiting and all(map(rests, fields))}
 
 
 def side_changed(p: Planning, entity: Entity, link: Link, side: Side) -> bool:

@@ -142,13 +142,16 @@ def settle_receipts(
     with ledger.transaction():
         known = ledger.store.get(OUTBOX, [(line.op_id,) for line in lines])
         ws = ledger.workspace({op.lid for op in known.values()})
+        kept = []
         for line in lines:
             op = ws.ops_by_id.get(line.op_id) or known.get((line.op_id,))
             rid = None if line.id is None else canonical_json(line.id)
             if op is not None:  # else it is of another ledger, or of a time that a restored one knows nothing of
-                kept = Receipt(line.op_id, line.status.value, rid, line.stored, at.now, line.version, line.message)
-                ledger.put([kept])
+                kept.append(
+                    Receipt(line.op_id, line.status.value, rid, line.stored, at.now, line.version, line.message)
+                )
                 receipt(ws, mapping, op, line, at)
+        ledger.put(kept)
         ledger.apply_workspace(ws)
         if file is not None:
             ledger.put([file])

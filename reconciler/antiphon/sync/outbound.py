@@ -121,7 +121,7 @@ def _run(
     if receipts is not None:
         read_receipts(ledger, mapping, side, receipts, now, written.remarks.append, hide)
     acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now, first=intended[0].seq or 0)
-    now_there = [found for op in intended if (found := ledger.get(OUTBOX, op.op_id)) is not None]
+    now_there = list(ledger.store.get(OUTBOX, [(op.op_id,) for op in intended]).values())
     left = [op for op in now_there if op.state is OpState.INFLIGHT]
     written.counts += tally(op for op in now_there if op.state is not OpState.INFLIGHT)
     written.sent += len(intended) - len(left)
