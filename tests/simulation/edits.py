@@ -55,14 +55,12 @@ def gave_way_to_nobody(judge: Judge) -> Iterator[str]:
 
 def _gave_way(judge: Judge, field: Field, copy: tuple[Side, Row], maker: tuple[Side, Row]) -> Iterator[str]:
     made = copy[1].history.get(field.columns[copy[0]], [])
-    before = maker[1].history.get(field.columns[maker[0]], [])
     if field.direction or field.references or isinstance(field.policy, SetUnion | Counting) or not made:
         return
-    sent = next((e for e in reversed(before) if e.at < made[0].at), None)
-    if sent is None or not same(judge, field, maker[0], sent.value, value_of(made[0].value), copy[0]):
-        return  # what the copy was made from had changed by then
     unit = [f for f in judge.mapping.entities[copy[1].entity].fields.values() if f is field or f.group == field.group]
     unit = unit if field.group else [field]
+    if not all(_made_as_it_stood(judge, f, copy, maker) for f in unit):
+        return  # what the copy was made from had changed by then
     for (side, row), (there, rival) in ((copy, maker), (maker, copy)):
         rivals = [e for f in unit for e in rival.history.get(f.columns[there], ()) if e.at >= made[0].at]
         history = [e for e in row.history.get(field.columns[side], ()) if e.at >= made[0].at]
@@ -76,6 +74,13 @@ def _gave_way(judge: Judge, field: Field, copy: tuple[Side, Row], maker: tuple[S
                 f"I3: {row.entity}.{field.name} of {row.rid} on {side}: {last.value!r}, written {last.at}, gave way to "
                 f"{heir.value!r}, written {heir.at} by {heir.op_id}, though nobody else had edited the field"
             )
+
+
+def _made_as_it_stood(judge: Judge, field: Field, copy: tuple[Side, Row], maker: tuple[Side, Row]) -> bool:
+    made = copy[1].history.get(field.columns[copy[0]], [])
+    before = maker[1].history.get(field.columns[maker[0]], [])
+    sent = next((e for e in reversed(before) if made and e.at < made[0].at), None)
+    return sent is not None and same(judge, field, maker[0], sent.value, value_of(made[0].value), copy[0])
 
 
 def no_invention(judge: Judge) -> Iterator[str]:

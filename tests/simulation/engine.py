@@ -28,7 +28,7 @@ from antiphon.sync.confirm import acknowledge, read_receipts
 from antiphon.sync.inbound import Source, read_sides
 from antiphon.sync.outbound import Delivery, deliver_side
 from antiphon.sync.planning import adopt, index, propose
-from antiphon.sync.run import in_doubt
+from antiphon.sync.run import in_doubt, owed
 from tests.simulation.shape import FOREIGN, OVERLAP, SIDES
 from tests.simulation.taps import Reading, read
 from tests.simulation.targets import Crash, Target, View, Writing
@@ -335,7 +335,10 @@ class Engine:
                 columns = tuple(sorted({f.columns[side] for f in entity.fields.values()} | set(there.key)))
                 self._columns[mapping.version, name, side] = columns
             overlap = OVERLAP if shape.incremental[side] else 0
+            cursor = ledger.get(CURSOR, side, name)
+            full = full or (cursor is not None and owed(cursor, columns))
             streams.append(Stream(name, there.stream, there.key, columns, full=full, overlap=overlap))
+        streams = [changed(stream, full=full) for stream in streams]
         tap = read(self.world.systems[side], streams, state, faults.reading.get(side, Reading()))
         return Source(side, cast("TapRun", tap), streams)
 

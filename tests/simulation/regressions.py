@@ -277,4 +277,26 @@ REGRESSIONS = [
         plain=False,
         size=Size.ANY,
     ),
+    Regression(
+        "a field came back to sync.yml, and what an unchanged record held there was overwritten unseen",
+        70009238,
+        None,
+        (
+            Act(0, "read crm", 2, "rival", "crm", "contact", "score", 2399),
+            Act(1, "planned", 3, "edit", "warehouse", "contact", "score", 1525),
+        ),
+        (Fault(1, "field gone", "warehouse", 890),),
+        rounds=2,
+        plain=False,
+        size=Size.LEAN,
+    ),
+    Regression(
+        "a column came back, the full read that was to show it was broken off, and no other followed",
+        130000377,
+        "foreign",
+        (Act(0, "window crm", 4, "edit", "warehouse", "contact", "city", 1265),),
+        (Fault(1, "column gone", "warehouse", 530), Fault(2, "crash", "crm", 967)),
+        plain=False,
+        size=Size.LEAN,
+    ),
 ]

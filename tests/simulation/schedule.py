@@ -31,9 +31,6 @@ BLINDING = frozenset(
     {
         "clock jump",
         "write lost",
-        "column gone",
-        "column gone mid-read",
-        "field gone",
         "late record",
         "truncated",
         "empty",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from antiphon.config import EntityConfig, PluginConfig, Replication, StreamConfig, SyncConfig, bind, scope_version
+from antiphon.config import EntityConfig, PluginConfig, Replication, SyncConfig, bind, scope_version
 from antiphon.config.finding import Finding
 from antiphon.config.lint import lint, lint_replication
 from antiphon.errors import ConfigError, GuardTripped
@@ -76,6 +76,15 @@ def in_doubt(*, receipts: bool) -> OpState:
     What is in flight to a target with receipts is sent again; what it acknowledged and gave no receipt for is not.
     """
     return OpState.SENT if receipts else OpState.INFLIGHT
+
+
+def owed(cursor: Cursor, columns: Iterable[str]) -> bool:
+    """Whether a full read is owed: the last one was broken off or refused, or the last read lacked a column.
+
+    A column may be new in sync.yml, or the tap had lost it. Of records that do not change an incremental read would
+    never show it.
+    """
+    return cursor.pending_full or (cursor.schema is not None and not cursor.schema.keys() >= set(columns))
 
 
 @dataclass(slots=True)
@@ -205,14 +214,14 @@ class Runner:
         whole = self.ledger.get(CURSOR, side, "")
         state = whole.state if whole is not None else None
         streams, wanted, fresh, overlaps = [], [], [], {}
-        for name, entity in self.config.entities.items():
+        for entity in self.config.entities.values():
             there = entity.sides[side]
             method = there.replication.method
             anew = (
                 full
                 or there.replication is Replication.FULL
                 or not has_bookmark(state, there.stream, method)
-                or self._full_read_due(side, name, there)
+                or self._full_read_due(side, entity)
             )
             stream = stream_of(entity, side, full=anew)
             streams.append(stream)
@@ -248,23 +257,26 @@ class Runner:
             raise ConfigError(f"--accept-account {side}: there is no such side", hint=f"the sides are {names}")
         accept_account(self.ledger, side)
 
-    def _full_read_due(self, side: Side, entity: str, there: StreamConfig) -> bool:
-        """A stream is read in full from time to time, and when the fate of a write must be known.
+    def _full_read_due(self, side: Side, entity: EntityConfig) -> bool:
+        """A stream is read in full from time to time, when that is owed, and when the fate of a write must be known.
 
-        By `diff` and `log` also when the last full read was broken off or refused, or missed a record that the next one
-        must miss too: the tap's bookmark is past it, so that no other read would tell of its deletion.
+        By `diff` and `log` also when the last full read missed a record that the next one must miss too: the tap's
+        bookmark is past it, so that no other read would tell of its deletion.
         """
         receipts = self.receipts_path(side) is not None
-        cursor = self.ledger.get(CURSOR, side, entity) or Cursor(side, entity)
+        there, name = entity.sides[side], entity.name
+        cursor = self.ledger.get(CURSOR, side, name) or Cursor(side, name)
+        if owed(cursor, stream_of(entity, side, full=True).columns):
+            return True
         if there.replication.tells_deletions and (
-            cursor.pending_full or not cursor.full_at or self.ledger.store.find(ABSENCE, "stream", [(side, entity)])
+            not cursor.full_at or self.ledger.store.find(ABSENCE, "stream", [(side, name)])
         ):
             return True
         every = there.full_read if there.full_read is not None else (None if receipts else FULL_READ)
         if every is not None and self.clock() - cursor.full_at >= every:
             return True
         doubtful = self.ledger.store.find(OUTBOX, "state", [(side, in_doubt(receipts=receipts))])
-        return any(op.entity == entity for op in doubtful)
+        return any(op.entity == name for op in doubtful)
 
     def check(self, mapping: SyncMapping) -> None:
         """Refuse a mapping that cannot converge, and note a change of scope."""
