@@ -194,7 +194,9 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
 
 
 def _never_told(judge: Judge, op: Op) -> bool:
-    """The target acknowledged the write by STATE, which it must not before its receipt is written, and wrote none."""
+    """Its target got no answer; or acknowledged it by STATE, which it must not before its receipt is written."""
+    if op.op_id in judge.world.unanswered:
+        return True
     return op.acked_at is not None and op.op_id not in judge.told and judge.world.systems[op.side].kind != FOREIGN
 
 
