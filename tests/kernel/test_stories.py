@@ -584,6 +584,29 @@ def test_a_link_moves_to_a_survivor_whose_own_create_was_only_planned() -> None:
     assert world.get_link(other).state is LinkState.TOMBSTONE
 
 
+@pytest.mark.parametrize("done", [False, True])
+def test_a_deletion_that_got_no_answer_is_not_sent_again_once_the_record_is_back(*, done: bool) -> None:
+    world = World(person(warehouse=side(on_delete=OnDelete.DELETE)))
+    lid = world.pair(1, 2, **ANN)
+    world.gone(CRM, 1)
+    (op,) = world.round().operations
+    world.send(op)
+    world.show(CRM, 1)
+    plan = world.round()
+    assert world.op(op.op_id).state is OpState.SENT
+    assert "crm shows it again, and whether warehouse deleted it is not known yet" in plan.waits.values()
+    if done:
+        world.gone(WAREHOUSE, 2)
+    else:
+        world.show(WAREHOUSE, 2)
+
+    world.round()
+
+    assert world.op(op.op_id).state is (OpState.ACKED if done else OpState.DROPPED)
+    assert world.get_link(lid).state is (LinkState.PARKED if done else LinkState.ACTIVE)
+    assert [audit.cause for audit in world.audits()] == ([Cause.DELETED] if done else [])
+
+
 @pytest.mark.parametrize("arrived", [False, True])
 def test_a_merge_while_a_create_waits_to_be_seen_is_followed_when_it_was_or_was_not(*, arrived: bool) -> None:
     world = World(person(warehouse=side(receipts=False, key_rule=Uuid())))

@@ -85,7 +85,12 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
     for side, op in sorted(p.ws.ops(link.lid).items()):
         if op.state is OpState.PLANNED and op.sent_at is not None and read_since(p, link, side) >= op.sent_at:
             failed_yet_done(p.ws, around, op, p.seen(link, side), p.at, p.mapping)
-        if op.state is OpState.PLANNED or (entity.sides[side].receipts and op.state is OpState.INFLIGHT):
+        replayed = entity.sides[side].receipts and op.state is OpState.INFLIGHT
+        if replayed and op.kind is OpKind.DELETE and _is_back(p, link, side):
+            op = replace(op, state=OpState.SENT, acked_at=op.sent_at)  # not sent again: what the side shows decides
+            p.ws.put_op(op)
+            p.wait(link, f"{p.mapping.other(side)} shows it again, and whether {side} deleted it is not known yet")
+        elif op.state is OpState.PLANNED or replayed:
             continue
         attempts = observed(p.ws, around, op, p.seen(link, side), read_since(p, link, side), p.at, p.mapping)
         if attempts == REMNANT:
@@ -115,6 +120,12 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
         p.wait(link, "a write is under way")
         return True
     return False
+
+
+def _is_back(p: Planning, link: Link, side: Side) -> bool:
+    """Whether the record that is being deleted on a side lives on the other, where it had been deleted."""
+    seen = p.seen(link, p.mapping.other(side))
+    return seen is not None and seen.state is RecordState.LIVE
 
 
 def read_since(p: Planning, link: Link, side: Side) -> int:
