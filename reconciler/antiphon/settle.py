@@ -169,10 +169,13 @@ def agree(ws: Workspace, op: Op, name: str, stored: Value, other: Side, at: str,
 
 
 def _written_with(ws: Workspace, op: Op, name: str, other: Side) -> Value | Missing:
-    """What the other side holds by the write that the same plan made of both values; `MISSING` if that is not known."""
-    twin = ws.last_write(op.lid, other, name)
-    if twin is None or twin.state is not OpState.ACKED or twin.planned_at != op.planned_at or name in twin.source:
+    """What the same plan, which made it of both values, wrote to the other side; `MISSING` if no receipt says so."""
+    twin, rid = ws.last_write(op.lid, other, name), ws.members(op.lid).get(other)
+    if twin is None or rid is None or twin.planned_at != op.planned_at or name in twin.source:
         return MISSING
+    told = ws.observation((other, op.entity, rid))
+    if twin.state is not OpState.ACKED or told is None or told.read_at != twin.acked_at:
+        return MISSING  # what the receipt showed was read again since, or there was none
     return twin.patch[name]
 
 

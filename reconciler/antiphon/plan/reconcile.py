@@ -33,6 +33,7 @@ from antiphon.model import (
     LinkState,
     Missing,
     Observation,
+    Op,
     OpKind,
     OpState,
     RecordState,
@@ -82,15 +83,11 @@ def reconcile(p: Planning, link: Link) -> None:
 def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
     """Settle what foreign targets acknowledged; true while the outcome of a write is not known."""
     around = p.surroundings(entity)
-    for side, op in sorted(p.ws.ops(link.lid).items()):
+    for side, stored in sorted(p.ws.ops(link.lid).items()):
+        op = _called_back(p, entity, link, stored)
         if op.state is OpState.PLANNED and op.sent_at is not None and read_since(p, link, side) >= op.sent_at:
             failed_yet_done(p.ws, around, op, p.seen(link, side), p.at, p.mapping)
-        replayed = entity.sides[side].receipts and op.state is OpState.INFLIGHT
-        if replayed and op.kind is OpKind.DELETE and _is_back(p, link, side):
-            op = replace(op, state=OpState.SENT, acked_at=op.sent_at)  # not sent again: what the side shows decides
-            p.ws.put_op(op)
-            p.wait(link, f"{p.mapping.other(side)} shows it again, and whether {side} deleted it is not known yet")
-        elif op.state is OpState.PLANNED or replayed:
+        if op.state is OpState.PLANNED or (entity.sides[side].receipts and op.state is OpState.INFLIGHT):
             continue
         attempts = observed(p.ws, around, op, p.seen(link, side), read_since(p, link, side), p.at, p.mapping)
         if attempts == REMNANT:
@@ -122,10 +119,17 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
     return False
 
 
-def _is_back(p: Planning, link: Link, side: Side) -> bool:
-    """Whether the record that is being deleted on a side lives on the other, where it had been deleted."""
-    seen = p.seen(link, p.mapping.other(side))
-    return seen is not None and seen.state is RecordState.LIVE
+def _called_back(p: Planning, entity: Entity, link: Link, op: Op) -> Op:
+    """A deletion in flight, of a record that is back on the other side, is not sent again: what is seen decides."""
+    across = p.seen(link, p.mapping.other(op.side))
+    if op.kind is not OpKind.DELETE or op.state is not OpState.INFLIGHT or not entity.sides[op.side].receipts:
+        return op
+    if across is None or across.state is not RecordState.LIVE:
+        return op
+    op = replace(op, state=OpState.SENT, acked_at=op.sent_at)
+    p.ws.put_op(op)
+    p.wait(link, f"{across.side} shows it again, and whether {op.side} deleted it is not known yet")
+    return op
 
 
 def read_since(p: Planning, link: Link, side: Side) -> int:
