@@ -154,7 +154,7 @@ class Reading:
         if sync:
             state = self._state_of(message)
             instants(sync.get("field_times"), self._where(message.stream))
-        if record.get(DELETED_AT) is not None:
+        if record.get(DELETED_AT) is not None and state is _LIVE:  # merged, hidden, unreadable: the envelope knows more
             state = RecordState.GONE
         look = self._look(fields)
         error = self._complaint(rid, record, digest, look) if state is _LIVE else None
