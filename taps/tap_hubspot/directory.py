@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tap_hubspot.client import MOMENT, HubSpotStream
+from tap_hubspot.client import HubSpotStream
+from tap_kit import MOMENT
 
 if TYPE_CHECKING:
     from tap_hubspot.api import HubSpot

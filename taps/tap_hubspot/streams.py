@@ -12,7 +12,8 @@ from tap_hubspot.api import BATCH, HubSpotError, ObjectType, Property
 from tap_hubspot.api.properties import canonical_moment, milliseconds
 from tap_hubspot.api.types import ASSOCIATION_READ, BATCH_WITH_HISTORY, association_stream
 from tap_hubspot.changes import changed_ids
-from tap_hubspot.client import DELETED_AT, ENVELOPE, MOMENT, HubSpotStream, ahead, in_batches
+from tap_hubspot.client import HubSpotStream
+from tap_kit import DELETED_AT, ENVELOPE, MOMENT, ahead, in_batches
 
 if TYPE_CHECKING:
     from tap_hubspot.tap import TapHubSpot

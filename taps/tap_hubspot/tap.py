@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import click
-from singer_sdk import Tap
 from singer_sdk import typing as th
-from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
 from tap_hubspot.api import (
     CONNECTION,
@@ -22,38 +20,22 @@ from tap_hubspot.api import (
     connect,
 )
 from tap_hubspot.api.types import ASSOCIATIONS, association_stream, pair_of
-from tap_hubspot.client import HubSpotStream, Writer
-from tap_hubspot.command import TapCommand, answer_check
+from tap_hubspot.client import HubSpotStream
 from tap_hubspot.directory import DIRECTORY, DirectoryStream
 from tap_hubspot.streams import AssociationStream, CrmStream
+from tap_kit import Capability, Check, CheckedTap
 
 
-class Capability(CapabilitiesEnum):
-    """What the tap can do beyond the SDK's list."""
-
-    CHECK = "check"
-    ENVELOPE = "envelope"
-    DELETES = "deletes"
-    MERGES = "merges"
-    FIELD_TIMES = "field-times"
-
-
-class TapHubSpot(Tap):
+class TapHubSpot(CheckedTap):
     """Reads HubSpot's CRM."""
 
     name = "tap-hubspot"
-    package_name = "antiphon"
     dynamic_catalog = True
-    message_writer_class = Writer
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
-        TapCapabilities.CATALOG,
-        TapCapabilities.STATE,
-        TapCapabilities.DISCOVER,
-        PluginCapabilities.ABOUT,
-        PluginCapabilities.STREAM_MAPS,
-        PluginCapabilities.FLATTENING,
-        PluginCapabilities.STRUCTURED_LOGGING,
-        *Capability,
+        *CheckedTap.capabilities,
+        Capability.DELETES,
+        Capability.MERGES,
+        Capability.FIELD_TIMES,
     ]
     config_jsonschema = th.PropertiesList(
         *CONNECTION,
@@ -166,70 +148,22 @@ class TapHubSpot(Tap):
             self.logger.warning("custom objects are left out: %s", error.message)
             return []
 
-    # ---- the command line
+    # ---- --check
 
-    def check(self, streams: Sequence[str]) -> dict[str, Any]:
-        """What `--check` finds: the token, and whether each stream may be read."""
-        checks: list[dict[str, Any]] = []
-
-        def note(name: str, message: str, error: HubSpotError | None = None) -> None:
-            told = message if error is None else error.message
-            hint = "" if error is None else error.hint
-            checks.append({"name": name, "ok": error is None, "message": told, "hint": hint, "fixable": False})
-
-        account = None
+    def check(self, streams: Sequence[str]) -> tuple[str | None, list[Check]]:
+        """The token, and whether each stream may be read."""
         try:
-            found = self.hubspot.account()
-            account = f"hubspot:{found.portal}"
-            note("token", f"account {found.portal}, time zone {found.timezone}")
-            for name in streams or ():
-                try:
-                    read = self._stream(name).get_records(None)
-                    next(iter(read), None)
-                    note(name, "may be read")
-                except HubSpotError as error:
-                    note(name, "", error)
+            account = self.hubspot.account()
         except HubSpotError as error:
-            note("token", "", error)
-        return {"account": account, "checks": checks}
-
-    @classmethod
-    def get_singer_command(cls) -> click.Command:
-        """The command line of the SDK's taps, with `--check`, and with one clear line for each error."""
-        command = super().get_singer_command()
-        return TapCommand(
-            name=cls.name,
-            callback=cls.invoke,
-            context_settings={"help_option_names": ["--help"]},
-            params=[
-                *command.params,
-                click.Option(["--check"], is_flag=True, help="Look at token and scopes; read nothing."),
-                click.Option(["--streams"], default="", help="With --check: the streams to look at, with commas."),
-            ],
-            help=command.help,
-            logger=cls.logger,
-        )
-
-    @classmethod
-    def invoke(
-        cls,
-        *,
-        check: bool = False,
-        streams: str = "",
-        about: bool = False,
-        about_format: str | None = None,
-        **options: Any,
-    ) -> None:
-        """Run the tap, or answer `--check`."""
-        if check and not about:
-            config = options.get("config")
-            tap = cls(
-                config=config.config if config else {},
-                parse_env_config=bool(config and config.parse_env),
-                setup_mapper=False,  # which would look for all streams
-            )
-            answer_check(tap.check([name for name in streams.split(",") if name]), about_format)
-        super().invoke(about=about, about_format=about_format, **options)
+            return None, [Check.of("token", error)]
+        checks = [Check("token", ok=True, message=f"account {account.portal}, time zone {account.timezone}")]
+        for name in streams:
+            try:
+                next(iter(self._stream(name).get_records(None)), None)
+                checks.append(Check(name, ok=True, message="may be read"))
+            except HubSpotError as error:
+                checks.append(Check.of(name, error))
+        return f"hubspot:{account.portal}", checks
 
 
 def main() -> None:

@@ -18,10 +18,12 @@ from typing import Any
 
 import msgspec
 
+from tap_kit import TapError
+
 _SCOPES = "https://developers.hubspot.com/scopes"
 
 
-class HubSpotError(Exception):
+class HubSpotError(TapError):
     """HubSpot could not be read or written. `hint` says the way on; no message holds a token."""
 
     def __init__(
@@ -34,17 +36,18 @@ class HubSpotError(Exception):
         correlation_id: str = "",
         body: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message, self.hint = message, hint
+        super().__init__(message, hint=hint)
         self.status, self.category, self.correlation_id = status, category, correlation_id
         self.body: Mapping[str, Any] = body or {}
 
-    def __str__(self) -> str:
-        return f"{self.message}\n  {self.hint}" if self.hint else self.message
-
 
 class NotAuthorized(HubSpotError):
-    """HubSpot does not take the token."""
+    """HubSpot does not take the token, or the settings name none."""
+
+    @property
+    def wrong_settings(self) -> bool:
+        """Whether HubSpot was not even asked."""
+        return self.status is None
 
 
 class MissingScopes(HubSpotError):

@@ -1,0 +1,26 @@
+"""What our taps of web APIs share: the envelope beside each message, `--check`, and errors as one clear line.
+
+| module     | what it gives                                                                                 |
+|------------|-----------------------------------------------------------------------------------------------|
+| `messages` | SCHEMA and RECORD with the envelope `sync`; schemas that keep all their words; a quick writer |
+| `command`  | `CheckedTap`: a tap of the SDK with `--check` and exit codes; `TapError`, `Check`             |
+| `ahead`    | requests under way while earlier ones are written out                                         |
+"""
+
+from tap_kit.ahead import ahead, in_batches
+from tap_kit.command import Capability, Check, CheckedTap, TapError
+from tap_kit.messages import DELETED_AT, ENVELOPE, MOMENT, EnvelopeStream, Writer
+
+__all__ = [
+    "DELETED_AT",
+    "ENVELOPE",
+    "MOMENT",
+    "Capability",
+    "Check",
+    "CheckedTap",
+    "EnvelopeStream",
+    "TapError",
+    "Writer",
+    "ahead",
+    "in_batches",
+]
