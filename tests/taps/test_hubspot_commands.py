@@ -14,7 +14,7 @@ import pytest
 
 from antiphon_sandbox.hubspot import Fault, HubSpot
 from tap_hubspot.api import Unavailable, connect
-from tests.taps import hubspot_documents
+from tests.taps import documents
 from tests.taps.hubspot import catalog_of
 
 
@@ -47,15 +47,15 @@ def config(hubspot: HubSpot, **more: Any) -> dict[str, Any]:
     return {"access_token": hubspot.token, "api_base": hubspot.url, **more}
 
 
-@pytest.mark.parametrize("package", list(hubspot_documents.READMES))
+@pytest.mark.parametrize("package", list(documents.READMES))
 def test_the_readme_has_the_settings_that_about_tells(package: str) -> None:
-    text = hubspot_documents.READMES[package].read_text(encoding="utf-8")
-    assert hubspot_documents.written(package) == text, "python -m tests.taps.hubspot_documents writes it anew"
+    text = documents.READMES[package].read_text(encoding="utf-8")
+    assert documents.written(package) == text, "python -m tests.taps.documents writes it anew"
 
 
 @pytest.mark.parametrize("package", ["tap_hubspot", "target_hubspot"])
 def test_capabilities_are_those_that_are_kept(package: str) -> None:
-    known = hubspot_documents.about(package)["capabilities"]
+    known = documents.about(package)["capabilities"]
     ours = {
         "tap_hubspot": {"deletes", "merges", "field-times"},
         "target_hubspot": {"receipts", "preflight", "read-back", "idempotent-create", "deletes", "history"},

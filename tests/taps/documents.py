@@ -1,6 +1,6 @@
-"""The tables of settings in the READMEs of tap-hubspot and target-hubspot, written by a machine.
+"""The tables of settings in the READMEs of connectors, written by a machine.
 
-`python -m tests.taps.hubspot_documents` writes them anew; `test_hubspot_commands.py` holds them against `--about`.
+`python -m tests.taps.documents` writes them anew; `test_hubspot_commands.py` holds them against `--about`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from tests.taps.sql.documents import put, settings
 READMES = {
     "tap_hubspot": Path("taps/tap_hubspot/README.md"),
     "target_hubspot": Path("targets/target_hubspot/README.md"),
+    "tap_tryton": Path("taps/tap_tryton/README.md"),
+    "target_tryton": Path("targets/target_tryton/README.md"),
 }
 
 

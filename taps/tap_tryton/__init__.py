@@ -1,0 +1,1 @@
+"""tap-tryton: a Tryton server as a Singer tap."""

@@ -1,0 +1,1 @@
+"""target-tryton: a Tryton server as a Singer target."""

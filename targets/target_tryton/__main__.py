@@ -1,0 +1,5 @@
+"""`python -m target_tryton`."""
+
+from target_tryton.target import main
+
+main()
