@@ -43,7 +43,7 @@ class Desk:
         schema = {"type": "SCHEMA", "stream": stream, "key_properties": ["id"], "schema": {"properties": {"id": {}}}}
         lines = [schema, *messages, {"type": "STATE", "value": {"bookmarks": {}}}]
         target = TARGETS[self.api](config=config)
-        target.tryton.session.sleep = lambda _seconds: None  # type: ignore[method-assign]
+        target.tryton.session.sleep = lambda _seconds: None
         target.listen(io.StringIO("".join(json.dumps(line) + "\n" for line in lines)))
         return self.lines("receipts")
 
