@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
+from antiphon.propose import JOB, blocks, guess_systems, insert
 from tests.scenarios.project import BIN, Project, Run
 
 PLUGINS = Path(__file__).parents[2] / ".plugins"
@@ -17,7 +20,9 @@ TO_WAREHOUSE = "dev:tap-reconciler--to-warehouse-to-target-file--warehouse"
 TO_CRM = "dev:tap-reconciler--to-crm-to-target-file--crm"
 
 MELTANO_YML = """\
-requires_meltano: ">=4"
+# Two systems that are files.
+requires_meltano: '>=4'
+project_id: 01a22205-133c-7a05-bb50-c8a74d1e03e3
 default_environment: dev
 environments:
 - name: dev
@@ -33,14 +38,8 @@ plugins:
     config: {{path: {folder}/crm.json, switches: {folder}/crm-switches.json}}
   - name: tap-file--warehouse
     inherit_from: tap-file
-    config: {{path: {folder}/warehouse.json, switches: {folder}/warehouse-switches.json}}
-  - name: tap-reconciler
-    namespace: tap_reconciler
-    executable: {bin}/tap-reconciler
-    capabilities: [state, about, structured-logging]
-    settings: [{{name: side}}, {{name: sync}}, {{name: wait, kind: integer}}]
-  - {{name: tap-reconciler--to-crm, inherit_from: tap-reconciler, config: {{side: crm}}}}
-  - {{name: tap-reconciler--to-warehouse, inherit_from: tap-reconciler, config: {{side: warehouse}}}}
+    config: {{path: {folder}/warehouse.json, switches: {folder}/warehouse-switches.json}}  # of the data team
+
   loaders:
   - name: target-file
     namespace: target_file
@@ -52,30 +51,14 @@ plugins:
   - name: target-file--warehouse
     inherit_from: target-file
     config: {{path: {folder}/warehouse.json, switches: {folder}/warehouse-switches.json}}
-  - name: target-reconciler
-    namespace: target_reconciler
-    executable: {bin}/target-reconciler
-    capabilities: [about, structured-logging]
-    settings: [{{name: side}}, {{name: sync}}, {{name: wait, kind: integer}}]
-  - {{name: target-reconciler--crm, inherit_from: target-reconciler, config: {{side: crm}}}}
-  - {{name: target-reconciler--warehouse, inherit_from: target-reconciler, config: {{side: warehouse}}}}
+
+  # what else there is
   utilities:
   - name: reconciler
     namespace: reconciler
     executable: {bin}/antiphon
     commands:
-      complete-crm: collect --complete crm
-      complete-warehouse: collect --complete warehouse
       status: status
-jobs:
-- name: two-way
-  tasks:
-  - tap-file--crm target-reconciler--crm
-  - reconciler:complete-crm
-  - tap-file--warehouse target-reconciler--warehouse
-  - reconciler:complete-warehouse
-  - tap-reconciler--to-warehouse target-file--warehouse
-  - tap-reconciler--to-crm target-file--crm
 """
 
 PROJECT_SYNC = (
@@ -96,19 +79,41 @@ PROJECT_SYNC = (
 )
 
 
+def with_job(text: str) -> str:
+    """meltano.yml with the reconciler's plugins and the job, as `antiphon init` would write them."""
+    shown = YAML(typ="safe").load(text)["plugins"]
+    known = {kind: {plugin["name"]: plugin for plugin in shown[kind]} for kind in shown}
+    wanted = blocks(known, guess_systems(known), job=JOB, sync_file="sync.yml", requirement="antiphon")
+    return insert(text, wanted)
+
+
 @dataclass(frozen=True, slots=True)
 class MeltanoProject:
-    """The folder of a Meltano project with one sync in it. `files` is that sync, as the scenarios know it."""
+    """The folder of a Meltano project with one sync in it. `files` is that sync, as the scenarios know it.
+
+    `more` is what a user's environment has beside ours.
+    """
 
     files: Project
+    more: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def around(files: Project) -> MeltanoProject:
-        """Put meltano.yml beside sync.yml, which then names the plugins by their Meltano names."""
+    def around(files: Project, *, job: bool = True) -> MeltanoProject:
+        """Put meltano.yml beside sync.yml, which then names the plugins by their Meltano names.
+
+        With `job` it has the job, too, as `antiphon init` would write it.
+        """
         files.configure(*((old.format(folder=files.folder), new) for old, new in PROJECT_SYNC))
         project = MeltanoProject(files)
         project.configure()
+        if job:
+            (project.folder / "meltano.yml").write_text(with_job(project.text), encoding="utf-8")
         return project
+
+    @property
+    def text(self) -> str:
+        """meltano.yml as it stands."""
+        return (self.folder / "meltano.yml").read_text(encoding="utf-8")
 
     @property
     def folder(self) -> Path:
@@ -125,10 +130,11 @@ class MeltanoProject:
             "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
             "NO_COLOR": "1",
             "ANTIPHON_DEBUG": "",
+            **self.more,
         }
 
     def configure(self, *changes: tuple[str, str]) -> None:
-        """Write meltano.yml anew, each first text of the changes replaced by the second."""
+        """Write meltano.yml as it was before `antiphon init`, each first text of the changes replaced by the second."""
         text = MELTANO_YML.format(folder=self.folder, bin=BIN)
         for old, new in changes:
             assert old in text, old

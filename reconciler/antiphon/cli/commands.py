@@ -19,7 +19,7 @@ from antiphon.cli.looking import status, why
 from antiphon.cli.options import COMMON
 from antiphon.cli.rebaseline import rebaseline
 from antiphon.cli.revert import revert, runs
-from antiphon.cli.rounds import apply, collect, plan, sync, verify
+from antiphon.cli.rounds import apply, collect, confirm, plan, sync, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,6 +44,7 @@ for _command in (
     why,
     verify,
     collect,
+    confirm,
     conflicts,
     links,
     backup,

@@ -18,8 +18,10 @@ from antiphon.cli.options import Options, common_but_new, patience
 from antiphon.cli.output import show
 from antiphon.errors import ConfigError
 from antiphon.model import Side
+from antiphon.propose import JOB, Known, guess_systems, insert
+from antiphon.singer.meltano import PROJECT_FILE, find_project, known_plugins, project_around
 from antiphon.singer.plugins import workshop
-from antiphon.sync.begin import Begun, Given, begin
+from antiphon.sync.begin import Begun, Given, all_of_meltano, begin
 
 _SIDES = 2
 _SUGGESTED = ("crm", "warehouse")
@@ -51,6 +53,11 @@ class _Told:
 @click.option("--name", metavar="NAME", help="The name of the sync.  [default: the sides' names]")
 @click.option("--prefer", metavar="SIDE", help="The side that wins where nothing else decides.  [default: the first]")
 @click.option("--region", metavar="XX", help="The country of telephone numbers without a country code.")
+@click.option(
+    "--job",
+    metavar="NAME",
+    help="In a Meltano project: the job to write into meltano.yml; none leaves that file alone.  [default: two-way]",
+)
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 @patience
 @common_but_new
@@ -62,6 +69,7 @@ def init(
     name: str | None,
     prefer: str | None,
     region: str | None,
+    job: str | None,
     patience: float,
     *,
     force: bool,
@@ -69,6 +77,9 @@ def init(
     """Ask both taps for their streams and propose a sync.yml, with the reason for each part.
 
     Nothing of either side is changed. Secrets of the settings become $NAME; their values are written nowhere.
+
+    In a Meltano project the sides may be left to the names of its taps and targets, and the job that syncs them is
+    written into meltano.yml.
     """
     path = options.config
     if path.exists() and not force:
@@ -80,19 +91,51 @@ def init(
         _by_side(targets, "--target", "COMMAND"),
         _by_side(configs, "--config", "FILE"),
     )
+    around = project_around(path.resolve().parent)
+    known: Known | None = None
+    if around is not None and not (taps or targets or configs):
+        known = known_plugins(around)
+        for side, system in guess_systems(known).items():
+            told.taps[side] = f"meltano:{system.tap}"
+            told.targets |= {side: f"meltano:{system.target}"} if system.target is not None else {}
     if len(told.taps) < _SIDES and sys.stdin.isatty():
         _ask(told)
     sides = _given(told)
+    job = _job(job, sides)
     if region and region not in phonenumbers.SUPPORTED_REGIONS:
         raise ConfigError(f"--region {region}: there is no such region", hint="two capital letters, such as US or NO")
     if prefer is not None and prefer not in sides:
         raise ConfigError(f"--prefer {prefer}: there is no such side", hint=f"the sides are {' and '.join(sides)}")
     named = name or "-".join(sides)
     with workshop(path.resolve().parent / ".antiphon", named, options.report.plugin, patience=patience) as shop:
-        begun = begin(shop, path, named, sides, prefer=prefer or next(iter(sides)), region=region or "")
-    write_text(str(path), begun.text)
+        begun = begin(
+            shop, path, named, sides, prefer=prefer or next(iter(sides)), region=region or "", job=job, known=known
+        )
+    if begun.blocks is not None:
+        file = str(find_project(path.resolve().parent) / PROJECT_FILE)
+        project = insert(read_text(file, "see its permissions"), begun.blocks, replace=force)
+        write_text(str(path), begun.text)
+        write_text(file, project)
+    else:
+        write_text(str(path), begun.text)
     show(options.as_json, _text(path, begun), _facts(path, begun))
     return 0
+
+
+def _job(wanted: str | None, sides: Mapping[Side, Given]) -> str:
+    """The name of the Meltano job; nothing where there will be none."""
+    if wanted is None:
+        return JOB if all_of_meltano(sides) else ""
+    if wanted == "none":
+        return ""
+    if not all_of_meltano(sides):
+        raise ConfigError(
+            f"--job {wanted}: a job runs plugins of Meltano alone",
+            hint="name every tap and target as in --tap crm=meltano:tap-a",
+        )
+    if not re.fullmatch(r"[A-Za-z][\w-]*", wanted):
+        raise ConfigError(f"--job {wanted!r} is no name of a job", hint="letters, digits, - and _")
+    return wanted
 
 
 def _by_side(given: tuple[str, ...], option: str, what: str) -> dict[str, str]:
@@ -174,7 +217,11 @@ def _text(path: Path, begun: Begun) -> str:
     lines += [f"  look at {remark}" for remark in begun.remarks]
     if begun.secrets:
         lines.append(f"set in the environment: {', '.join(begun.secrets)}")
-    lines.append("next: read it, then `antiphon lint`, `antiphon doctor`, `antiphon plan`")
+    if begun.blocks is not None:
+        lines.append(f"{PROJECT_FILE}: the job {begun.blocks.job['name']}, and {', '.join(begun.blocks.names)}")
+        lines.append(f"next: read both, then `antiphon lint`, `meltano run {begun.blocks.job['name']}`")
+    else:
+        lines.append("next: read it, then `antiphon lint`, `antiphon doctor`, `antiphon plan`")
     return "\n".join(lines)
 
 
@@ -193,4 +240,5 @@ def _facts(path: Path, begun: Begun) -> dict[str, Any]:
         "alone": {side: list(names) for side, names in begun.proposal.alone.items()},
         "secrets": list(begun.secrets),
         "remarks": list(begun.remarks),
+        "job": None if begun.blocks is None else dict(begun.blocks.job),
     }

@@ -17,7 +17,7 @@ from antiphon.plan import fingerprint
 from antiphon.show.plan import plan_dict, plan_text
 from antiphon.show.plan_file import dump as dump_plan
 from antiphon.show.plan_file import load as load_plan
-from antiphon.sync.pipes import complete_side
+from antiphon.sync.pipes import complete_side, settle_written
 from antiphon.sync.run import Runner, our_clock
 from antiphon.sync.verify import verify as verify_sides
 from antiphon.sync.verify import waiting_writes
@@ -132,6 +132,22 @@ def collect(options: Options, side: str, accept_empty: tuple[str, ...]) -> int:
     with working(config, "collect", options.report, accept_empty=accept_empty) as runner:
         said = complete_side(runner, side)
     show(options.as_json, said, {"side": side})
+    return 0
+
+
+@click.command()
+@common
+def confirm(options: Options) -> int:
+    """Read the receipts that targets wrote since the last run: the closing step of a round of blocks or pipes.
+
+    Without it, the next round does so.
+    """
+    config = read_config(options.config)
+    with working(config, "confirm", options.report) as runner:
+        found = settle_written(runner)
+    told = ", ".join(f"{number} of {side}" for side, number in found.items())
+    without = "no receipts: no target in sync.yml names its `receipts_path`"
+    show(options.as_json, f"receipts read: {told}" if found else without, found)
     return 0
 
 

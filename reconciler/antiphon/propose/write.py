@@ -30,6 +30,7 @@ class SidePart:
     tap_config: Mapping[str, Any] = field(default_factory=dict)
     target_config: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    receipts: str = ""
 
 
 def write(name: str, parts: Mapping[Side, SidePart], proposal: Proposal) -> str:
@@ -73,7 +74,8 @@ def _side(side: Side, part: SidePart) -> Iterator[str]:
         yield from _entry("config", part.config, 4)
     yield from _plugin("tap", part.tap, part.tap_config)
     if part.target is not None:
-        yield from _plugin("target", part.target, part.target_config)
+        more = {"receipts_path": part.receipts} if part.receipts else {}
+        yield from _plugin("target", part.target, part.target_config, more)
     else:
         yield from _comment("no target: nothing is ever written here", 4)
 
@@ -83,14 +85,15 @@ def meltano_name(command: str) -> str:
     return command.removeprefix(_MELTANO).strip() if command.startswith(_MELTANO) else ""
 
 
-def _plugin(what: str, command: str, config: Mapping[str, Any]) -> Iterator[str]:
+def _plugin(what: str, command: str, config: Mapping[str, Any], more: Mapping[str, str] | None = None) -> Iterator[str]:
     name = meltano_name(command)
-    started = f"meltano: {flow(name)}" if name else f"command: {flow(command)}"
+    started = {"meltano": name} if name else {"command": command}
+    started |= more or {}
     if not config:
-        yield f"    {what}: {{{started}}}"
+        yield f"    {what}: {flow(started)}"
         return
     yield f"    {what}:"
-    yield f"      {started}"
+    yield from (f"      {flow(key)}: {flow(value)}" for key, value in started.items())
     yield from _entry("config", config, 6)
 
 

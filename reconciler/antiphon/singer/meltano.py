@@ -6,8 +6,10 @@ started by us, so that the run's lock stays with them and their exit codes reach
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from antiphon.errors import ConfigError, PluginFailed
 
@@ -37,21 +41,39 @@ class Found:
     catalog: Mapping[str, Any] | None = None
 
 
+def project_around(folder: Path) -> Path | None:
+    """The Meltano project that `folder` is in, if it is in one."""
+    return next((each for each in (folder, *folder.parents) if (each / PROJECT_FILE).is_file()), None)
+
+
 def find_project(folder: Path) -> Path:
     """The Meltano project that `folder` is in. Raises `ConfigError` where there is none."""
-    for each in (folder, *folder.parents):
-        if (each / PROJECT_FILE).is_file():
-            return each
+    found = project_around(folder)
+    if found is not None:
+        return found
     raise ConfigError(
         f"sync.yml names a plugin of Meltano, and there is no {PROJECT_FILE} in {folder} nor above it",
         hint="put sync.yml into the Meltano project, or write `command:` instead of `meltano:`",
     )
 
 
-def find_plugins(project: Path, taps: frozenset[str], targets: frozenset[str]) -> dict[str, Found]:
-    """These plugins by name, all asked at once. Raises `ConfigError` for one that the project does not have."""
+def known_plugins(project: Path) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """The definitions of the project's plugins by kind and name, without secrets."""
+    return _Meltano(project, _program()).plugins()
+
+
+def find_plugins(
+    project: Path,
+    taps: frozenset[str],
+    targets: frozenset[str],
+    known: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+) -> dict[str, Found]:
+    """These plugins by name, all asked at once. Raises `ConfigError` for one that the project does not have.
+
+    `known` is what `known_plugins` told, if that was asked already.
+    """
     meltano = _Meltano(project, _program())
-    known = meltano.plugins()
+    known = known if known is not None else meltano.plugins()
     wanted = [("extractors", name) for name in sorted(taps)] + [("loaders", name) for name in sorted(targets)]
     for kind, name in wanted:
         if name not in known[kind]:
@@ -63,6 +85,22 @@ def find_plugins(project: Path, taps: frozenset[str], targets: frozenset[str]) -
     with ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
         found = pool.map(lambda each: meltano.ask(each[0], each[1], known[each[0]]), wanted)
         return {name: answer for (_, name), answer in zip(wanted, found, strict=True)}
+
+
+def requirement() -> str:
+    """What pip installs this very Antiphon by: its name, or where it was installed from.
+
+    Source: PEP 610, Recording the Direct URL Origin of installed distributions.
+    """
+    distribution = importlib.metadata.distribution("antiphon")
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    url = str(origin.get("url", ""))
+    if "vcs_info" in origin:
+        return f"{origin['vcs_info']['vcs']}+{url}@{origin['vcs_info']['commit_id']}"
+    if not url.startswith("file://"):
+        return url or f"antiphon=={distribution.version}"
+    path = shlex.quote(url2pathname(urlsplit(url).path))
+    return f"-e {path}" if origin.get("dir_info", {}).get("editable") else path
 
 
 def _program() -> str:
@@ -85,12 +123,12 @@ class _Meltano:
     program: str
 
     def plugins(self) -> dict[str, dict[str, Mapping[str, Any]]]:
-        """The definitions of the taps and targets by kind and name, without secrets."""
+        """The definitions of the plugins by kind and name, without secrets."""
         with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
             self._run("compile", "--directory", folder, "--no-lint")
             manifest = _manifest(Path(folder))
         plugins = manifest.get("plugins", {})
-        return {kind: {each["name"]: each for each in plugins.get(kind, ())} for kind in _KINDS}
+        return {kind: {each["name"]: each for each in plugins.get(kind, ())} for kind in (*_KINDS, "utilities")}
 
     def ask(self, kind: str, name: str, known: Mapping[str, Mapping[str, Any]]) -> Found:
         """One plugin as Meltano would start it. Its variables are those that meltano.yml gives it by `env:`."""

@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,23 @@ from antiphon.config import PluginConfig, lint, load
 from antiphon.config.shape import name_fault
 from antiphon.errors import AntiphonError, ConfigError
 from antiphon.model import Side
-from antiphon.propose import Ability, Proposal, SidePart, Stream, meltano_name, propose, streams_of, write
-from antiphon.singer.meltano import Found, find_plugins, find_project
+from antiphon.propose import (
+    Ability,
+    Blocks,
+    Known,
+    Proposal,
+    SidePart,
+    Stream,
+    System,
+    blocks,
+    meltano_name,
+    propose,
+    receipts_file,
+    receiver,
+    streams_of,
+    write,
+)
+from antiphon.singer.meltano import Found, find_plugins, find_project, known_plugins, requirement
 from antiphon.singer.plugins import Workshop
 from antiphon.singer.secrets import is_secret
 from antiphon.sync.run import has_setting, title_of
@@ -38,16 +53,37 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A sync.yml to be written. `secrets` are the variables that it refers to and that are not set yet."""
+    """A sync.yml to be written. `secrets` are the variables that it refers to and that are not set yet.
+
+    `blocks` is what the Meltano project needs to run it as a job, where it is of one project.
+    """
 
     text: str
     proposal: Proposal
     secrets: tuple[str, ...]
     remarks: tuple[str, ...]
+    blocks: Blocks | None = None
 
 
-def begin(shop: Workshop, path: Path, name: str, sides: Mapping[Side, Given], *, prefer: Side, region: str) -> Begun:
+def all_of_meltano(sides: Mapping[Side, Given]) -> bool:
+    """Whether every plugin is one of a Meltano project, as in `meltano:tap-sql`."""
+    return all(meltano_name(each) for given in sides.values() for each in (given.tap, given.target) if each is not None)
+
+
+def begin(
+    shop: Workshop,
+    path: Path,
+    name: str,
+    sides: Mapping[Side, Given],
+    *,
+    prefer: Side,
+    region: str,
+    job: str = "",
+    known: Known | None = None,
+) -> Begun:
     """Ask both sides and propose. Nothing is written.
+
+    `job` asks for a Meltano job of that name as well; `known` is what `known_plugins` told, if that was asked already.
 
     Raises:
         ConfigError: the sides are not two with lawful names, a plugin is not there, or nothing is in common.
@@ -56,7 +92,11 @@ def begin(shop: Workshop, path: Path, name: str, sides: Mapping[Side, Given], *,
     for side in sides:
         if fault := name_fault(side):
             raise ConfigError(fault, hint="name the side otherwise")
-    catalogs, abilities = _ask(shop, path, sides)
+    folder = path.resolve().parent
+    if job and known is None:
+        known = known_plugins(find_project(folder))
+    project = _of_meltano(folder, sides, known)
+    catalogs, abilities = _ask(shop, folder, sides, project)
     proposal = propose(catalogs, abilities, prefer=prefer, region=region)
     if not proposal.entities:
         told = "; ".join(
@@ -67,16 +107,47 @@ def begin(shop: Workshop, path: Path, name: str, sides: Mapping[Side, Given], *,
             hint="write sync.yml by hand: `antiphon lint` checks it against its schema",
         )
     parts, variables = _parts(sides)
+    made = None
+    if job and known is not None:
+        systems, parts = _systems(folder, sides, abilities, project, parts, job)
+        file = path.resolve().relative_to(find_project(folder)).as_posix()
+        made = blocks(known, systems, job=job, sync_file=file, requirement=requirement())
     text = write(name, parts, proposal)
     remarks = _checked(path, text, {**os.environ, **variables}, abilities, proposal)
-    return Begun(text, proposal, tuple(sorted(set(variables) - set(os.environ))), remarks)
+    return Begun(text, proposal, tuple(sorted(set(variables) - set(os.environ))), remarks, made)
+
+
+def _systems(
+    folder: Path,
+    sides: Mapping[Side, Given],
+    abilities: Mapping[Side, Ability],
+    project: Mapping[str, Found],
+    parts: Mapping[Side, SidePart],
+    job: str,
+) -> tuple[dict[Side, System], dict[Side, SidePart]]:
+    """The sides as systems of the project, and as sync.yml has them then: each target with receipts tells their file.
+
+    A target that names a file of receipts already is taken as it is.
+    """
+    systems, told = {}, {}
+    for side, given in sides.items():
+        target = meltano_name(given.target) if given.target is not None else None
+        system, part = System(meltano_name(given.tap), target), parts[side]
+        if target is not None and (named := project[target].config.get("receipts_path")):
+            system = replace(system, confirms=True)
+            part = replace(part, receipts=os.path.relpath(folder / str(named), folder))
+        elif target is not None and abilities[side].receipts:
+            file = receipts_file(side, job)
+            within = folder.relative_to(find_project(folder))
+            system = replace(system, receipts=(within / file).as_posix())
+            part = replace(part, target=f"meltano:{receiver(target, job)}", receipts=file)
+        systems[side], told[side] = system, part
+    return systems, told
 
 
 def _ask(
-    shop: Workshop, path: Path, sides: Mapping[Side, Given]
+    shop: Workshop, folder: Path, sides: Mapping[Side, Given], project: Mapping[str, Found]
 ) -> tuple[dict[Side, list[Stream]], dict[Side, Ability]]:
-    folder = path.resolve().parent
-    project = _of_meltano(folder, sides)
     catalogs, taps, targets = {}, {}, {}
     with ThreadPoolExecutor(4) as pool:
         for side, given in sides.items():
@@ -95,11 +166,11 @@ def _ask(
     return {side: catalogs[side] for side in sides}, abilities
 
 
-def _of_meltano(folder: Path, sides: Mapping[Side, Given]) -> dict[str, Found]:
+def _of_meltano(folder: Path, sides: Mapping[Side, Given], known: Known | None) -> dict[str, Found]:
     """The plugins that the commands name in the project around the folder, as in `meltano:tap-sql`."""
     taps = frozenset(name for given in sides.values() if (name := meltano_name(given.tap)))
     targets = frozenset(name for given in sides.values() if given.target and (name := meltano_name(given.target)))
-    return find_plugins(find_project(folder), taps, targets) if taps | targets else {}
+    return find_plugins(find_project(folder), taps, targets, known) if taps | targets else {}
 
 
 def _plugin(command: str, config: Mapping[str, Any], folder: Path, project: Mapping[str, Found]) -> PluginConfig:

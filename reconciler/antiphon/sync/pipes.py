@@ -72,21 +72,7 @@ def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Ite
     if remark:
         runner.report.warn("acknowledgement", remark, side=side)
 
-    def complain(words: str) -> None:
-        runner.report.warn("receipt", f"{words}; it is passed over", side=side)
-
-    for each in config.side_names:
-        path = runner.receipts_path(each)
-        if path is not None:
-            read_receipts(
-                ledger,
-                mapping,
-                each,
-                path,
-                Moment(runner.clock(), runner.run_id, mapping.version),
-                complain,
-                runner.hiding(each),
-            )
+    settle_written(runner)
     runner.check(mapping)
     index(ledger, mapping)
     runner.leave_out(mapping)
@@ -112,6 +98,21 @@ def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Ite
     runner.report.say("gave", f"{sum(map(len, levels))} operations to {side}, {len(skipped)} wait", side=side)
     tell_given(runner.report, side, [op for level in levels for op in level])
     tell_waiting(runner.report, ledger, mapping.entities)
+
+
+def settle_written(runner: Runner) -> dict[Side, int]:
+    """Read the receipts of both sides that were not read yet; how many there were on each side that has a file."""
+    mapping, found = runner.mapping(), {}
+    for side in runner.config.side_names:
+
+        def complain(words: str, side: Side = side) -> None:
+            runner.report.warn("receipt", f"{words}; it is passed over", side=side)
+
+        path = runner.receipts_path(side)
+        if path is not None:
+            moment = Moment(runner.clock(), runner.run_id, mapping.version)
+            found[side] = read_receipts(runner.ledger, mapping, side, path, moment, complain, runner.hiding(side))
+    return found
 
 
 def side_streams(config: SyncConfig, side: Side) -> list[Stream]:
