@@ -39,7 +39,7 @@ format: $(READY) ## mend what a machine can mend
 plugins: $(PLUGINS) ## install the Singer plugins of the tests, each in its own environment
 
 clean: ## remove every environment and cache
-	rm -rf .venv .plugins .lock .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .simulation.jsonl dist
+	rm -rf .venv .plugins .prerelease .lock .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .simulation.jsonl dist
 
 # A changed lock builds its environment anew, so that it holds what the lock names and nothing else.
 .venv/.locked: constraints.txt | check-python

@@ -26,7 +26,21 @@ COMMON = frozenset({"about", "activate-version", "batch", "schema-flattening", "
 EXTRACTOR = COMMON | {"catalog", "discover", "log-based", "properties", "state", "test"}
 LOADER = COMMON | {"datatype-failsafe", "hard-delete", "soft-delete", "target-schema", "validate-records"}
 KINDS = {"integer": "integer", "number": "decimal", "boolean": "boolean", "object": "object", "array": "array"}
-SHOWN = ("init", "plan", "apply", "sync", "status", "conflicts", "why", "verify", "revert", "doctor", "lint", "links", "confirm")
+SHOWN = (
+    "init",
+    "plan",
+    "apply",
+    "sync",
+    "status",
+    "conflicts",
+    "why",
+    "verify",
+    "revert",
+    "doctor",
+    "lint",
+    "links",
+    "confirm",
+)
 EXTRAS = {"tap-sql": "postgres,duckdb", "target-sql": "postgres,duckdb"}
 SUMMARY = {"reconciler": "Two one-way Singer pipelines become one two-way sync, by three-way merge."}
 
