@@ -9,6 +9,9 @@ INSTALL := bin/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.ready
 PLUGINS := $(patsubst tests/plugins/%.txt,.plugins/%/.ready,$(wildcard tests/plugins/*.txt))
 
+# The tests start thousands of Python processes. Each would compile us anew where Python is told to keep no bytecode.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DELETE_ON_ERROR:
 .PHONY: help test simulate demo lint types format plugins baseline lock clean check-python
 

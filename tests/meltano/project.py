@@ -129,6 +129,7 @@ class MeltanoProject:
             "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
             "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
             "NO_COLOR": "1",
+            "PYTHONDONTWRITEBYTECODE": "",
             "ANTIPHON_DEBUG": "",
             **self.more,
         }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from antiphon.singer.meltano import requirement
 from tests.meltano.definitions import ROOT, as_yaml, definitions
 from tests.meltano.project import MeltanoProject
 
@@ -36,6 +37,10 @@ def test_every_setting_is_told_and_secrets_are_marked(path: Path, wanted: dict[s
         assert setting["description"], setting["name"]
         secret = setting["name"].endswith(SECRET) and setting["kind"] == "string"
         assert setting.get("sensitive", False) or not secret, setting["name"]
+
+
+def test_what_init_has_meltano_install_is_what_runs() -> None:
+    assert requirement() == f"-e {ROOT}", "this checkout is installed as `make` does"
 
 
 @pytest.mark.e2e

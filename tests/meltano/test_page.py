@@ -49,7 +49,7 @@ def lines() -> Iterator[tuple[str, str]]:
 def _run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
     assert words[0] == "meltano", command
-    environ = {"MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false", "NO_COLOR": "1"}
+    environ = {"MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": ""}
     return subprocess.run(
         [str(MELTANO), *words[1:]],
         cwd=folder,
