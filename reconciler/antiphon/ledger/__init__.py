@@ -11,10 +11,10 @@ from typing import TypeVar
 from antiphon.errors import LedgerBusy, LedgerError
 from antiphon.facts import ObsKey, Workspace
 from antiphon.ledger.chain import chained
-from antiphon.ledger.facts import LedgerFacts, find_touched
+from antiphon.ledger.facts import OPEN, LedgerFacts, find_touched
 from antiphon.ledger.store import Store
 from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, OBS, OUTBOX, TABLE_OF, Table
-from antiphon.model import Audit, Instance, Instant, LinkState, Member, Op, OpState, Row, Side, replace
+from antiphon.model import Audit, Instance, Instant, LinkState, Member, Op, Row, Side, replace
 
 __all__ = ["Ledger", "LedgerFacts", "Store"]
 
@@ -88,7 +88,7 @@ class Ledger:
 
     def open_ops(self, side: Side) -> list[Op]:
         """The side's operations that are not finished."""
-        return self.store.find(OUTBOX, "state", [(side, state) for state in OpState if state.open])
+        return self.store.find(OUTBOX, "state", [(side, state) for state in OPEN])
 
     def linked(self, entities: Iterable[str]) -> Mapping[str, int]:
         """How many links each entity has that hold a record on both sides or did: each is counted when it is asked."""

@@ -46,7 +46,7 @@ def find_touched(store: Store, sides: tuple[Side, Side]) -> list[ObsKey]:
     return sorted(found)
 
 
-_OPEN = tuple(state for state in OpState if state.open)
+OPEN = tuple(state for state in OpState if state.open)
 _OF_OPS = ("op_id", "lid", "side", "state", "acked_at")
 _WAITING = (ConflictState.OPEN, ConflictState.RESOLVED)
 
@@ -110,7 +110,7 @@ class LedgerFacts:
             self._bases[base.lid].setdefault(base.field, {})[base.side] = base
         unfinished = []
         for op_id, lid, side, state, acked_at in self._store.pick(OUTBOX, _OF_OPS, "lid", each):
-            if state in _OPEN:
+            if state in OPEN:
                 unfinished.append((op_id,))
             elif acked_at is not None:
                 self._acked.setdefault((lid, side), []).append((acked_at, op_id))
