@@ -165,7 +165,7 @@ def _came_back(judge: Judge, side: Side, row: Row, field: Field, events: list[Ev
     between: list[Event] = []
     for earlier in reversed(events[:number]):
         if same(judge, field, side, earlier.value, value_of(event.value)):
-            return not any(_went_over(judge, side, row, field, each) for each in between)
+            return not any(_went_over(judge, side, row, field, each, seen=each.at <= event.unseen) for each in between)
         if earlier.by != USER or isinstance(earlier.value, Missing):
             return False
         between.append(earlier)
@@ -205,14 +205,16 @@ def _seen_before(judge: Judge, side: Side, field: Field, event: Event, events: l
     return any(same(judge, field, side, e.value, value) for e in events[: events.index(event)])
 
 
-def _went_over(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:
-    """The other side held the value at some time since."""
+def _went_over(judge: Judge, side: Side, row: Row, field: Field, event: Event, *, seen: bool = True) -> bool:
+    """The other side held the value at some time since; if nobody had `seen` it here, by our doing."""
     for peer in judge.peers(side, row):
         events = peer.history.get(field.columns[other(side)], [])
         for number, there in enumerate(events):
             until = events[number + 1].at if number + 1 < len(events) else None
-            if (until is None or until >= event.at) and same(
-                judge, field, other(side), there.value, value_of(event.value), side
+            if (
+                (seen or there.by == SYNC)
+                and (until is None or until >= event.at)
+                and same(judge, field, other(side), there.value, value_of(event.value), side)
             ):
                 return True
     return False
