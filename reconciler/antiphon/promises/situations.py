@@ -34,6 +34,10 @@ _RECEIPTS = "tests/scenarios/test_receipts.py"
 _STORIES = "tests/kernel/test_stories.py"
 _SQL = "tests/targets/sql/test_operations.py"
 _HUBSPOT = "tests/targets/hubspot/test_operations.py"
+_TRYTON = (
+    "tests/tryton/test_writes.py::"
+    "test_an_edit_between_look_and_write_is_refused_by_the_lock_and_overwritten_without_one"
+)
 _EDITS = "tests/e2e/test_edits.py::test_edits_on_both_sides_while_rounds_run_are_all_accounted_for"
 _SETTLE = "tests/kernel/test_settle.py"
 _SCHEDULES = "tests/simulation/test_schedules.py::test_every_schedule_ends_well"
@@ -62,6 +66,7 @@ SITUATIONS: tuple[Situation, ...] = (
                 "caught: the write is refused in the same step, the edit is read and settled like any other",
                 (
                     f"{_SQL}::test_a_stale_row_is_rejected_with_what_is_there_and_its_batch_goes_on",
+                    _TRYTON,
                     f"{_RECEIPTS}::test_an_edit_made_while_the_write_was_under_way_is_found_and_not_overwritten",
                 ),
             ),
@@ -80,7 +85,7 @@ SITUATIONS: tuple[Situation, ...] = (
                 "target: `receipts`, `preflight`",
                 lambda s: s.able.can("preflight"),
                 "caught by a look before the write; an edit in the moment between the two is overwritten",
-                (_SCHEDULES,),
+                (_SCHEDULES, _TRYTON),
                 weak=True,
             ),
             Promise(
