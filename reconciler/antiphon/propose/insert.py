@@ -15,6 +15,8 @@ from antiphon.propose.blocks import Blocks
 from antiphon.propose.write import flow
 
 _WIDTH: Final = 116
+_NAMED: Final = ("extractors", "loaders", "utilities", "jobs")
+_ALWAYS_BLOCKS: Final = (*_NAMED, "plugins", "tasks", "commands", "settings")
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ def insert(text: str, wanted: Blocks, *, replace: bool = False) -> str:
     if root is None:
         root_text = text if text.endswith("\n") or not text else f"{text}\n"
         return root_text + "\n".join(_lines(new, 0)) + "\n"
-    _into(edits, root, new, partial=True)
+    _into(edits, root, new)
     if edits.differing:
         told = ", ".join(dict.fromkeys(edits.differing))
         raise ConfigError(
@@ -69,9 +71,9 @@ def insert(text: str, wanted: Blocks, *, replace: bool = False) -> str:
     return changed if changed.endswith("\n") else f"{changed}\n"
 
 
-def _into(edits: _Edits, node: Node, new: Mapping[str, Any], *, partial: bool, name: str = "") -> None:
-    """Put keys into a mapping. `partial`: its other keys are no contradiction."""
-    if not isinstance(node, MappingNode) or (not node.value and not node.flow_style):
+def _into(edits: _Edits, node: Node, new: Mapping[str, Any], *, name: str = "") -> None:
+    """Put keys into a mapping; its other keys are no contradiction."""
+    if not isinstance(node, MappingNode) or not node.value:
         _overwrite(edits, node, new)
         return
     there = {key.value: value for key, value in node.value}
@@ -79,19 +81,14 @@ def _into(edits: _Edits, node: Node, new: Mapping[str, Any], *, partial: bool, n
     for key, value in new.items():
         if key not in there:
             missing[key] = value
-        elif isinstance(value, Mapping) and partial and _empty(there[key]):
-            _overwrite(edits, there[key], value)
-        elif isinstance(value, Mapping) and partial:
-            _into(edits, there[key], value, partial=True, name=name or key)
-        elif key in ("jobs", *_KINDS) and isinstance(value, list):
+        elif isinstance(value, Mapping):
+            _into(edits, there[key], value, name=name or key)
+        elif key in _NAMED:
             _named(edits, there[key], value)
         elif _plain(there[key]) != value:
             _differs(edits, there[key], value, f"{name} {key}".strip())
     if missing:
         _add_keys(edits, node, missing)
-
-
-_KINDS: Final = ("extractors", "loaders", "utilities")
 
 
 def _named(edits: _Edits, node: Node, items: Sequence[Mapping[str, Any]]) -> None:
@@ -109,7 +106,7 @@ def _named(edits: _Edits, node: Node, items: Sequence[Mapping[str, Any]]) -> Non
         elif name not in there:
             missing.append(item)
         elif more:
-            _into(edits, there[name], item, partial=True, name=f"the utility {name}'s command")
+            _into(edits, there[name], item, name=f"the utility {name}'s command")
         elif _plain(there[name]) != item:
             _differs(edits, there[name], item, name)
     if missing:
@@ -189,9 +186,7 @@ def _lines(value: Any, indent: int) -> list[str]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             line = f"{pad}{flow(str(key))}: {flow(inner)}"
-            deep = isinstance(inner, Mapping | list) and (
-                key in ("plugins", "jobs", "tasks", "commands", "settings", *_KINDS)
-            )
+            deep = isinstance(inner, Mapping | list) and key in _ALWAYS_BLOCKS
             if not deep and len(line) <= _WIDTH:
                 lines.append(line)
             elif isinstance(inner, Mapping):
@@ -206,11 +201,6 @@ def _lines(value: Any, indent: int) -> list[str]:
         else:
             lines.append(f"{pad}- {item if isinstance(item, str) else flow(item)}")
     return lines
-
-
-def _empty(node: Node) -> bool:
-    """Nothing, or `{}`."""
-    return not node.value
 
 
 def _name(node: Node) -> str:
