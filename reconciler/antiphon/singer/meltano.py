@@ -109,7 +109,7 @@ def _program() -> str:
     program = shutil.which("meltano") or (str(beside) if beside.is_file() else None)
     if program is None:
         raise ConfigError(
-            "sync.yml names a plugin of Meltano, and there is no program 'meltano'",
+            "a plugin of Meltano is to be run, and there is no program 'meltano'",
             hint="install it (`pipx install meltano`), or write `command:` instead of `meltano:`",
         )
     return program
