@@ -237,7 +237,8 @@ def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
             state=RecordState.GONE if gone else RecordState.LIVE,
             fields=fields,
             hash=hash_of(fields),
-            read_at=at.now,
+            # of the columns that the receipt does not speak of, nobody knows more than before
+            read_at=at.now if before is None or gone or mapped <= shown.keys() else before.read_at,
             complete_at=at.now,
             version=line.version or (before.version if before else None),
             birth=before.birth if before else None,

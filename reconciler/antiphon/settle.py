@@ -174,7 +174,7 @@ def _written_with(ws: Workspace, op: Op, name: str, other: Side) -> Value | Miss
     if twin is None or rid is None or twin.planned_at != op.planned_at or name in twin.source:
         return MISSING
     told = ws.observation((other, op.entity, rid))
-    if twin.state is not OpState.ACKED or told is None or told.read_at != twin.acked_at:
+    if twin.state is not OpState.ACKED or told is None or told.complete_at != twin.acked_at:
         return MISSING  # what the receipt showed was read again since, or there was none
     return twin.patch[name]
 
