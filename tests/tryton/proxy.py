@@ -24,7 +24,8 @@ class Fault:
     """What befalls requests whose method, path and body have `pattern` in them, so many `times`.
 
     `kind`: `page` answers 500 with HTML; `cut` breaks the connection without passing the request on; `lost` passes it
-    on and breaks the connection then; `human` has somebody `do` something first.
+    on and breaks the connection then; `expire` answers as for a session that has ended; `human` has somebody `do`
+    something first.
     """
 
     kind: str
@@ -78,6 +79,9 @@ def before(server: str) -> Iterator[Proxy]:
             kind = fault.kind if fault else ""
             if kind == "cut":
                 self.close_connection = True
+                return
+            if kind == "expire":
+                self._answer(401, "text/html", b"")
                 return
             if kind == "page":
                 self._answer(500, "text/html; charset=utf-8", PAGE.encode())

@@ -49,21 +49,22 @@ def both_begin(world: World) -> Told:
     theirs, new = world.insert("parties", name="Ben"), world.insert("parties", name="Nina")
     world.insert("mechanisms", party_id=new, kind="phone", value="+39 06 1", label="Home")
     world.insert("deals", party_id=new, title="Nina's", amount="12.50")
-    world.until_quiet()
+    world.sync()
     assert world.erp() == world.warehouse()
     assert world.sql("select note from parties where party_id = %s", theirs) == [("untouched",)]
     assert ("Nina", "phone", "+39 06 1", "Home") in world.erp()["mechanisms"]
     return told
 
 
-def people_work_while_everything_dies(world: World, told: Told) -> None:
-    """First the tap is killed, then the target, then Tryton itself: once before a write and once after one."""
+def people_work_while_everything_dies(world: World, told: Told, *, tap_too: bool) -> None:
+    """First the tap is killed, then the target, then Tryton itself just before a write, and an answer is lost."""
     tryton = world.server
     tryton.edit("party.party", told.parties["Ann"], name="Anna")
     tryton.edit("party.contact_mechanism", told.mails["Ben"], value="ben@x.org")
     world.sql("update mechanisms set label = 'Work' where value = 'cid@x.eu'")
     world.sql("update deals set amount = 99.90, title = 'Anna''s' where title = 'Ann''s'")
-    world.run("sync", kill="tap-record tap")
+    if tap_too:  # what it reads by makes no difference to that
+        world.run("sync", kill="tap-record tap")
 
     tryton.make("sale.opportunity", party=told.parties["Dot"], description="Dot's")
     world.insert("parties", name="Otto")
@@ -81,7 +82,7 @@ def people_work_while_everything_dies(world: World, told: Told) -> None:
         tryton.kill()
         threading.Timer(1.0, tryton.start).start()
 
-    world.proxy.faults = [Fault("human", WRITE, do=dies), Fault("lost", WRITE, do=lambda: None)]
+    world.proxy.faults = [Fault("human", WRITE, do=dies), Fault("lost", WRITE)]
     world.run("sync")
     assert world.proxy.met[:1] == ["human"]
     world.proxy.faults = []
@@ -95,7 +96,7 @@ def test_nothing_is_lost_or_doubled_between_tryton_and_a_warehouse(
         world = World(tryton, proxy, cluster, tmp_path)
         world.set_up(api)
         told = both_begin(world)
-        people_work_while_everything_dies(world, told)
+        people_work_while_everything_dies(world, told, tap_too=api == "json-rpc")
         world.until_quiet()
 
         erp, warehouse = world.erp(), world.warehouse()
