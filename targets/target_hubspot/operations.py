@@ -12,18 +12,25 @@ histories show it, and the receipt tells it under `found`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tap_hubspot.api import HubSpot, HubSpotError, MaybeApplied, NotConvertible, Property
+from tap_hubspot.api import BATCH, HubSpot, HubSpotError, MaybeApplied, NotConvertible, Property
 from tap_hubspot.api.types import BATCH_WITH_HISTORY
 from target_hubspot.batches import Input, Shown, outage, written
-from target_kit import Applied, Failed, Fault, Gone, Operation, Outcome, Rejected, Stale
+from target_kit import Applied, Failed, Fault, Gone, Kind, Operation, Outcome, Rejected, Stale
 
+_REQUESTS = {Kind.CREATE: 3, Kind.UPDATE: 4, Kind.DELETE: 2}
 _CREATE_ATTEMPTS = 5
 _PAUSE = 0.5
 """Seconds after which a create of unknown fate is looked for, growing with each attempt."""
+
+
+def requests(numbers: Mapping[Kind, int]) -> int:
+    """The requests that so many operations of each kind take, if nothing goes wrong."""
+    return sum(_REQUESTS[kind] * math.ceil(number / BATCH) for kind, number in numbers.items())
 
 
 @dataclass(slots=True)

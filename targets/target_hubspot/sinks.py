@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tap_hubspot.api import BATCH, HubSpot, HubSpotError
 from tap_hubspot.api.types import ASSOCIATION_WRITE, pair_of
 from target_hubspot.batches import outage
-from target_hubspot.operations import Operations
+from target_hubspot.operations import Operations, requests
 from target_hubspot.pairs import Associations, Fate, Members, Pair, Pairs
 from target_hubspot.rows import Rows
 from target_hubspot.settings import Mode, StreamSettings
@@ -18,9 +19,6 @@ from target_kit import Applied, Kind, Operation, OperationSink, Outcome, Rejecte
 
 if TYPE_CHECKING:
     from target_hubspot.target import TargetHubSpot
-
-_REQUESTS = {Kind.CREATE: 3, Kind.UPDATE: 4, Kind.DELETE: 2}
-"""For a hundred operations; `target_hubspot.operations` tells which."""
 
 _AT_ONCE = 2000
 """Records that are collected before they are written and acknowledged."""
@@ -109,7 +107,7 @@ class RecordSink(HubSpotSink):
         for kind in Kind:
             some = [op for op in operations if op.kind is kind]
             jobs += [(kind, some[n : n + BATCH]) for n in range(0, len(some), BATCH)]
-        self.announce(len(operations), sum(_REQUESTS[kind] for kind, _ in jobs))
+        self.announce(len(operations), requests(Counter(op.kind for op in operations)))
         try:
             does.hubspot.properties(does.name)
         except HubSpotError as error:

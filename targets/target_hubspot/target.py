@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
 from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
 from tap_hubspot.api import HubSpot, HubSpotError, NotAuthorized, connect
-from tap_hubspot.api.types import OBJECT_TYPES, pair_of
+from tap_hubspot.api.types import ASSOCIATION_WRITE, OBJECT_TYPES, pair_of
+from target_hubspot.operations import requests
 from target_hubspot.settings import SETTINGS, StreamSettings
 from target_hubspot.sinks import HubSpotSink, PairSink, RecordSink
-from target_kit import Capability, Check, CheckReport, OperationTarget, SettingsError
+from target_kit import Capability, Check, CheckReport, Kind, OperationTarget, SettingsError
 
 _KEY_HINT = "a create could otherwise be done twice; `--fix` makes the property"
 
@@ -29,6 +31,7 @@ class TargetHubSpot(OperationTarget):
         Capability.READ_BACK,
         Capability.IDEMPOTENT_CREATE,
         Capability.DELETES,
+        Capability.ESTIMATE,
         Capability.HISTORY,
     ]
 
@@ -99,6 +102,28 @@ class TargetHubSpot(OperationTarget):
             words = f"the property {key!r} of {name} is not unique, and HubSpot cannot make it so afterwards"
             return Check(label, ok=False, message=words, hint="name another in `sync_key`; `--fix` then makes it")
         return Check(label, ok=True, message=f"{name} has the unique property {key!r}")
+
+    def estimate(self, planned: Mapping[str, Mapping[Kind, int]]) -> CheckReport:
+        """The calls and minutes of each stream, and whether HubSpot's budget for today suffices."""
+        try:
+            account = self.hubspot.account()
+        except HubSpotError as error:
+            return CheckReport(None, [Check("token", ok=False, message=error.message, hint=error.hint)])
+        limiter, checks, total = self.hubspot.session.limiter, [], 0
+        for stream, numbers in planned.items():
+            records = issubclass(self.get_sink_class(stream), RecordSink)
+            calls = requests(numbers) if records else math.ceil(sum(numbers.values()) / ASSOCIATION_WRITE)
+            total += calls
+            number = sum(numbers.values())
+            words = f"{number:,} operation{' needs' if number == 1 else 's need'} about {calls:,} calls"
+            checks.append(Check(stream, ok=True, message=f"{words}, {limiter.minutes(calls):.1f} minutes at its pace"))
+        if limiter.daily_left is not None:
+            words = (
+                f"about {total:,} calls are needed, {limiter.daily_left:,} of {limiter.daily or 0:,} are left for today"
+            )
+            hint = "what does not go out today is tried again in a later run"
+            checks.append(Check("daily calls", ok=total <= limiter.daily_left, message=words, hint=hint))
+        return CheckReport(f"hubspot:{account.portal}", checks)
 
     # ---- the end
 

@@ -13,7 +13,8 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand
 
 from target_kit.checks import CheckReport
-from target_kit.errors import TargetError
+from target_kit.errors import SettingsError, TargetError
+from target_kit.operations import Kind
 
 FAILED = 1
 WRONG_USAGE = 64
@@ -72,7 +73,27 @@ def add_check_options(params: Sequence[click.Parameter]) -> list[click.Parameter
         click.Option(["--check"], is_flag=True, help="Look at settings, rights and tables; write nothing."),
         click.Option(["--streams"], default="", help="With --check: the streams to look at, separated by commas."),
         click.Option(["--fix"], is_flag=True, help="With --check: make what is missing and can be made."),
+        click.Option(
+            ["--planned"],
+            default="",
+            metavar="JSON",
+            help='With --check: only reckon what {"stream": {"create|update|delete": number}} would cost.',
+        ),
     ]
+
+
+def parse_planned(text: str) -> dict[str, dict[Kind, int]]:
+    """The numbers of operations by stream that `--planned` names."""
+    try:
+        return {
+            str(stream): {Kind(kind): int(number) for kind, number in numbers.items()}
+            for stream, numbers in json.loads(text).items()
+        }
+    except (AttributeError, TypeError, ValueError) as error:
+        raise SettingsError(
+            f"--planned: {text!r} is not to be read: {error}",
+            hint='write for instance {"contacts": {"create": 10, "update": 200}}',
+        ) from error
 
 
 def answer_check(report: CheckReport, form: str | None, hide: Callable[[str], str]) -> NoReturn:

@@ -59,4 +59,5 @@ class Capability(CapabilitiesEnum):
     READ_BACK = "read-back"  # receipts tell the values as stored
     IDEMPOTENT_CREATE = "idempotent-create"  # a create repeated makes no second record
     DELETES = "deletes"
+    ESTIMATE = "estimate"  # reckons beforehand what operations cost, with `--check --planned`
     HISTORY = "history"  # finds what others wrote between its look and its write

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -19,10 +19,10 @@ from singer_sdk.mapper import SameRecordTransform
 from antiphon.protocol import ENVELOPE, parse_bookmark
 from target_kit.batches import local_files, read_jsonl
 from target_kit.checks import CheckReport
-from target_kit.command import TargetCommand, add_check_options, answer_check
+from target_kit.command import TargetCommand, add_check_options, answer_check, parse_planned
 from target_kit.errors import NoSchema, ProtocolError, RowsRefused, SettingsError, TargetError
 from target_kit.lines import LineFile, encode
-from target_kit.operations import Operation, Row, Work, parse_work
+from target_kit.operations import Kind, Operation, Row, Work, parse_work
 from target_kit.outcomes import Outcome, Rejected, to_receipt
 from target_kit.reading import ChunkReader
 from target_kit.secrets import Secrets
@@ -73,6 +73,15 @@ class OperationTarget(Target):
         Raises `TargetError` for nothing that a check can say.
         """
         raise NotImplementedError
+
+    def estimate(self, planned: Mapping[str, Mapping[Kind, int]]) -> CheckReport:
+        """Answer `--check --planned`: what so many operations on each stream cost, and whether they can be afforded.
+
+        Raises `SettingsError` where the target does not have the capability `estimate`.
+        """
+        raise SettingsError(
+            f"{self.name} cannot reckon what {', '.join(planned)} would cost", hint="leave --planned out"
+        )
 
     @property
     def sync_key(self) -> str:
@@ -279,6 +288,7 @@ class OperationTarget(Target):
         check: bool = False,
         streams: str = "",
         fix: bool = False,
+        planned: str = "",
         about: bool = False,
         about_format: str | None = None,
         **options: Any,
@@ -288,9 +298,12 @@ class OperationTarget(Target):
             config = options.get("config")
             target = cls(config=config.config if config else {}, parse_env_config=bool(config and config.parse_env))
             wanted = [name for name in streams.split(",") if name]
-            answer_check(target.check(wanted, fix=fix), about_format, target.secrets.hide)
-        elif streams or fix:
-            raise SettingsError("--streams and --fix belong to --check", hint=f"{cls.name} --config F --check --fix")
+            report = target.estimate(parse_planned(planned)) if planned else target.check(wanted, fix=fix)
+            answer_check(report, about_format, target.secrets.hide)
+        elif streams or fix or planned:
+            raise SettingsError(
+                "--streams, --fix and --planned belong to --check", hint=f"{cls.name} --config F --check --fix"
+            )
         super().invoke(about=about, about_format=about_format, **options)
 
     @classmethod

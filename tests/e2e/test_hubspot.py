@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 from pathlib import Path
@@ -29,6 +30,10 @@ def test_two_systems_that_differ_become_one_and_then_are_quiet(tmp_path: Path) -
         theirs = crm.insert(email="N5@example.com", city="Oslo")
         crm.insert(email="new@example.com", first_name="Nina", city="Graz", children=4, optout=True, born="1999-12-31",
                    next_activity="2026-05-06 07:08:09.123+02", roles="CHAMPION")  # fmt: skip
+        planned = crm.run("plan", "--json")
+        costs = {cost["name"]: cost for cost in json.loads(planned.out)["costs"]}
+        assert costs["contacts"]["message"].startswith("1 operation needs about 3 calls, 0.0 minutes"), planned.out
+        assert costs["daily calls"]["affordable"]
         crm.sync()
         assert crm.differences() == []
         assert len(account.live("contacts")) == 13

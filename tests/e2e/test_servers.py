@@ -70,7 +70,10 @@ def normalized(name: str) -> str:
 def locked(plugin: str) -> dict[str, str]:
     """Return the versions that the locked file of `plugin` allows."""
     text = (LOCKS / f"{plugin}.txt").read_text(encoding="utf-8")
-    return {normalized(name): version for name, version in re.findall(r"^([\w.-]+)(?:\[[\w,.-]+\])?==([\w.+!]+)", text, re.MULTILINE)}
+    return {
+        normalized(name): version
+        for name, version in re.findall(r"^([\w.-]+)(?:\[[\w,.-]+\])?==([\w.+!]+)", text, re.MULTILINE)
+    }
 
 
 @pytest.fixture(scope="module")

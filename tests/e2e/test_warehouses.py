@@ -1,10 +1,13 @@
 """tap-sql and target-sql on both ends: two databases of different kinds, users on both sides."""
 
+import os
 import sqlite3
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.crm import BIN
 
 duckdb = pytest.importorskip("duckdb")
 
@@ -35,7 +38,9 @@ TABLE = "CREATE TABLE contacts (id integer PRIMARY KEY, email varchar(80), city 
 
 
 def sync(folder: Path) -> str:
-    ran = subprocess.run(["antiphon", "sync"], cwd=folder, capture_output=True, text=True, check=False)
+    path = os.pathsep.join((str(BIN), os.environ["PATH"]))  # our programs are beside Python
+    env = {**os.environ, "PATH": path}
+    ran = subprocess.run(["antiphon", "sync"], cwd=folder, capture_output=True, text=True, check=False, env=env)
     assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
     return ran.stdout
 

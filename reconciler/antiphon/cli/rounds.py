@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from antiphon.cli.output import show
 from antiphon.cli.session import read_config, working
 from antiphon.errors import AntiphonError, ConfigError
 from antiphon.plan import fingerprint
-from antiphon.show.plan import plan_dict, plan_text
+from antiphon.show.plan import cost_text, plan_dict, plan_text
 from antiphon.show.plan_file import dump as dump_plan
 from antiphon.show.plan_file import load as load_plan
+from antiphon.sync.costs import costs
 from antiphon.sync.pipes import complete_side, settle_written
 from antiphon.sync.run import Runner, our_clock
 from antiphon.sync.verify import verify as verify_sides
@@ -41,6 +43,9 @@ def plan(options: Options, out: Path | None, accept_empty: tuple[str, ...], pati
         if out is not None:
             write_text(str(out), dump_plan(proposed, mapping, runner.ledger.instance.id, our_clock()))
         waiting = waiting_writes(runner.ledger, mapping, proposed)
+        reckoned = tuple(costs(proposed.operations, runner.config, runner.shop))
+    if reckoned:
+        text, facts = f"{text}\n{cost_text(reckoned)}", {**facts, "costs": [asdict(cost) for cost in reckoned]}
     show(options.as_json, text, facts)
     return CHANGES_WAIT if exit_code and waiting else 0
 

@@ -90,8 +90,9 @@ def _stream(config: SyncConfig, entity: EntityConfig, side: Side, *, receives: b
     if stream.replication is Replication.INCREMENTAL and stream.full_read is None and receives:
         yield warning(
             where,
-            "an incremental read never shows that a record is gone, so that deletions go unnoticed",
-            "add `full_read: every 24h`",
+            "few taps tell in an incremental read that a record is gone (tap-hubspot does); with any other, deletions"
+            " go unnoticed",
+            "add `full_read: every 24h`, unless the tap tells deletions",
         )
 
 

@@ -17,6 +17,7 @@ from antiphon.show.groups import Arranged, arrange, examples
 from antiphon.show.operation import block, group_lines, op_dict, shape
 from antiphon.show.records import Name, Records
 from antiphon.show.text import INDENT, listed, number, paragraph
+from antiphon.sync.costs import Cost
 
 _ALL = "see all with `--json`"
 
@@ -96,6 +97,16 @@ def plan_text(plan: Plan, ledger: Ledger, mapping: SyncMapping, *, limit: int = 
         *_guards(it),
     ]
     return "\n".join([*lines, *paragraph(_totals(it), hanging=INDENT)])
+
+
+def cost_text(costs: Sequence[Cost]) -> str:
+    """What the targets reckon that the plan costs them, a line for each thing they say."""
+    lines: list[str] = []
+    for cost in costs:
+        mark = "" if cost.affordable else "! "
+        hint = f" ({cost.hint})" if cost.hint and not cost.affordable else ""
+        lines += paragraph(f"{mark}{cost.side}: {cost.name}: {cost.message}{hint}", hanging=INDENT)
+    return "\n".join(lines)
 
 
 def plan_dict(plan: Plan, ledger: Ledger, mapping: SyncMapping) -> dict[str, Any]:

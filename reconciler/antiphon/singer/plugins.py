@@ -119,7 +119,15 @@ class Workshop:
 
         With `fix` it makes what is missing and can be made. Raises `PluginFailed` if it gives no such answer.
         """
-        words = ["--check", "--streams", ",".join(streams), *(["--fix"] if fix else []), "--format=json"]
+        return self._check(plugin, name, ["--streams", ",".join(streams), *(["--fix"] if fix else [])])
+
+    def estimate(self, plugin: Plugin, name: str, planned: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
+        """What a target with the capability `estimate` reckons that so many operations of each kind cost, as checks."""
+        told: list[dict[str, Any]] = self._check(plugin, name, ["--planned", canonical_json(planned)])["checks"]
+        return told
+
+    def _check(self, plugin: Plugin, name: str, words: list[str]) -> dict[str, Any]:
+        words = ["--check", *words, "--format=json"]
         code, output, said = self._ask(plugin, name, words, self._hearing(name, plugin))
         try:
             shown = json.loads(output)
