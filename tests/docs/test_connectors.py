@@ -62,6 +62,14 @@ def test_the_table_is_what_the_connectors_say(kind: str) -> None:
     assert PAGE.read_text(encoding="utf-8") == pasted
 
 
+def test_the_code_of_the_page_makes_a_class_of_tests() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    made: dict[str, Any] = {}
+    exec(compile(code, str(PAGE), "exec"), made)  # noqa: S102  # that is what is tested
+    assert issubclass(made["TestMine"], Contract)
+    assert made["TestMine"].lab is made["MyLab"]
+
+
 def test_every_connector_of_ours_has_a_lab() -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     ours = {script for script in project["scripts"] if script.startswith(("tap-", "target-"))}

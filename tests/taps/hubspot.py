@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import json
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from antiphon_sandbox.hubspot import HubSpot
 from tap_hubspot.tap import TapHubSpot
+from tests.taps.printed import Printed
 
 
-@dataclass(slots=True)
-class Read:
+class Read(Printed):
     """The messages of one run."""
-
-    schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
-    records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # whole messages, by stream
-    state: dict[str, Any] = field(default_factory=dict)
 
     def rows(self, stream: str) -> list[dict[str, Any]]:
         """The records of a stream that are live."""
@@ -28,11 +19,6 @@ class Read:
 
     def ids(self, stream: str) -> list[str]:
         return [row["id"] for row in self.rows(stream)]
-
-    def fates(self, stream: str) -> dict[str, dict[str, Any]]:
-        """What became of the records that are not live, by id."""
-        told = {m["record"]["id"]: m["sync"] for m in self.records.get(stream, [])}
-        return {key: sync for key, sync in told.items() if sync["state"] != "live"}
 
 
 def settings(hubspot: HubSpot, **more: Any) -> dict[str, Any]:
@@ -62,30 +48,4 @@ def catalog_of(
 
 def read(hubspot: HubSpot, catalog: dict[str, Any], state: dict[str, Any] | None = None, **config: Any) -> Read:
     """Run the tap."""
-    with _captured() as output:
-        TapHubSpot(config=settings(hubspot, **config), catalog=catalog, state=state or {}).sync_all()
-    found = Read()
-    for line in output.getvalue().splitlines():
-        message = json.loads(line)
-        match message["type"]:
-            case "SCHEMA":
-                found.schemas[message["stream"]] = message
-            case "RECORD":
-                found.records.setdefault(message["stream"], []).append(message)
-            case "STATE":
-                found.state = message["value"]
-            case other:
-                raise AssertionError(other)
-    return found
-
-
-@contextmanager
-def _captured() -> Iterator[io.BytesIO]:
-    kept, sys.stdout = sys.stdout, io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
-    output = sys.stdout.buffer
-    assert isinstance(output, io.BytesIO)
-    try:
-        yield output
-    finally:
-        sys.stdout.detach()
-        sys.stdout = kept
+    return Read.by(TapHubSpot(config=settings(hubspot, **config), catalog=catalog, state=state or {}))

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from tap_tryton.tap import TapTryton
+from tests.taps.printed import Printed
 
 
-@dataclass(slots=True)
-class Read:
+class Read(Printed):
     """The messages of one run."""
-
-    schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
-    records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # whole messages, by stream
-    state: dict[str, Any] = field(default_factory=dict)
 
     def rows(self, stream: str) -> dict[int, dict[str, Any]]:
         """The records of a stream that are live, by id."""
         told = self.records.get(stream, [])
         return {m["record"]["id"]: m["record"] for m in told if m["sync"]["state"] == "live"}
-
-    def fates(self, stream: str) -> dict[int, dict[str, Any]]:
-        """What became of the records that are not live, by id."""
-        told = {m["record"]["id"]: m["sync"] for m in self.records.get(stream, [])}
-        return {key: sync for key, sync in told.items() if sync["state"] != "live"}
 
 
 def catalog(
@@ -49,30 +36,5 @@ def catalog(
 
 def read(config: Mapping[str, Any], chosen: dict[str, Any], state: Mapping[str, Any] | None = None) -> Read:
     """Run the tap."""
-    with _captured() as output:
-        TapTryton(config=dict(config), catalog=chosen, state=json.loads(json.dumps(state or {}))).sync_all()
-    found = Read()
-    for line in output.getvalue().splitlines():
-        message = json.loads(line)
-        match message["type"]:
-            case "SCHEMA":
-                found.schemas[message["stream"]] = message
-            case "RECORD":
-                found.records.setdefault(message["stream"], []).append(message)
-            case "STATE":
-                found.state = message["value"]
-            case other:
-                raise AssertionError(other)
-    return found
-
-
-@contextmanager
-def _captured() -> Iterator[io.BytesIO]:
-    kept, sys.stdout = sys.stdout, io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
-    output = sys.stdout.buffer
-    assert isinstance(output, io.BytesIO)
-    try:
-        yield output
-    finally:
-        sys.stdout.detach()
-        sys.stdout = kept
+    kept = json.loads(json.dumps(state or {}))  # the tap writes into it
+    return Read.by(TapTryton(config=dict(config), catalog=chosen, state=kept))
