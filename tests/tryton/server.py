@@ -152,8 +152,7 @@ class Server:
         """Have a user do something in the client; what came of it."""
         if self._users is None:
             self._users = subprocess.Popen(
-                [str(BIN / "python"), str(INSIDE / "users.py"),
-                 f"http://admin:{ADMIN}@127.0.0.1:{self.port}/{DATABASE}/rpc/"],
+                [str(BIN / "python"), str(INSIDE / "users.py"), f"{self.url}/{DATABASE}/rpc/", "admin", ADMIN],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
         users = self._users

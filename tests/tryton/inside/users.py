@@ -1,6 +1,7 @@
 """Runs inside Tryton's environment: people who work in Tryton through its own client library.
 
-`users.py URL` logs in and reads orders, one JSON object a line, each answered by a line: `{"ok": …}` or `{"error": …}`.
+`users.py URL USER PASSWORD` logs in and reads orders, one JSON object a line, each answered by a line: `{"ok": …}` or
+`{"error": …}`.
 
 | order                                                  | what a user does                                  |
 |--------------------------------------------------------|---------------------------------------------------|
@@ -20,18 +21,17 @@ from proteus import Model, Wizard
 from proteus import config as settings
 
 
-def main(url: str) -> None:
+def main(url: str, user: str, password: str) -> None:
     """Carry out orders until there are no more."""
-    config = settings.set_xmlrpc(url)
-    config._context = Model.get("res.user").get_preferences(True, {})
-    for line in sys.stdin:
-        order = json.loads(line)
-        try:
-            answer = {"ok": DO[order.pop("do")](config, **order)}
-        except Exception as error:  # noqa: BLE001  # whatever Tryton says is told
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        sys.stdout.write(json.dumps(answer, default=str) + "\n")
-        sys.stdout.flush()
+    with settings.set_xmlrpc_session(url, user, password) as config:  # a password with each call would be slow to check
+        for line in sys.stdin:
+            order = json.loads(line)
+            try:
+                answer = {"ok": DO[order.pop("do")](config, **order)}
+            except Exception as error:  # noqa: BLE001  # whatever Tryton says is told
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            sys.stdout.write(json.dumps(answer, default=str) + "\n")
+            sys.stdout.flush()
 
 
 def make(config: Any, model: str, values: dict[str, Any]) -> int:
