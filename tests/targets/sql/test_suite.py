@@ -5,6 +5,8 @@ Its strings with a NUL byte, which no text column holds, are refused rows: they 
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 
 import pytest
@@ -14,10 +16,11 @@ from singer_sdk.testing.runners import TargetTestRunner
 from antiphon_sandbox import postgres
 from target_sql.target import TargetSQL
 
-_FOLDER = tempfile.TemporaryDirectory(prefix="target-sql-suite-")
-_REJECTED = {"rejected_path": f"{_FOLDER.name}/rejected.jsonl"}
-_DUCKDB = {"url": f"duckdb:///{_FOLDER.name}/suite.duckdb", **_REJECTED}
-_SQLITE = {"url": f"sqlite:///{_FOLDER.name}/suite.db", **_REJECTED}
+_FOLDER = tempfile.mkdtemp(prefix="target-sql-suite-")
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+_REJECTED = {"rejected_path": f"{_FOLDER}/rejected.jsonl"}
+_DUCKDB = {"url": f"duckdb:///{_FOLDER}/suite.duckdb", **_REJECTED}
+_SQLITE = {"url": f"sqlite:///{_FOLDER}/suite.db", **_REJECTED}
 
 TestDuckDB = get_target_test_class(TargetSQL, config=_DUCKDB)
 TestSQLite = get_target_test_class(TargetSQL, config=_SQLITE)
@@ -29,7 +32,3 @@ class TestPostgreSQL(get_target_test_class(TargetSQL, config=_SQLITE)):  # type:
     @pytest.fixture
     def runner(self, cluster: postgres.Cluster) -> TargetTestRunner:
         return TargetTestRunner(target_class=TargetSQL, config={"url": cluster.url(), **_REJECTED})
-
-
-def teardown_module() -> None:
-    _FOLDER.cleanup()
