@@ -72,7 +72,7 @@ def locked(plugin: str) -> dict[str, str]:
     text = (LOCKS / f"{plugin}.txt").read_text(encoding="utf-8")
     return {
         normalized(name): version
-        for name, version in re.findall(r"^([\w.-]+)(?:\[[\w,.-]+\])?==([\w.+!]+)", text, re.MULTILINE)
+        for name, version in re.findall(r"^([\w.-]+)(?:\[[\w, .-]+\])?==([\w.+!]+)", text, re.MULTILINE)
     }
 
 
