@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -139,7 +140,7 @@ _TITLES = {
 class Stopwatch:
     """How long a run took and how it goes on."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float = math.inf) -> None:
         self.began, self.limit = monotonic(), seconds
 
     def over(self) -> bool:
