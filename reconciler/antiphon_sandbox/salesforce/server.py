@@ -1,0 +1,225 @@
+"""The HTTP server: threads, keep-alive, and for each request token, limit, faults and resource."""
+
+from __future__ import annotations
+
+import random
+import re
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import msgspec
+
+from antiphon_sandbox.salesforce import collections, queries, records
+from antiphon_sandbox.salesforce.errors import Refused, not_found, over_limit
+from antiphon_sandbox.salesforce.oauth import App
+from antiphon_sandbox.salesforce.org import Org
+from antiphon_sandbox.salesforce.request import Reply, Request, Route
+
+VERSIONS = (("Spring '26", "66.0"), ("Summer '26", "67.0"))
+_BASE = re.compile(r"(?P<root>/services/data/v\d+\.\d)(?P<rest>/.*)?")
+_ROUTES: list[tuple[Route, re.Pattern[str]]] = [
+    (route, route.regex) for module in (records, collections, queries) for route in module.ROUTES
+]
+
+
+@dataclass(slots=True)
+class Fault:
+    """What goes wrong with the next `times` requests whose method and path `path` finds.
+
+    `status`: this status of HTTP, with a page that is no JSON; `limit`: the day is used up; `cut`: the connection ends
+    without an answer; `slow`: the answer comes `seconds` late; `expire`: every token ends just before; `human`: `does`
+    is called just before. `applied`: the request is carried out before the answer goes wrong.
+    """
+
+    kind: Literal["status", "limit", "cut", "slow", "expire", "human"]
+    path: str = ""
+    times: int = 1
+    chance: float = 1.0
+    status: int = HTTPStatus.SERVICE_UNAVAILABLE
+    applied: bool = False
+    seconds: float = 0.2
+    does: Callable[[], object] | None = None
+
+
+class _Cut(Exception):
+    """The connection ends here."""
+
+
+class Salesforce:
+    """The server. `url` is the instance, `token` one that is good for two hours; all else may be changed at will.
+
+    `page`: the most rows of one page of a query. `daily`: requests that a day allows.
+    """
+
+    def __init__(
+        self, org: Org | None = None, *, app: App | None = None, port: int = 0, page: int = 2000, daily: int = 100_000
+    ) -> None:
+        self.org, self.app, self.page, self.daily = org or Org(), app or App(), page, daily
+        self.faults: list[Fault] = []
+        self.random = random.Random(0)
+        self.token = self.app.grant()
+        self.used = 0
+        self.cursors: dict[str, Sequence[Mapping[str, Any]]] = {}
+        self.seen: list[tuple[str, str, Mapping[str, str]]] = []  # method, path with query, headers
+        owner = self
+
+        class Handler(_Handler):
+            salesforce = owner
+
+        self._server = _Server(("127.0.0.1", port), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_why: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, method: str, target: str, headers: Mapping[str, str], raw: bytes) -> Reply:
+        """What is said to a request. Raises `_Cut` where the connection ends instead."""
+        parts = urlsplit(target)
+        fault = self._draw(f"{method} {target}")
+        if fault is not None and fault.kind == "expire":
+            self.app.expire()
+        if fault is not None and fault.does is not None:
+            fault.does()
+        self.seen.append((method, target, headers))
+        try:
+            if parts.path == "/services/oauth2/token" and method == "POST":
+                form = {name: values[-1] for name, values in parse_qs(raw.decode()).items()}
+                granted = self.app.answer(form, headers.get("Authorization", ""))
+                return Reply(body={**granted, "instance_url": self.url})
+            if parts.path.rstrip("/") == "/services/data" and method == "GET":
+                return Reply(body=[{"label": label, "url": f"/services/data/v{each}", "version": each}
+                                   for label, each in VERSIONS])  # fmt: skip
+            return self._api(method, parts.path, parse_qs(parts.query, keep_blank_values=True), headers, raw, fault)
+        except Refused as refused:
+            return Reply(refused.status, refused.body)
+
+    def _api(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Sequence[str]],
+        headers: Mapping[str, str],
+        raw: bytes,
+        fault: Fault | None,
+    ) -> Reply:
+        found = _BASE.fullmatch(path)
+        if found is None:
+            raise not_found()
+        self.app.check(headers.get("Authorization", "").removeprefix("Bearer ").strip())
+        if self.used >= self.daily:
+            raise over_limit()
+        self.used += 1
+        request = Request(
+            self.org, method, path, found["root"], query, _body(raw), headers, self.cursors, self.page
+        )  # fmt: skip
+        if fault is None or fault.kind in {"expire", "human"}:
+            reply = self._resource(request, found["rest"] or "/")
+        else:
+            reply = self._wrong(request, found["rest"] or "/", fault)
+        return Reply(reply.status, reply.body, {"Sforce-Limit-Info": f"api-usage={self.used}/{self.daily}"})
+
+    def _resource(self, request: Request, rest: str) -> Reply:
+        if rest.rstrip("/") == "/limits":
+            return Reply(body={"DailyApiRequests": {"Max": self.daily, "Remaining": self.daily - self.used}})
+        for route, regex in _ROUTES:
+            if route.method == request.method and (match := regex.fullmatch(rest)):
+                request.path = {name: unquote(value) for name, value in match.groupdict().items()}
+                try:
+                    with self.org.lock:
+                        return route.handler(request)
+                except Refused as refused:
+                    return Reply(refused.status, refused.body)
+        return Reply(HTTPStatus.NOT_FOUND, not_found().body)
+
+    def _wrong(self, request: Request, rest: str, fault: Fault) -> Reply:
+        reply = self._resource(request, rest) if fault.applied or fault.kind == "slow" else Reply()
+        match fault.kind:
+            case "slow":
+                time.sleep(fault.seconds)
+                return reply
+            case "cut":
+                raise _Cut
+            case "limit":
+                raise over_limit()
+            case _:
+                return Reply(fault.status, _PAGE)
+
+    def _draw(self, asked: str) -> Fault | None:
+        for each in self.faults:
+            if each.times > 0 and re.search(each.path, asked) and self.random.random() < each.chance:
+                each.times -= 1
+                return each
+        return None
+
+
+_PAGE = b"<html><head><title>Error Page</title></head><body>Salesforce is temporarily unavailable.</body></html>"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no error of the server."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Reads requests and writes replies; `salesforce` is set by the server that it serves."""
+
+    salesforce: Salesforce
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one packet
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        try:
+            reply = self.salesforce.answer(self.command, self.path, dict(self.headers), raw)
+        except _Cut:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        page = isinstance(reply.body, bytes)
+        content = b"" if reply.body is None else reply.body if page else msgspec.json.encode(reply.body)
+        self.send_response_only(reply.status)
+        self.send_header("Date", formatdate(usegmt=True))
+        self.send_header("Content-Type", "text/html" if page else "application/json;charset=UTF-8")
+        if reply.status != HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Length", str(len(content)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+        self.wfile.flush()
+
+    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
+
+    def log_message(self, *_words: object) -> None:
+        """The sandbox keeps its own record of requests."""
+
+
+def _body(raw: bytes) -> Any:
+    if not raw:
+        return None
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
+        raise Refused("JSON_PARSER_ERROR", f"{error} at [line:1, column:1]") from error
