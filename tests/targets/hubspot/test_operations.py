@@ -265,7 +265,7 @@ def test_what_it_takes_is_said_before_anything_is_written(
     hubspot.limits.daily = hubspot.limits.used + 10
     made = [hubspot.account.enter("contacts", {"city": "Rome"}) for _ in range(250)]
     with caplog.at_level("INFO"):
-        receipts = desk.operate(*(update(each.id, {"city": "Rome"}, city="Oslo") for each in made))
+        receipts = desk.operate(*(update(each.id, {"city": "Rome"}, city="Oslo") for each in made), workers=1)
     said = [record.getMessage() for record in caplog.records if "calls" in record.getMessage()]
     assert said[0] == "contacts: 250 operations need about 12 calls, 0.0 minutes at HubSpot's pace"
     assert "about 12 calls are needed, and HubSpot leaves 9 of 10 for today" in said[1].replace(
