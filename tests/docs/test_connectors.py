@@ -16,11 +16,12 @@ import pytest
 from antiphon.testing import PROVEN_BY, Lab, capabilities_of
 from antiphon.testing.contract import Contract
 from tests.contract.hubspot import HubSpotLab
+from tests.contract.salesforce import SalesforceLab
 from tests.contract.sql import SqlLab
 from tests.contract.tryton import TrytonLab, TrytonRestLab
 
 PAGE = Path("docs/connectors.md")
-LABS: tuple[type[Lab], ...] = (HubSpotLab, SqlLab, TrytonLab, TrytonRestLab)
+LABS: tuple[type[Lab], ...] = (HubSpotLab, SalesforceLab, SqlLab, TrytonLab, TrytonRestLab)
 
 
 def programs(kind: str) -> list[Any]:

@@ -101,7 +101,7 @@ def test_a_record_is_made_read_changed_and_deleted(salesforce: Salesforce, clien
 
 def test_describe_says_what_fields_are(client: Any) -> None:
     listed = {each["name"]: each["keyPrefix"] for each in client.describe()["sobjects"]}
-    assert listed == {"Account": "001", "Contact": "003", "Opportunity": "006"}
+    assert listed == {"Account": "001", "Contact": "003", "Opportunity": "006", "Organization": "00D"}
     fields = {each["name"]: each for each in client.Opportunity.describe()["fields"]}
     assert fields["StageName"]["picklistValues"][0]["value"] == "Prospecting"
     assert (fields["Amount"]["precision"], fields["Amount"]["scale"]) == (18, 2)

@@ -16,6 +16,7 @@ from tests.taps.sql.documents import put, settings
 READMES = {
     "tap_hubspot": Path("taps/tap_hubspot/README.md"),
     "target_hubspot": Path("targets/target_hubspot/README.md"),
+    "tap_salesforce": Path("taps/tap_salesforce/README.md"),
     "tap_tryton": Path("taps/tap_tryton/README.md"),
     "target_tryton": Path("targets/target_tryton/README.md"),
 }

@@ -20,7 +20,7 @@ from antiphon_sandbox.salesforce.errors import (
     refuse,
     required,
 )
-from antiphon_sandbox.salesforce.schema import SObject, standard
+from antiphon_sandbox.salesforce.schema import Field, SObject, standard
 from antiphon_sandbox.salesforce.values import LONG, SHORT, long_id, stamp, stored
 
 Values: TypeAlias = Mapping[str, Any]
@@ -29,6 +29,7 @@ Rule: TypeAlias = Callable[[Values], Refused | None]
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _MOST_MERGED = 3
+_ORG = "Organization"
 
 
 @dataclass(slots=True)
@@ -59,6 +60,10 @@ class Org:
     lock: threading.RLock = field(default_factory=threading.RLock)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
+    def __post_init__(self) -> None:
+        self.objects.setdefault(_ORG, SObject.of(_ORG, "00D", Field("Name", length=80)))
+        self.records[self.id] = Record(_ORG, self.id, {"Id": self.id, "Name": "Acme", "IsDeleted": False})
+
     # ---- what people do
 
     def enter(self, kind: str, values: Values, at: datetime | None = None) -> Record:
@@ -71,10 +76,10 @@ class Org:
         with self.lock:
             self.update(self.records[record_id].kind, record_id, values, at)
 
-    def trash(self, record_id: str) -> None:
+    def trash(self, record_id: str, at: datetime | None = None) -> None:
         """Put a record into the recycle bin."""
         with self.lock:
-            self.delete(self.records[record_id].kind, record_id)
+            self.delete(self.records[record_id].kind, record_id, at)
 
     def restore(self, record_id: str) -> None:
         """Take a record out of the recycle bin."""
@@ -156,9 +161,9 @@ class Org:
         self._touch(record, given, at)
         return record
 
-    def delete(self, kind: str, key: str) -> None:
+    def delete(self, kind: str, key: str, at: datetime | None = None) -> None:
         """Put a record into the recycle bin. Raises `Refused`."""
-        self._touch(self._writable(kind, key), {"IsDeleted": True})
+        self._touch(self._writable(kind, key), {"IsDeleted": True}, at)
 
     def _writable(self, kind: str, key: str) -> Record:
         record = self.find(kind, key)

@@ -1,0 +1,1 @@
+"""tap-salesforce: a Salesforce org as a Singer tap."""

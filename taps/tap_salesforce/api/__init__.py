@@ -1,0 +1,40 @@
+"""Salesforce, said once for tap and target: settings, tokens, sessions, errors, fields, calls.
+
+Everything here is a description of Salesforce's REST API. What is read with it is the business of `tap_salesforce`.
+"""
+
+from tap_salesforce.api.errors import (
+    ExpiredCursor,
+    MaybeApplied,
+    NotAuthorized,
+    OverLimit,
+    Refused,
+    SalesforceError,
+    Unavailable,
+    WrongSettings,
+)
+from tap_salesforce.api.fields import DELETED, MASTER, STAMP, Field
+from tap_salesforce.api.org import USUAL, Org, SObject
+from tap_salesforce.api.session import Session
+from tap_salesforce.api.settings import SETTINGS, connect
+
+__all__ = [
+    "DELETED",
+    "MASTER",
+    "SETTINGS",
+    "STAMP",
+    "USUAL",
+    "ExpiredCursor",
+    "Field",
+    "MaybeApplied",
+    "NotAuthorized",
+    "Org",
+    "OverLimit",
+    "Refused",
+    "SObject",
+    "SalesforceError",
+    "Session",
+    "Unavailable",
+    "WrongSettings",
+    "connect",
+]

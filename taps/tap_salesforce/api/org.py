@@ -1,0 +1,86 @@
+"""The calls of Salesforce's REST API that tap and target make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from tap_salesforce.api.errors import Refused
+from tap_salesforce.api.fields import Field
+from tap_salesforce.api.session import Session
+
+USUAL = ("Account", "Contact", "Lead", "Opportunity")
+"""What is read if nothing is named."""
+
+Shown: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SObject:
+    """An object type. `fields` are those that a column can hold and that the user may see."""
+
+    name: str
+    fields: Mapping[str, Field]
+    prefix: str = ""
+    logged: bool = False  # whether `deleted` and `updated` speak of it
+
+
+def as_literal(at: datetime) -> str:
+    """A moment in SOQL."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Org:
+    """A Salesforce org, over one session."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._objects: dict[str, SObject] = {}
+
+    @cached_property
+    def account(self) -> str:
+        """The fingerprint of the org. Raises the errors of `tap_salesforce.api.errors`."""
+        (found,) = self.session.call("GET", "/query", params={"q": "SELECT Id FROM Organization"})["records"]
+        return f"salesforce:{found['Id']}"
+
+    def names(self) -> list[str]:
+        """The objects that the user may query and that say when a record was changed."""
+        shown = self.session.call("GET", "/sobjects", what="the list of objects")["sobjects"]
+        return [str(each["name"]) for each in shown if each["queryable"] and each.get("replicateable")]
+
+    def describe(self, name: str) -> SObject:
+        """An object type. Raises `Refused` for one that is not there or that the user may not read."""
+        if name not in self._objects:
+            shown = self.session.call("GET", f"/sobjects/{name}/describe", what=f"the fields of {name}")
+            if not shown.get("queryable"):
+                raise Refused(f"{name} cannot be queried", hint="leave it out, or give the user the right to read it")
+            fields = [field for each in shown["fields"] if (field := Field.of(each)) is not None]
+            known = {each.name: each for each in fields}
+            self._objects[name] = SObject(
+                str(shown["name"]), known, str(shown.get("keyPrefix") or ""), bool(shown.get("replicateable"))
+            )
+        return self._objects[name]
+
+    def pages(self, query: str, what: str) -> Iterator[Sequence[Shown]]:
+        """The pages of a query, with what lies in the recycle bin. A page may have fewer rows than others.
+
+        Raises `ExpiredCursor` where a later page is not kept any longer.
+        """
+        answer = self.session.call("GET", "/queryAll", params={"q": query}, what=what)
+        while True:
+            if answer["records"]:
+                yield answer["records"]
+            if answer["done"]:
+                return
+            answer = self.session.call("GET", answer["nextRecordsUrl"], what=what)
+
+    def deleted(self, name: str, start: datetime, end: datetime) -> Mapping[str, Any]:
+        """`deletedRecords`, `earliestDateAvailable`, `latestDateCovered`: what was deleted, purged records too."""
+        params = {"start": as_literal(start), "end": as_literal(end)}
+        found: Mapping[str, Any] = self.session.call(
+            "GET", f"/sobjects/{name}/deleted/", params=params, what=f"what was deleted of {name}"
+        )
+        return found

@@ -1,0 +1,101 @@
+"""The tap: its settings, which objects it reads, and `--check`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import ClassVar
+
+from singer_sdk import typing as th
+from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+from tap_kit import Capability, Check, CheckedTap
+from tap_salesforce.api import SETTINGS, STAMP, USUAL, Org, Refused, SalesforceError, connect
+from tap_salesforce.streams import ObjectStream
+
+
+class TapSalesforce(CheckedTap):
+    """Reads the records of a Salesforce org: accounts, contacts, leads, opportunities, any object, custom ones too."""
+
+    name = "tap-salesforce"
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        *CheckedTap.capabilities,
+        Capability.DELETES,
+        Capability.MERGES,
+    ]
+    dynamic_catalog = True
+    config_jsonschema = th.PropertiesList(
+        *SETTINGS,
+        th.Property(
+            "objects",
+            th.ArrayType(th.StringType),
+            title="Objects",
+            description="What is read, by API name, as `Account` or `Invoice__c`; `*` stands for all. Without it "
+            "accounts, contacts, leads and opportunities.",
+        ),
+        th.Property(
+            "start_date",
+            th.DateTimeType,
+            title="Start",
+            description="The first incremental read begins with what changed since then; without it, with everything.",
+        ),
+        th.Property(
+            "overlap_seconds",
+            th.NumberType,
+            default=600,
+            title="Overlap",
+            description="How far an incremental read goes back behind its bookmark: longer than any transaction takes, "
+            "since a record bears a time before it can be seen. Salesforce ends a request after ten minutes.",
+        ),
+    ).to_dict()
+
+    @cached_property
+    def org(self) -> Org:
+        """The org."""
+        return connect(self.config)
+
+    @property
+    def overlap(self) -> float:
+        """Seconds that an incremental read goes back."""
+        return float(self.config.get("overlap_seconds", 600))
+
+    def discover_streams(self) -> Sequence[ObjectStream]:
+        """The streams of a catalog that is handed in, else those of the objects."""
+        if self.input_catalog is not None:
+            wanted = [entry for entry in self.input_catalog.streams if entry.metadata.resolve_selection()[()]]
+            return [ObjectStream(self, entry.stream or entry.tap_stream_id) for entry in wanted]
+        named: list[str] | None = self.config.get("objects")
+        found = []
+        for name in self.org.names() if named and "*" in named else named or USUAL:
+            try:
+                found.append(ObjectStream(self, name))
+            except Refused as error:
+                if named and "*" not in named:
+                    raise
+                self.logger.warning("%s is left out: %s", name, error.message)
+        return found
+
+    def check(self, streams: Sequence[str]) -> tuple[str | None, list[Check]]:
+        """Whether the token is taken, what of the day's requests is left, and whether each stream can be read."""
+        try:
+            account = self.org.account
+        except SalesforceError as error:
+            return None, [Check.of("login", error)]
+        checks = [Check("login", ok=True, message=f"the org is {account.removeprefix('salesforce:')}")]
+        if self.org.session.usage is not None:
+            used, all_of = self.org.session.usage
+            checks.append(Check("requests", ok=True, message=f"{used} of {all_of} requests of a day are used"))
+        for name in streams:
+            try:
+                found = self.org.describe(name)
+            except SalesforceError as error:
+                checks.append(Check.of(name, error))
+                continue
+            timed = "" if STAMP in found.fields else f"; it has no {STAMP}, and is read in full each time"
+            checks.append(Check(name, ok=True, message=f"{len(found.fields)} fields may be read{timed}"))
+        return account, checks
+
+
+def main() -> None:
+    """The program `tap-salesforce`."""
+    TapSalesforce.cli()
