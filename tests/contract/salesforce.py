@@ -1,24 +1,27 @@
-"""tap-salesforce, against the sandbox's Salesforce."""
+"""tap-salesforce and target-salesforce, against the sandbox's Salesforce."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from antiphon.testing import Lab
-from antiphon_sandbox.salesforce import Salesforce
+from antiphon_sandbox.salesforce import Field, Salesforce
 from tap_salesforce.tap import TapSalesforce
+from target_salesforce.target import TargetSalesforce
 
 
 class SalesforceLab(Lab):
     """Contacts."""
 
-    tap, stream, key = TapSalesforce, "Contact", "Id"
+    tap, target, stream, key = TapSalesforce, TargetSalesforce, "Contact", "Id"
     values, edit = {"LastName": "N{n}", "MailingCity": "Rome"}, ("MailingCity", "Oslo")
+    bad: ClassVar[Mapping[str, Any]] = {"Email": "badone"}
 
     def __enter__(self) -> Self:
         self.salesforce = Salesforce().__enter__()
         self.org = self.salesforce.org
+        self.org.objects["Contact"].add(Field("antiphon_key__c", external_id=True, unique=True))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -17,6 +17,7 @@ READMES = {
     "tap_hubspot": Path("taps/tap_hubspot/README.md"),
     "target_hubspot": Path("targets/target_hubspot/README.md"),
     "tap_salesforce": Path("taps/tap_salesforce/README.md"),
+    "target_salesforce": Path("targets/target_salesforce/README.md"),
     "tap_tryton": Path("taps/tap_tryton/README.md"),
     "target_tryton": Path("targets/target_tryton/README.md"),
 }

@@ -1,6 +1,7 @@
 """Salesforce, said once for tap and target: settings, tokens, sessions, errors, fields, calls.
 
-Everything here is a description of Salesforce's REST API. What is read with it is the business of `tap_salesforce`.
+Everything here is a description of Salesforce's REST API. What is read and written with it is the
+business of `tap_salesforce` and `target_salesforce`.
 """
 
 from tap_salesforce.api.errors import (
@@ -17,6 +18,7 @@ from tap_salesforce.api.fields import DELETED, MASTER, STAMP, Field
 from tap_salesforce.api.org import USUAL, Org, SObject
 from tap_salesforce.api.session import Session
 from tap_salesforce.api.settings import SETTINGS, connect
+from tap_salesforce.api.values import NotConvertible, long_id, same, to_salesforce
 
 __all__ = [
     "DELETED",
@@ -28,6 +30,7 @@ __all__ = [
     "Field",
     "MaybeApplied",
     "NotAuthorized",
+    "NotConvertible",
     "Org",
     "OverLimit",
     "Refused",
@@ -37,4 +40,7 @@ __all__ = [
     "Unavailable",
     "WrongSettings",
     "connect",
+    "long_id",
+    "same",
+    "to_salesforce",
 ]

@@ -49,6 +49,7 @@ class Field:
     label: str = ""
     help: str = ""
     length: int = 0
+    scale: int = 0
     createable: bool = False
     updateable: bool = False
     calculated: bool = False
@@ -69,6 +70,7 @@ class Field:
             str(shown.get("label") or ""),
             str(shown.get("inlineHelpText") or ""),
             int(shown.get("length") or 0),
+            int(shown.get("scale") or 0),
             createable=bool(shown.get("createable")),
             updateable=bool(shown.get("updateable")),
             calculated=bool(shown.get("calculated")),

@@ -60,7 +60,8 @@ class Session:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.root, self.share = f"/services/data/v{version}", share
-        self._auth, self._http, self._attempts, self._sleep = auth, http, attempts, sleep
+        self.pause = sleep
+        self._auth, self._http, self._attempts = auth, http, attempts
         self._lock = threading.Lock()
         self._server_time: tuple[datetime, float] | None = None
         self._usage: tuple[int, int] | None = None
@@ -110,7 +111,7 @@ class Session:
             if attempt < self._attempts:
                 wait = min(0.5 * 2 ** (attempt - 1), _LONGEST)
                 logger.info("%s: %s; again in %.1f s", what, last, wait)
-                self._sleep(wait)
+                self.pause(wait)
         raise Unavailable(
             f"{what}: Salesforce could not be had in {self._attempts} attempts ({last})", hint="try again later"
         )

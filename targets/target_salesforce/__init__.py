@@ -1,0 +1,1 @@
+"""target-salesforce: Singer streams and the reconciler's operations into a Salesforce org."""

@@ -1,0 +1,166 @@
+"""The reconciler's operations: look, compare, write what differs, look again.
+
+| operation | requests for two hundred                                                                   |
+|-----------|--------------------------------------------------------------------------------------------|
+| create    | a look for the keys of the links; one collection; a look at what was stored                |
+| update    | a look to compare with `expect`; one collection of what differs; a look at what was stored |
+| delete    | a look to compare with `expect`; one collection                                            |
+
+An edit in the moment between look and write is overwritten: collections know no condition. A write of which nobody
+knows whether it was done is looked for before it is made again: a create by the key of its link, which is unique.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tap_salesforce.api import DELETED, MaybeApplied, SalesforceError
+from tap_salesforce.api.org import Shown
+from target_kit import Applied, Failed, Fault, Gone, Kind, Operation, Outcome
+from target_salesforce.batches import Batches, Done, Result, outage
+from target_salesforce.records import KEY, Outcomes, Records, id_of
+
+_ATTEMPTS = 4
+_PAUSE = 0.5
+"""Seconds before a write of unknown fate is looked for, growing with each attempt."""
+
+
+@dataclass(slots=True)
+class Operations:
+    """Carries out operations of one kind. `written`: ids of the records that must be read back, by operation."""
+
+    records: Records
+    outcomes: Outcomes = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
+
+    def carry_out(self, operations: Sequence[Operation]) -> Outcomes:
+        """One outcome per operation. Raises `TargetError` if the settings are wrong."""
+        self.outcomes, waiting = self.records.convertible(operations)
+        ended: SalesforceError | None = None
+        for attempt in range(_ATTEMPTS):
+            if not waiting:
+                break
+            if attempt:
+                self.records.org.session.pause(_PAUSE * attempt)
+            try:
+                self._attempt(waiting)
+            except MaybeApplied as error:
+                ended = error
+                self.unsure |= {op.op_id for op in waiting}
+            except SalesforceError as error:
+                self.outcomes |= {op.op_id: outage(error) for op in self._open(waiting)}
+            waiting = self._open(waiting)
+        if ended is not None:
+            self.outcomes |= {op.op_id: outage(ended) for op in waiting}
+        self._read_back(operations)
+        return self.outcomes
+
+    def _open(self, operations: Sequence[Operation]) -> list[Operation]:
+        return [op for op in operations if op.op_id not in self.outcomes and op.op_id not in self.written]
+
+    def _attempt(self, operations: Sequence[Operation]) -> None:
+        match operations[0].kind:
+            case Kind.CREATE:
+                self._create(operations)
+            case Kind.UPDATE:
+                self._update(operations)
+            case Kind.DELETE:
+                self._delete(operations)
+
+    @property
+    def _batches(self) -> Batches:
+        return Batches(self.records.org, self.records.object.name)
+
+    # ---- creates
+
+    def _create(self, operations: Sequence[Operation]) -> None:
+        records = self.records
+        if not records.has_link:
+            words = (
+                f"{records.object.name} has no field {records.link} that is a unique external id, without which a "
+                "create could be done twice: add it, and give the user the right to write it"
+            )
+            self.outcomes |= {op.op_id: Failed(Fault("NoKeyField", words, 503)) for op in operations}
+            return
+        names = {name for op in operations for name in op.values}
+        there = {str(each[records.link]): each for each in
+                 records.look(records.link, (op.sync_key for op in operations), names)}  # fmt: skip
+        new = []
+        for op in operations:
+            shown = there.get(op.sync_key)
+            if shown is None:
+                new.append(op)
+            else:
+                self.outcomes[op.op_id] = self._made_before(op, shown)
+        rows = [{**records.to_send(op.values, creating=True), records.link: op.sync_key} for op in new]
+        self._note(new, self._batches.create(rows) if rows else [])
+
+    def _made_before(self, op: Operation, shown: Shown) -> Outcome:
+        if shown[DELETED]:
+            return Gone(self.records.key_of(str(shown[KEY])))
+        writable = {name: value for name, value in op.values.items() if self.records.object.fields[name].updateable}
+        return (
+            self.records.stale(op, shown) if self.records.changed(writable, shown) else self.records.applied(op, shown)
+        )
+
+    # ---- updates and deletes
+
+    def _compared(self, operations: Sequence[Operation]) -> list[tuple[Operation, Shown]]:
+        """Those that are to be written, with what is there."""
+        there = self.records.by_id(operations, {op.op_id: id_of(op) for op in operations})
+        ready = []
+        for op in operations:
+            shown = there.get(id_of(op))
+            if shown is None or shown[DELETED]:
+                done = op.kind is Kind.DELETE and op.op_id in self.unsure
+                key = self.records.key_of(id_of(op))
+                self.outcomes[op.op_id] = Applied(key) if done else Gone(key)
+            elif self.records.differs(op, shown):
+                self.outcomes[op.op_id] = self.records.stale(op, shown)
+            else:
+                ready.append((op, shown))
+        return ready
+
+    def _update(self, operations: Sequence[Operation]) -> None:
+        changes: dict[str, Mapping[str, object]] = {}
+        ready = []
+        for op, shown in self._compared(operations):
+            changed = self.records.changed(op.values, shown)
+            if changed:
+                ready.append(op)
+                changes[op.op_id] = {KEY: id_of(op), **changed}
+            else:
+                self.outcomes[op.op_id] = self.records.applied(op, shown)
+        self._note(ready, self._batches.update([changes[op.op_id] for op in ready]) if ready else [])
+
+    def _delete(self, operations: Sequence[Operation]) -> None:
+        ready = [op for op, _ in self._compared(operations)]
+        results = self._batches.delete([id_of(op) for op in ready]) if ready else []
+        for op, result in zip(ready, results, strict=True):
+            key = self.records.key_of(id_of(op))
+            self.outcomes[op.op_id] = Applied(key) if isinstance(result, Done) else result
+
+    # ---- after the write
+
+    def _note(self, operations: Sequence[Operation], results: Sequence[Result]) -> None:
+        for op, result in zip(operations, results, strict=True):
+            if isinstance(result, Done):
+                self.written[op.op_id] = result.id
+            elif isinstance(result, Gone):
+                self.outcomes[op.op_id] = Gone(self.records.key_of(id_of(op)))
+            else:
+                self.outcomes[op.op_id] = result
+
+    def _read_back(self, operations: Sequence[Operation]) -> None:
+        """Add what was written, with the values as they were stored; without them if they cannot be read."""
+        done = [op for op in operations if op.op_id in self.written]
+        try:
+            there = self.records.by_id(done, self.written) if done else {}
+        except SalesforceError:
+            there = {}  # it is written all the same: the next read of the tap tells the values
+        for op in done:
+            shown = there.get(self.written[op.op_id])
+            key = self.records.key_of(self.written[op.op_id])
+            self.outcomes[op.op_id] = Applied(key) if shown is None else self.records.applied(op, shown)

@@ -1,0 +1,102 @@
+"""The target: its settings, and `--check`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+from singer_sdk import typing as th
+from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+from tap_salesforce.api import SETTINGS, Org, SalesforceError, WrongSettings, connect
+from target_kit import Capability, Check, CheckReport, OperationTarget, SettingsError
+from target_salesforce.records import Records
+from target_salesforce.sinks import ObjectSink
+
+_CUSTOM = "__c"
+
+
+class TargetSalesforce(OperationTarget):
+    """Writes the records of a Salesforce org, two hundred in one request."""
+
+    name = "target-salesforce"
+    config_jsonschema = th.PropertiesList(
+        *SETTINGS,
+        th.Property(
+            "streams",
+            th.ObjectType(
+                additional_properties=th.ObjectType(
+                    th.Property(
+                        "object", th.StringType, description="The object, if the stream is not named after it."
+                    ),
+                    th.Property(
+                        "match", th.StringType, description="Field by which records are found; `Id` by default."
+                    ),
+                )
+            ),
+            title="Streams",
+            description="Per stream of an ordinary tap: `object` (by default the stream's name) and `match`, the field "
+            "by which a record is found that is to be updated (`Id` by default).",
+        ),
+    ).to_dict()
+    default_sink_class = ObjectSink
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        *OperationTarget.capabilities,
+        Capability.PREFLIGHT,
+        Capability.READ_BACK,
+        Capability.IDEMPOTENT_CREATE,
+        Capability.DELETES,
+    ]
+
+    @cached_property
+    def org(self) -> Org:
+        """The org. Raises `SettingsError` if the settings do not say who logs in."""
+        try:
+            return connect(self.config)
+        except WrongSettings as error:
+            raise SettingsError(error.message, hint=error.hint) from error
+
+    @property
+    def link_field(self) -> str:
+        """The field that holds the key of a link: `sync_key`, with the ending of custom fields."""
+        name = str(self.sync_key)
+        return name if name.endswith(_CUSTOM) else f"{name}{_CUSTOM}"
+
+    def check(self, streams: Sequence[str], *, fix: bool) -> CheckReport:
+        """Whether the token is taken, and whether each object has the field for the key of the link."""
+        del fix  # fields are made in Setup, or by a deployment
+        try:
+            account = self.org.account
+        except SalesforceError as error:
+            return CheckReport(None, [Check("login", ok=False, message=error.message, hint=error.hint)])
+        checks = [Check("login", ok=True, message=f"the org is {account.removeprefix('salesforce:')}")]
+        for stream in streams:
+            given = (self.config.get("streams") or {}).get(stream) or {}
+            try:
+                known = self.org.describe(str(given.get("object") or stream))
+            except SalesforceError as error:
+                checks.append(Check(stream, ok=False, message=error.message, hint=error.hint))
+                continue
+            if Records(self.org, known, self.link_field, ()).has_link:
+                checks.append(
+                    Check(stream, ok=True, message=f"{known.name} keeps the key of a link in {self.link_field}")
+                )
+                continue
+            words = f"{known.name} has no field {self.link_field} for the key of a link: no record can be created"
+            hint = "add a text field of 36 characters or more, with External ID and Unique, that the user may write"
+            checks.append(Check(stream, ok=False, message=words, hint=hint))
+        return CheckReport(account, checks)
+
+    def process_endofpipe(self) -> Any:
+        """Write the rest, and close the connections."""
+        try:
+            return super().process_endofpipe()
+        finally:
+            if "org" in self.__dict__:
+                self.org.session.close()
+
+
+def main() -> None:
+    """The program `target-salesforce`."""
+    TargetSalesforce.cli()

@@ -1,0 +1,255 @@
+"""target-salesforce run in this process against a Salesforce of the sandbox: what becomes of records and receipts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from antiphon.testing.programs import run
+from antiphon_sandbox.salesforce import Fault, Field, Record, Salesforce, refuse
+from target_salesforce import batches, operations
+from target_salesforce.target import TargetSalesforce
+from tests.taps import documents
+
+STATE = {"bookmarks": {"outbox": {"ledger": "l", "epoch": 1, "side": "s", "seq": 9}}}
+
+
+@pytest.fixture
+def salesforce(monkeypatch: pytest.MonkeyPatch) -> Iterator[Salesforce]:
+    for module in (batches, operations):
+        monkeypatch.setattr(module, "_PAUSE", 0.0)
+    with Salesforce() as server:
+        for name in ("Contact", "Opportunity"):
+            server.org.objects[name].add(Field("antiphon_key__c", length=36, external_id=True, unique=True))
+        yield server
+
+
+class Desk:
+    """Sends work to the target."""
+
+    def __init__(self, salesforce: Salesforce, folder: Path) -> None:
+        self.salesforce, self.org, self.folder = salesforce, salesforce.org, folder
+
+    def send(self, stream: str, messages: list[dict[str, Any]], **config: Any) -> Any:
+        names = {name for each in messages for name in each["record"]}
+        columns: dict[str, Any] = {name: {} for name in sorted(names | {"Id"})}
+        key = [] if "match" in str(config) else ["Id"]
+        schema = {"type": "SCHEMA", "stream": stream, "key_properties": key, "schema": {"properties": columns}}
+        lines = [schema, *({"type": "RECORD", "stream": stream, **each} for each in messages),
+                 {"type": "STATE", "value": STATE}]  # fmt: skip
+        (self.folder / "in.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines), encoding="utf-8")
+        settings = {"access_token": self.salesforce.token, "instance_url": self.salesforce.url, **config}
+        (self.folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+        words = ["--config", str(self.folder / "config.json"), "--input", str(self.folder / "in.jsonl")]
+        return run(TargetSalesforce, words)
+
+    def operate(self, stream: str, *ops: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """One receipt for each operation."""
+        path = self.folder / "receipts.jsonl"
+        path.unlink(missing_ok=True)
+        messages = []
+        for number, op in enumerate(ops):
+            sync = {"op_id": f"o{number}", "key": {}, "sync_key": f"k{number}", **op}
+            messages.append({"record": {**sync.pop("values", {}), **sync["key"]}, "sync": sync})
+        done = self.send(stream, messages, receipts_path=str(path))
+        assert done.code == 0, done.said
+        receipts = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        assert [each["op_id"] for each in receipts] == [f"o{number}" for number in range(len(ops))]
+        return receipts
+
+
+@pytest.fixture
+def desk(salesforce: Salesforce, tmp_path: Path) -> Desk:
+    return Desk(salesforce, tmp_path)
+
+
+def create(**values: Any) -> dict[str, Any]:
+    return {"op": "create", "values": values}
+
+
+def update(record: Record, expect: Mapping[str, Any], **values: Any) -> dict[str, Any]:
+    return {"op": "update", "key": {"Id": record.id}, "expect": expect, "values": values}
+
+
+def delete(record: Record, **expect: Any) -> dict[str, Any]:
+    return {"op": "delete", "key": {"Id": record.id}, "expect": expect}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("cut", "POST .*composite", applied=True),
+        Fault("cut", "POST .*composite"),
+        Fault("status", "POST .*composite", status=503, applied=True),
+        Fault("status", "q=SELECT"),
+        Fault("cut", "q=SELECT"),
+    ],
+)
+def test_whatever_breaks_off_a_create_is_done_once(desk: Desk, fault: Fault) -> None:
+    desk.salesforce.faults.append(fault)
+    receipts = desk.operate("Contact", *(create(LastName=f"P{number}") for number in range(3)))
+    assert [each["status"] for each in receipts] == ["applied"] * 3
+    held = {each.id: each.values["antiphon_key__c"] for each in desk.org.live("Contact")}
+    assert held == {each["id"]["Id"]: f"k{number}" for number, each in enumerate(receipts)}
+    assert receipts[0]["stored"] == {"LastName": "P0"}
+
+
+def test_a_delete_and_an_update_that_broke_off_are_known_to_be_done(desk: Desk) -> None:
+    ann, bob = (desk.org.enter("Contact", {"LastName": name, "MailingCity": "Rome"}) for name in ("Ames", "Bond"))
+    desk.salesforce.faults.append(Fault("cut", "PATCH .*composite", applied=True))
+    desk.salesforce.faults.append(Fault("cut", "DELETE .*composite", applied=True))
+    changed, removed = desk.operate(
+        "Contact", update(ann, {"MailingCity": "Rome"}, MailingCity="Oslo"), delete(bob, LastName="Bond")
+    )
+    assert (changed["status"], changed["stored"], removed["status"]) == ("applied", {"MailingCity": "Oslo"}, "applied")
+    assert [each.values["MailingCity"] for each in desk.org.live("Contact")] == ["Oslo"]
+
+
+def test_each_refused_row_has_one_receipt_in_the_words_of_salesforce(desk: Desk) -> None:
+    org = desk.org
+    org.objects["Contact"].alter("LeadSource", restricted=True)
+    org.rules["Contact"] = [
+        lambda values: refuse("DUPLICATES_DETECTED", "Use one of these records?") if values["Phone"] == "1" else None,
+        lambda values: (
+            refuse("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Ask Olga first") if values["Phone"] == "2" else None
+        ),
+    ]
+    receipts = desk.operate(
+        "Contact",
+        create(LastName="Good"),
+        create(FirstName="Ann"),
+        create(LastName="A", Email="badone"),
+        create(LastName="A", LeadSource="Dream"),
+        create(LastName="A", Phone="1"),
+        create(LastName="A", Phone="2"),
+        create(LastName="A", MailingCity="x" * 41),
+        create(LastName="A", Birthdate="yesterday"),
+        create(LastName="A", Name="A"),
+        create(LastName="A", Nonsense="A"),
+        create(LastName="Good too"),
+    )
+    told = [(each["status"], each.get("error", {}).get("class"), each.get("error", {}).get("message"))
+            for each in receipts]  # fmt: skip
+    assert told == [
+        ("applied", None, None),
+        ("rejected", "REQUIRED_FIELD_MISSING", "Salesforce says: Required fields are missing: [LastName]"),
+        ("rejected", "INVALID_EMAIL_ADDRESS", "Salesforce says: Email: invalid email address: badone"),
+        (
+            "rejected",
+            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+            "Salesforce says: Lead Source: bad value for restricted picklist field: Dream (LeadSource)",
+        ),
+        ("rejected", "DUPLICATES_DETECTED", "Salesforce says: Use one of these records?"),
+        ("rejected", "FIELD_CUSTOM_VALIDATION_EXCEPTION", "Salesforce says: Ask Olga first"),
+        (
+            "rejected",
+            "STRING_TOO_LONG",
+            f"Salesforce says: Mailing City: data value too large: {'x' * 41} (max length=40) (MailingCity)",
+        ),
+        ("rejected", "NotConvertible", "Birthdate: 'yesterday' is no date"),
+        (
+            "rejected",
+            "NotConvertible",
+            "Name: cannot be written when a record is made; map it one way, from Salesforce",
+        ),
+        (
+            "rejected",
+            "NotConvertible",
+            "Nonsense: Contact has no such field, or the user may not see it; add it, or map another",
+        ),
+        ("applied", None, None),
+    ]
+    assert sorted(each.values["LastName"] for each in org.live("Contact")) == ["Good", "Good too"]
+
+
+def test_a_locked_record_is_written_again_and_told_as_failed_if_it_stays_locked(desk: Desk) -> None:
+    free, held = (desk.org.enter("Contact", {"LastName": name}) for name in ("Free", "Held"))
+    desk.org.locked |= {free.id, held.id}
+    faults = desk.salesforce.faults
+    faults += [
+        Fault("human", "PATCH", does=lambda: None),
+        Fault("human", "PATCH", does=lambda: desk.org.locked.discard(free.id)),
+    ]
+    receipts = desk.operate("Contact", update(free, {}, FirstName="Fay"), update(held, {}, FirstName="Hal"))
+    assert [each["status"] for each in receipts] == ["applied", "failed"]
+    error = receipts[1]["error"]
+    assert (error["class"], error["status"]) == ("UNABLE_TO_LOCK_ROW", 503)
+    assert error["message"].endswith(f"unable to obtain exclusive access to this record or 1 records: {held.id}")
+
+
+def test_only_what_is_as_expected_is_written_and_only_what_differs(desk: Desk) -> None:
+    org = desk.org
+    acme = org.enter("Account", {"Name": "Acme"})
+    values = {"StageName": "Prospecting", "CloseDate": "2026-12-31", "Amount": 10.5, "AccountId": acme.id}
+    deal, other, gone, merged = (org.enter("Opportunity", {"Name": f"D{n}", **values}) for n in range(4))
+    org.trash(gone.id)
+    stamp = dict(deal.values)
+    receipts = desk.operate(
+        "Opportunity",
+        update(
+            deal, {"Amount": "10.500"}, Name=" D0 ", Amount="10.504", AccountId=acme.id[:15]
+        ),  # the same to Salesforce
+        update(other, {"Amount": 11}, Amount=12),
+        update(gone, {}, Name="X"),
+        delete(merged, Name="Other"),
+    )
+    assert [each["status"] for each in receipts] == ["applied", "stale", "gone", "stale"]
+    assert deal.values == stamp
+    assert receipts[0]["stored"] == {"AccountId": acme.id, "Amount": 10.5, "Name": "D0"}
+    assert (receipts[1]["found"], receipts[3]["found"]) == ({"Amount": 10.5}, {"Name": "D3"})
+    assert not [path for method, path, _ in desk.salesforce.seen if method in {"PATCH", "DELETE"}]
+    emptied = desk.operate("Opportunity", update(deal, {"Amount": 10.5}, Amount="", CloseDate="2027-01-01"))
+    assert emptied[0]["stored"] == {"Amount": None, "CloseDate": "2027-01-01"}
+
+
+def test_without_the_field_for_the_key_nothing_is_made_and_the_check_says_so(desk: Desk) -> None:
+    (receipt,) = desk.operate("Account", create(Name="Acme"))
+    assert (receipt["status"], receipt["error"]["class"]) == ("failed", "NoKeyField")
+    assert desk.org.live("Account") == []
+    words = ["--config", str(desk.folder / "config.json"), "--check", "--streams", "Account,Contact", "--format=json"]
+    done = run(TargetSalesforce, words)
+    shown = json.loads(done.out)
+    assert (done.code, shown["account"]) == (1, f"salesforce:{desk.org.id}")
+    assert [(each["name"], each["ok"]) for each in shown["checks"]] == [
+        ("login", True),
+        ("Account", False),
+        ("Contact", True),
+    ]
+    assert "External ID and Unique" in shown["checks"][1]["hint"]
+
+
+def test_rows_of_any_tap_are_matched_by_a_field_and_never_guessed(desk: Desk) -> None:
+    org = desk.org
+    ann = org.enter("Contact", {"LastName": "Ames", "Email": "ann@example.com"})
+    for name in ("Twin", "Twain"):
+        org.enter("Contact", {"LastName": name, "Email": "two@example.com"})
+    rejected = desk.folder / "rejected.jsonl"
+    rows: list[dict[str, Any]] = [
+        {"Email": "ANN@example.com", "LastName": "Ames", "MailingCity": "Oslo", "Shoe": 42},
+        {"Email": "two@example.com", "LastName": "Which"},
+        {"Email": "new@example.com", "LastName": "New"},
+        {"Email": "bad@example.com", "LastName": ""},
+    ]
+    done = desk.send(
+        "people",
+        [{"record": each} for each in rows],
+        streams={"people": {"object": "Contact", "match": "Email"}},
+        rejected_path=str(rejected),
+    )
+    assert done.code == 0, done.said
+    assert json.loads(done.out.splitlines()[-1]) == STATE
+    assert ann.values["MailingCity"] == "Oslo"
+    assert sorted(each.values["LastName"] for each in org.live("Contact")) == ["Ames", "New", "Twain", "Twin"]
+    told = rejected.read_text(encoding="utf-8")
+    assert len(told.splitlines()) == 2
+    assert "2 records have Email = 'two@example.com'" in told
+    assert "Required fields are missing: [LastName]" in told
+
+
+def test_the_readme_tells_the_settings() -> None:
+    path = documents.READMES["target_salesforce"]
+    assert path.read_text(encoding="utf-8") == documents.written("target_salesforce")
