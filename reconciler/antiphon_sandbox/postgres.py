@@ -60,6 +60,9 @@ class NotInstalledError(SandboxError):
         )
 
 
+_LOWEST_PORT, _PORTS = 15_000, 15_000
+
+
 @dataclass(frozen=True)
 class Cluster:
     """One running PostgreSQL server: where it listens and as whom to log in."""
@@ -255,10 +258,12 @@ def _write_notes(data_dir: Path, notes: Mapping[str, Any]) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A free port, and not one of those that the system lends to clients: one would be taken while the server rests."""
+    while True:
+        port = _LOWEST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def _account(data_dir: Path) -> pwd.struct_passwd | None:
