@@ -91,11 +91,6 @@ class TapHubSpot(CheckedTap):
         return connect(self.config)
 
     @property
-    def overlap(self) -> float:
-        """Seconds that an incremental read goes back."""
-        return float(self.config.get("overlap_seconds", 300))
-
-    @property
     def archived(self) -> bool:
         """Whether the recycle bin is read."""
         return bool(self.config.get("archived", True))
@@ -113,9 +108,8 @@ class TapHubSpot(CheckedTap):
 
     def discover_streams(self) -> Sequence[HubSpotStream]:
         """The streams of a catalog that is handed in, else all that the token may read."""
-        if self.input_catalog is not None:
-            wanted = [entry for entry in self.input_catalog.streams if entry.metadata.resolve_selection()[()]]
-            return [self._stream(entry.stream or entry.tap_stream_id) for entry in wanted]
+        if (asked := self.asked_for) is not None:
+            return [self._stream(name) for name in asked]
         return [*self._records(), *(self._stream(name) for name in [*self._pairs(), *DIRECTORY])]
 
     def _stream(self, name: str) -> HubSpotStream:

@@ -124,6 +124,19 @@ class CheckedTap(Tap):
         Capability.ENVELOPE,
     ]
 
+    @property
+    def overlap(self) -> float:
+        """Seconds that an incremental read goes back, by the setting `overlap_seconds`."""
+        return float(self.config["overlap_seconds"])
+
+    @property
+    def asked_for(self) -> list[str] | None:
+        """The streams that a catalog which was handed in selects; None without one."""
+        if self.input_catalog is None:
+            return None
+        selected = (entry for entry in self.input_catalog.streams if entry.metadata.resolve_selection()[()])
+        return [entry.stream or entry.tap_stream_id for entry in selected]
+
     def check(self, streams: Sequence[str]) -> tuple[str | None, list[Check]]:
         """What `--check` finds: the fingerprint of the account, None if it is not reached, and the checks."""
         raise NotImplementedError

@@ -54,16 +54,10 @@ class TapSalesforce(CheckedTap):
         """The org."""
         return connect(self.config)
 
-    @property
-    def overlap(self) -> float:
-        """Seconds that an incremental read goes back."""
-        return float(self.config.get("overlap_seconds", 600))
-
     def discover_streams(self) -> Sequence[ObjectStream]:
         """The streams of a catalog that is handed in, else those of the objects."""
-        if self.input_catalog is not None:
-            wanted = [entry for entry in self.input_catalog.streams if entry.metadata.resolve_selection()[()]]
-            return [ObjectStream(self, entry.stream or entry.tap_stream_id) for entry in wanted]
+        if (asked := self.asked_for) is not None:
+            return [ObjectStream(self, name) for name in asked]
         named: list[str] | None = self.config.get("objects")
         found = []
         for name in self.org.names() if named and "*" in named else named or USUAL:

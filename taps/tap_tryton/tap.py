@@ -57,20 +57,14 @@ class TapTryton(CheckedTap):
         return connect(self.config)
 
     @property
-    def overlap(self) -> float:
-        """Seconds that an incremental read goes back."""
-        return float(self.config.get("overlap_seconds", 300))
-
-    @property
     def archived_is_deleted(self) -> bool:
         """Whether a record that is not active is told as gone."""
         return str(self.config.get("archived", "deleted")) == "deleted"
 
     def discover_streams(self) -> Sequence[ModelStream]:
         """The streams of a catalog that is handed in, else those of the models."""
-        if self.input_catalog is not None:
-            wanted = [entry for entry in self.input_catalog.streams if entry.metadata.resolve_selection()[()]]
-            return [ModelStream(self, self._model_of(entry.stream or entry.tap_stream_id)) for entry in wanted]
+        if (asked := self.asked_for) is not None:
+            return [ModelStream(self, self._model_of(name)) for name in asked]
         named: list[str] | None = self.config.get("models")
         found = []
         for model in named or USUAL:

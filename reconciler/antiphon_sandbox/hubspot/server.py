@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import socket
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -23,6 +21,7 @@ from antiphon_sandbox.hubspot.faults import Fault, Faults
 from antiphon_sandbox.hubspot.limits import Limits
 from antiphon_sandbox.hubspot.oauth import Tokens
 from antiphon_sandbox.hubspot.request import Portal, Reply, Request, Route, undated
+from antiphon_sandbox.serving import Handler, Server
 
 _ROUTES: list[tuple[Route, re.Pattern[str]]] = [
     (route, route.regex)
@@ -75,7 +74,7 @@ class HubSpot:
         class Handler(_Handler):
             hubspot = owner
 
-        self._server = _Server(("127.0.0.1", port), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
@@ -193,31 +192,15 @@ def _spoiled(reply: Reply, request: Request, fault: Fault) -> Reply:
     return Reply(reply.status, body, reply.headers)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no error of the server."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     """Reads requests and writes replies; `hubspot` is set by the server that it serves."""
 
     hubspot: HubSpot
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # headers and body in one packet
-    disable_nagle_algorithm = True
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - so http.server calls it
         self._serve()
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
-
-    def log_message(self, *_words: object) -> None:
-        """The sandbox keeps its own record of requests."""
 
     def _serve(self) -> None:
         parts = urlsplit(self.path)

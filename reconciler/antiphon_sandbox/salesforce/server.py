@@ -5,14 +5,12 @@ from __future__ import annotations
 import random
 import re
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -23,6 +21,7 @@ from antiphon_sandbox.salesforce.errors import Refused, not_found, over_limit
 from antiphon_sandbox.salesforce.oauth import App
 from antiphon_sandbox.salesforce.org import Org
 from antiphon_sandbox.salesforce.request import Reply, Request, Route
+from antiphon_sandbox.serving import Handler, Server
 
 VERSIONS = (("Spring '26", "66.0"), ("Summer '26", "67.0"))
 _BASE = re.compile(r"(?P<root>/services/data/v\d+\.\d)(?P<rest>/.*)?")
@@ -75,7 +74,7 @@ class Salesforce:
         class Handler(_Handler):
             salesforce = owner
 
-        self._server = _Server(("127.0.0.1", port), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
@@ -171,25 +170,12 @@ class Salesforce:
 _PAGE = b"<html><head><title>Error Page</title></head><body>Salesforce is temporarily unavailable.</body></html>"
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no error of the server."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     """Reads requests and writes replies; `salesforce` is set by the server that it serves."""
 
     salesforce: Salesforce
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # headers and body in one packet
-    disable_nagle_algorithm = True
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - so http.server calls it
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             reply = self.salesforce.answer(self.command, self.path, dict(self.headers), raw)
@@ -211,9 +197,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
-
-    def log_message(self, *_words: object) -> None:
-        """The sandbox keeps its own record of requests."""
 
 
 def _body(raw: bytes) -> Any:
