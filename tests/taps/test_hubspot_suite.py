@@ -9,15 +9,26 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from antiphon_sandbox.hubspot import HubSpot
+from antiphon_sandbox.hubspot.records import Record
 from tap_hubspot.tap import TapHubSpot
+from tests.taps.suite import EachByItself
 
 _HUBSPOT = HubSpot().__enter__()  # the suite asks for the streams when its class is made
 _ACCOUNT = _HUBSPOT.account
-for _name in ("companies", "deals", "tickets", "products", "line_items", "leads", "calls", "emails", "meetings",
-              "notes", "tasks"):  # fmt: skip
-    _ACCOUNT.enter(_name, {})
-_ANN = _ACCOUNT.enter("contacts", {"email": "ann@example.com", "hs_email_optout": "true"})
-_ACCOUNT.links.add(_ANN, _ACCOUNT.live("companies")[0], [1])
+_OF_TYPE = {"number": "1", "bool": "true", "date": "1990-01-02", "datetime": "2026-01-02T03:04:05Z"}
+
+
+def _fill(kind: str, **more: str) -> Record:
+    """A record with a value for each attribute that the suite has a test for, and one that was archived."""
+    known = _ACCOUNT.kind(kind).properties.values()
+    typed = {each.name: _OF_TYPE[each.type] for each in known if each.type in _OF_TYPE and not each.read_only}
+    _ACCOUNT.trash(kind, _ACCOUNT.enter(kind, {}).id)
+    return _ACCOUNT.enter(kind, {**typed, **more})
+
+
+for _name in ("deals", "tickets", "products", "line_items", "leads", "calls", "emails", "meetings", "notes", "tasks"):
+    _fill(_name)
+_ACCOUNT.links.add(_fill("contacts", email="ann@example.com"), _fill("companies"), [1])
 
 _Suite: Any = get_tap_test_class(
     TapHubSpot,
@@ -35,5 +46,5 @@ def _served() -> Iterator[None]:
     _HUBSPOT.__exit__()
 
 
-class TestTapHubSpot(_Suite):  # type: ignore[misc]  # made by the SDK
+class TestTapHubSpot(EachByItself, _Suite):  # type: ignore[misc]  # made by the SDK
     """The suite."""

@@ -21,11 +21,17 @@ from tap_salesforce.api import NotAuthorized, OverLimit, Refused, SalesforceErro
 from tap_salesforce.tap import TapSalesforce
 from tests.taps import documents
 from tests.taps.printed import Printed
+from tests.taps.suite import EachByItself
 
 _SERVED = Salesforce().__enter__()  # the suite asks for the streams when its class is made
-_SERVED.org.enter("Contact", {"LastName": "Ames", "HasOptedOutOfEmail": True, "Birthdate": "1990-01-02"})
-_SERVED.org.enter("Account", {"Name": "Acme", "AnnualRevenue": 1.5e6, "NumberOfEmployees": 12})
-_SERVED.org.enter("Opportunity", {"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2026-12-31", "Amount": 1})
+_OPPORTUNITY = {"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2026-12-31", "Amount": 1, "Probability": 50}
+for _kind, _values in {
+    "Contact": {"LastName": "Ames", "HasOptedOutOfEmail": True, "Birthdate": "1990-01-02"},
+    "Account": {"Name": "Acme", "AnnualRevenue": 1.5e6, "NumberOfEmployees": 12},
+    "Opportunity": _OPPORTUNITY,
+}.items():  # each attribute that the suite has a test for has a value
+    _SERVED.org.enter(_kind, _values)
+    _SERVED.org.trash(_SERVED.org.enter(_kind, _values).id)
 _Suite: Any = get_tap_test_class(
     TapSalesforce,
     config={
@@ -37,7 +43,7 @@ _Suite: Any = get_tap_test_class(
 )
 
 
-class TestTapSalesforce(_Suite):  # type: ignore[misc]  # made by the SDK
+class TestTapSalesforce(EachByItself, _Suite):  # type: ignore[misc]  # made by the SDK
     """The suite."""
 
 
