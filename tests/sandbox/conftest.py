@@ -1,4 +1,4 @@
-"""A HubSpot account for each test, and HubSpot's own client pointed at it, unmodified."""
+"""An account of HubSpot or an org of Salesforce for each test, and a client of others pointed at it, unmodified."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 from hubspot import Client
+from simple_salesforce.api import Salesforce as SimpleSalesforce
 
 from antiphon_sandbox.hubspot import HubSpot
+from antiphon_sandbox.salesforce import Field, Salesforce
+from tests.sandbox.simple import transport
 
 
 @pytest.fixture
@@ -20,6 +23,22 @@ def hubspot() -> Iterator[HubSpot]:
 @pytest.fixture
 def client(hubspot: HubSpot) -> Any:
     return official(hubspot)
+
+
+@pytest.fixture
+def salesforce() -> Iterator[Salesforce]:
+    with Salesforce() as server:
+        key = Field("antiphon_key__c", label="Antiphon Key", external_id=True, unique=True)
+        server.org.objects["Contact"].add(key)
+        yield server
+
+
+@pytest.fixture
+def simple(salesforce: Salesforce) -> Iterator[Any]:
+    """simple-salesforce, logged in."""
+    with transport(salesforce) as session:
+        token = salesforce.token
+        yield SimpleSalesforce(instance="acme.my.salesforce.com", session_id=token, version="66.0", session=session)
 
 
 def official(hubspot: HubSpot, token: str | None = None) -> Any:

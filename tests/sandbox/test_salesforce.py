@@ -1,21 +1,14 @@
-"""The Salesforce of the sandbox, judged by simple-salesforce, which runs against it unmodified.
-
-The client speaks to `https://….salesforce.com` alone; an adapter of `requests`, its documented way to choose a
-transport, carries what it sends to the sandbox.
-"""
+"""The Salesforce of the sandbox, judged by simple-salesforce, which runs against it unmodified."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce as Client
 from simple_salesforce.exceptions import (
     SalesforceAuthenticationFailed,
@@ -26,7 +19,8 @@ from simple_salesforce.exceptions import (
     SalesforceResourceNotFound,
 )
 
-from antiphon_sandbox.salesforce import Field, Salesforce, refuse
+from antiphon_sandbox.salesforce import Salesforce, refuse
+from tests.sandbox.simple import transport
 
 NOT_WRITABLE = (
     "Unable to create/update fields: Name. Please check the security settings of this field and verify that it is "
@@ -36,26 +30,6 @@ NO_DATE = (
     "Cannot deserialize instance of date from VALUE_STRING value yesterday or request may be missing a required field "
     "at [line:1, column:2]"
 )
-KEY = Field("antiphon_key__c", label="Antiphon Key", external_id=True, unique=True)
-
-
-class Carrier(HTTPAdapter):
-    """Carries requests to the sandbox."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.url = url
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        parts = urlsplit(str(request.url))
-        request.url = f"{self.url}{parts.path}{'?' + parts.query if parts.query else ''}"
-        return super().send(request, *args, **options)
-
-
-def transport(salesforce: Salesforce) -> requests.Session:
-    session = requests.Session()
-    session.mount("https://", Carrier(salesforce.url))
-    return session
 
 
 def told_by(refused: SalesforceMalformedRequest) -> dict[str, Any]:
@@ -66,62 +40,49 @@ def told_by(refused: SalesforceMalformedRequest) -> dict[str, Any]:
     return error
 
 
-@pytest.fixture
-def salesforce() -> Iterator[Salesforce]:
-    with Salesforce() as server:
-        server.org.objects["Contact"].add(KEY)
-        yield server
-
-
-@pytest.fixture
-def client(salesforce: Salesforce) -> Iterator[Any]:
-    with transport(salesforce) as session:
-        yield Client(instance="acme.my.salesforce.com", session_id=salesforce.token, version="66.0", session=session)
-
-
-def test_a_record_is_made_read_changed_and_deleted(salesforce: Salesforce, client: Any) -> None:
-    made = client.Contact.create({"LastName": " Ames ", "Email": "ann@example.com", "MailingCity": ""})
+def test_a_record_is_made_read_changed_and_deleted(salesforce: Salesforce, simple: Any) -> None:
+    made = simple.Contact.create({"LastName": " Ames ", "Email": "ann@example.com", "MailingCity": ""})
     assert made["success"] is True
     assert len(made["id"]) == 18
-    shown = client.Contact.get(made["id"])
+    shown = simple.Contact.get(made["id"])
     assert (shown["Name"], shown["MailingCity"], shown["HasOptedOutOfEmail"]) == ("Ames", None, False)
     assert shown["SystemModstamp"].endswith(".000+0000")
-    assert client.Contact.update(made["id"], {"FirstName": "Ann"}) == 204
-    assert client.Contact.get(made["id"][:15])["Name"] == "Ann Ames"
-    assert client.Contact.delete(made["id"]) == 204
+    assert simple.Contact.update(made["id"], {"FirstName": "Ann"}) == 204
+    assert simple.Contact.get(made["id"][:15])["Name"] == "Ann Ames"
+    assert simple.Contact.delete(made["id"]) == 204
     with pytest.raises(SalesforceResourceNotFound, match="The requested resource does not exist"):
-        client.Contact.get(made["id"])
+        simple.Contact.get(made["id"])
     with pytest.raises(SalesforceResourceNotFound, match="ENTITY_IS_DELETED"):
-        client.Contact.update(made["id"], {"FirstName": "Anna"})
-    gone = client.query("SELECT Id, IsDeleted FROM Contact", include_deleted=True)["records"]
+        simple.Contact.update(made["id"], {"FirstName": "Anna"})
+    gone = simple.query("SELECT Id, IsDeleted FROM Contact", include_deleted=True)["records"]
     assert [(each["Id"], each["IsDeleted"]) for each in gone] == [(made["id"], True)]
-    assert client.query("SELECT COUNT() FROM Contact")["totalSize"] == 0
-    assert client.api_usage["api-usage"].total == salesforce.daily
+    assert simple.query("SELECT COUNT() FROM Contact")["totalSize"] == 0
+    assert simple.api_usage["api-usage"].total == salesforce.daily
 
 
-def test_describe_says_what_fields_are(client: Any) -> None:
-    listed = {each["name"]: each["keyPrefix"] for each in client.describe()["sobjects"]}
+def test_describe_says_what_fields_are(simple: Any) -> None:
+    listed = {each["name"]: each["keyPrefix"] for each in simple.describe()["sobjects"]}
     assert listed == {"Account": "001", "Contact": "003", "Opportunity": "006", "Organization": "00D"}
-    fields = {each["name"]: each for each in client.Opportunity.describe()["fields"]}
+    fields = {each["name"]: each for each in simple.Opportunity.describe()["fields"]}
     assert fields["StageName"]["picklistValues"][0]["value"] == "Prospecting"
     assert (fields["Amount"]["precision"], fields["Amount"]["scale"]) == (18, 2)
     assert (fields["ExpectedRevenue"]["calculated"], fields["ExpectedRevenue"]["updateable"]) == (True, False)
     assert (fields["AccountId"]["referenceTo"], fields["AccountId"]["relationshipName"]) == (["Account"], "Account")
 
 
-def test_queries_filter_sort_follow_parents_and_pages(salesforce: Salesforce, client: Any) -> None:
+def test_queries_filter_sort_follow_parents_and_pages(salesforce: Salesforce, simple: Any) -> None:
     salesforce.page = 3
     acme = salesforce.org.enter("Account", {"Name": "Acme"})
     for number in range(8):
         values = {"LastName": f"P{number}", "FirstName": "O'Hara", "AccountId": acme.id if number % 2 else None}
         salesforce.org.enter("Contact", values, datetime(2026, 1, 1 + number, tzinfo=UTC))
-    found = client.query_all("SELECT LastName, Account.Name FROM Contact ORDER BY LastName DESC")
+    found = simple.query_all("SELECT LastName, Account.Name FROM Contact ORDER BY LastName DESC")
     assert [each["LastName"] for each in found["records"]] == [f"P{number}" for number in range(7, -1, -1)]
     assert found["records"][0]["Account"]["Name"] == "Acme"
     assert found["records"][1]["Account"] is None
 
     def names(where: str) -> list[str]:
-        shown = client.query_all(f"SELECT LastName FROM Contact WHERE {where} ORDER BY SystemModstamp, Id")  # noqa: S608
+        shown = simple.query_all(f"SELECT LastName FROM Contact WHERE {where} ORDER BY SystemModstamp, Id")  # noqa: S608
         return [each["LastName"] for each in shown["records"]]
 
     assert names("SystemModstamp >= 2026-01-07T00:00:00Z") == ["P6", "P7"]
@@ -140,13 +101,13 @@ def test_queries_filter_sort_follow_parents_and_pages(salesforce: Salesforce, cl
         ("SELECT Owner.Name FROM Contact", "Didn't understand relationship 'Owner' in field path"),
     ],
 )
-def test_a_query_that_is_wrong_is_refused_with_its_place(client: Any, query: str, words: str) -> None:
+def test_a_query_that_is_wrong_is_refused_with_its_place(simple: Any, query: str, words: str) -> None:
     with pytest.raises(SalesforceMalformedRequest) as refused:
-        client.query(query)
+        simple.query(query)
     assert words in told_by(refused.value)["message"]
 
 
-def test_every_refusal_has_the_words_of_salesforce(salesforce: Salesforce, client: Any) -> None:
+def test_every_refusal_has_the_words_of_salesforce(salesforce: Salesforce, simple: Any) -> None:
     org = salesforce.org
     org.objects["Contact"].alter("LeadSource", restricted=True)
     org.rules["Contact"] = [
@@ -167,7 +128,7 @@ def test_every_refusal_has_the_words_of_salesforce(salesforce: Salesforce, clien
         "date": {"LastName": "A", "Birthdate": "yesterday"},
     }.items():
         with pytest.raises(SalesforceMalformedRequest) as refused:
-            client.Contact.create(values)
+            simple.Contact.create(values)
         error = told_by(refused.value)
         told[name] = (error["errorCode"], error["message"], error.get("fields"))
     assert told == {
@@ -201,24 +162,24 @@ def test_every_refusal_has_the_words_of_salesforce(salesforce: Salesforce, clien
     assert len(org.live("Contact")) == 1
 
 
-def test_upsert_by_external_id_makes_changes_and_refuses_to_guess(salesforce: Salesforce, client: Any) -> None:
-    assert client.Contact.upsert("antiphon_key__c/k1", {"LastName": "Ames"}) == 201
-    assert client.Contact.upsert("antiphon_key__c/k1", {"FirstName": "Ann"}) == 200
-    assert client.Contact.get_by_custom_id("antiphon_key__c", "k1")["Name"] == "Ann Ames"
+def test_upsert_by_external_id_makes_changes_and_refuses_to_guess(salesforce: Salesforce, simple: Any) -> None:
+    assert simple.Contact.upsert("antiphon_key__c/k1", {"LastName": "Ames"}) == 201
+    assert simple.Contact.upsert("antiphon_key__c/k1", {"FirstName": "Ann"}) == 200
+    assert simple.Contact.get_by_custom_id("antiphon_key__c", "k1")["Name"] == "Ann Ames"
     with pytest.raises(SalesforceResourceNotFound, match="Provided external ID field does not exist or is not access"):
-        client.Contact.upsert("Email/ann@example.com", {"LastName": "Ames"})
+        simple.Contact.upsert("Email/ann@example.com", {"LastName": "Ames"})
     salesforce.org.objects["Contact"].alter("antiphon_key__c", unique=False)
     salesforce.org.enter("Contact", {"LastName": "Twin", "antiphon_key__c": "k1"})
     with pytest.raises(SalesforceMoreThanOneRecord):
-        client.Contact.upsert("antiphon_key__c/k1", {"FirstName": "Anna"})
+        simple.Contact.upsert("antiphon_key__c/k1", {"FirstName": "Anna"})
 
 
-def test_a_collection_answers_for_each_record_in_order(salesforce: Salesforce, client: Any) -> None:
+def test_a_collection_answers_for_each_record_in_order(salesforce: Salesforce, simple: Any) -> None:
     def records(*values: dict[str, Any]) -> list[dict[str, Any]]:
         return [{"attributes": {"type": "Contact"}, **each} for each in values]
 
     def collect(method: str, path: str = "", **body: Any) -> Any:
-        return client.restful(f"composite/sobjects{path}", method=method, json=body)
+        return simple.restful(f"composite/sobjects{path}", method=method, json=body)
 
     made = collect("POST", records=records({"LastName": "Ames"}, {"FirstName": "Bo"}, {"LastName": "Cole"}))
     assert [each["success"] for each in made] == [True, False, True]
@@ -235,40 +196,40 @@ def test_a_collection_answers_for_each_record_in_order(salesforce: Salesforce, c
         "ALL_OR_NONE_OPERATION_ROLLED_BACK",
         "INVALID_EMAIL_ADDRESS",
     ]
-    assert client.Contact.get(ann)["FirstName"] == "Ann"
+    assert simple.Contact.get(ann)["FirstName"] == "Ann"
     keyed = records({"antiphon_key__c": "k1", "LastName": "Dean"})
     assert collect("PATCH", "/Contact/antiphon_key__c", records=keyed)[0]["created"] is True
     assert collect("PATCH", "/Contact/antiphon_key__c", records=keyed)[0]["created"] is False
     read = collect("POST", "/Contact", ids=[ann, "003000000000000AAA", cy], fields=["LastName"])
     assert [each and each["LastName"] for each in read] == ["Ames", None, "Cole"]
-    removed = client.restful("composite/sobjects", params={"ids": f"{ann},{cy}"}, method="DELETE")
+    removed = simple.restful("composite/sobjects", params={"ids": f"{ann},{cy}"}, method="DELETE")
     assert [each["success"] for each in removed] == [True, True]
     with pytest.raises(SalesforceMalformedRequest, match="200"):
         collect("POST", records=records(*[{"LastName": "Many"}] * 201))
 
 
-def test_merged_deleted_and_purged_records_leave_their_traces(salesforce: Salesforce, client: Any) -> None:
+def test_merged_deleted_and_purged_records_leave_their_traces(salesforce: Salesforce, simple: Any) -> None:
     org = salesforce.org
     winner, loser = org.enter("Account", {"Name": "Acme"}), org.enter("Account", {"Name": "ACME"})
     ann = org.enter("Contact", {"LastName": "Ames", "AccountId": loser.id})
     org.merge(winner.id, loser.id)
-    assert client.Contact.get(ann.id)["AccountId"] == winner.id
-    (gone,) = client.query_all("SELECT Id, MasterRecordId FROM Account WHERE IsDeleted = true", include_deleted=True)[
+    assert simple.Contact.get(ann.id)["AccountId"] == winner.id
+    (gone,) = simple.query_all("SELECT Id, MasterRecordId FROM Account WHERE IsDeleted = true", include_deleted=True)[
         "records"
     ]
     assert (gone["Id"], gone["MasterRecordId"]) == (loser.id, winner.id)
     org.empty_bin()
-    assert client.query("SELECT COUNT() FROM Account", include_deleted=True)["totalSize"] == 1
+    assert simple.query("SELECT COUNT() FROM Account", include_deleted=True)["totalSize"] == 1
     now = datetime.now(UTC)
     window = (now - timedelta(hours=1), now + timedelta(hours=1))
-    assert [each["id"] for each in client.Account.deleted(*window)["deletedRecords"]] == [loser.id]
-    assert client.Account.updated(*window)["ids"] == [winner.id]
+    assert [each["id"] for each in simple.Account.deleted(*window)["deletedRecords"]] == [loser.id]
+    assert simple.Account.updated(*window)["ids"] == [winner.id]
     org.trash(ann.id)
     org.restore(ann.id)
-    assert client.Contact.get(ann.id)["LastName"] == "Ames"
+    assert simple.Contact.get(ann.id)["LastName"] == "Ames"
 
 
-def test_an_edit_since_is_not_overwritten_where_the_header_asks_for_it(salesforce: Salesforce, client: Any) -> None:
+def test_an_edit_since_is_not_overwritten_where_the_header_asks_for_it(salesforce: Salesforce, simple: Any) -> None:
     ann = salesforce.org.enter("Contact", {"LastName": "Ames"}, datetime(2026, 1, 1, 12, tzinfo=UTC))
     salesforce.org.edit(ann.id, datetime(2026, 1, 2, 12, tzinfo=UTC), FirstName="Ann")
     early, late = "Thu, 01 Jan 2026 12:00:00 GMT", "Fri, 02 Jan 2026 12:00:00 GMT"
@@ -279,7 +240,7 @@ def test_an_edit_since_is_not_overwritten_where_the_header_asks_for_it(salesforc
         timeout=5,
     )
     assert answer.status_code == 412
-    assert client.Contact.update(ann.id, {"FirstName": "Anna"}, headers={"If-Unmodified-Since": late}) == 204
+    assert simple.Contact.update(ann.id, {"FirstName": "Anna"}, headers={"If-Unmodified-Since": late}) == 204
 
 
 def test_tokens_come_by_three_flows_and_end(salesforce: Salesforce) -> None:
@@ -321,8 +282,8 @@ def test_tokens_come_by_three_flows_and_end(salesforce: Salesforce) -> None:
             expired.query("SELECT Id FROM Contact")
 
 
-def test_a_day_that_is_used_up_is_told_in_salesforces_words(salesforce: Salesforce, client: Any) -> None:
+def test_a_day_that_is_used_up_is_told_in_salesforces_words(salesforce: Salesforce, simple: Any) -> None:
     salesforce.daily = salesforce.used + 1
-    client.limits()
+    simple.limits()
     with pytest.raises(SalesforceRefusedRequest, match=r"TotalRequests Limit exceeded\."):
-        client.limits()
+        simple.limits()

@@ -6,8 +6,8 @@ with Salesforce() as salesforce:
     ...  # a connector with `instance_url: salesforce.url` and `access_token: salesforce.token`
 ```
 
-It is judged by `simple-salesforce`, which runs against it unmodified. What Salesforce does not publish and nobody
-recorded is marked "not recorded" where the sandbox had to choose. Bulk API 2.0, composite and Pub/Sub are not there.
+It is judged by `simple-salesforce`, which runs against it unmodified. A refusal whose words Salesforce does not publish
+and nobody recorded is made by `errors.in_our_words`.
 """
 
 from antiphon_sandbox.salesforce.errors import Refused, refuse

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from antiphon_sandbox.salesforce.errors import Refused, no_such_column, not_found, refuse, rolled_back
+from antiphon_sandbox.salesforce.errors import Refused, in_our_words, no_such_column, not_found, refuse, rolled_back
 from antiphon_sandbox.salesforce.records import Several, shown, upserted
 from antiphon_sandbox.salesforce.request import Reply, Request, Route
 
@@ -22,8 +22,10 @@ def _records(request: Request) -> list[dict[str, Any]]:
 
 
 def _bound(number: int) -> None:
-    if number > MOST:  # not recorded: the limit is documented, its words are not
-        raise Refused("EXCEEDED_ID_LIMIT", f"record limit reached. cannot submit more than {MOST} records per call")
+    if number > MOST:
+        raise in_our_words(
+            "EXCEEDED_ID_LIMIT", f"record limit reached. cannot submit more than {MOST} records per call"
+        )
 
 
 def _each(
@@ -49,8 +51,8 @@ def _each(
 
 
 def _result(refused: Refused) -> dict[str, Any]:
-    if isinstance(refused, Several):  # not recorded: the error of a collection where one request has status 300
-        return refuse("DUPLICATE_EXTERNAL_ID", "Duplicate external id specified").as_result
+    if isinstance(refused, Several):  # where one request has status 300
+        return in_our_words("DUPLICATE_EXTERNAL_ID", "Duplicate external id specified").as_result
     if refused.code == "NOT_FOUND":  # a collection speaks of references
         return refuse("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id").as_result
     return refused.as_result

@@ -1,5 +1,7 @@
 """Salesforce's errors, word for word where a recording or an integrator's report gives them.
 
+Where there is neither, `in_our_words` says so: the code is Salesforce's, the words are not.
+
 A request for one record is answered with `[{"message", "errorCode", "fields"}]` and a status of HTTP; in a collection
 the same error stands in the record's result as `{"statusCode", "message", "fields"}`.
 """
@@ -37,6 +39,11 @@ class Refused(Exception):
 def refuse(code: str, message: str, *fields: str) -> Refused:
     """A record is refused because of these fields, or of none in particular."""
     return Refused(code, message, fields=fields)
+
+
+def in_our_words(code: str, message: str, *fields: str, status: int = HTTPStatus.BAD_REQUEST) -> Refused:
+    """A refusal that Salesforce documents, but whose words nobody recorded."""
+    return Refused(code, message, status, fields or None)
 
 
 def not_found() -> Refused:

@@ -13,6 +13,7 @@ from antiphon_sandbox.salesforce.errors import (
     Refused,
     deleted,
     duplicate,
+    in_our_words,
     locked,
     no_such_column,
     not_found,
@@ -98,7 +99,7 @@ class Org:
         with self.lock:
             master = self.records[winner]
             if not self.objects[master.kind].merges or not 0 < len(losers) < _MOST_MERGED:
-                raise refuse("INVALID_OPERATION", "records of this type or number cannot be merged")
+                raise in_our_words("INVALID_OPERATION", "records of this type or number cannot be merged")
             for loser in losers:
                 self._touch(self.records[loser], {"IsDeleted": True, "MasterRecordId": winner})
                 self._repoint(loser, winner)
@@ -143,7 +144,7 @@ class Org:
         if missing:
             raise required(missing)
         self._check(sobject, None, given, whole)
-        made = Record(kind, self._new_id(sobject.prefix), whole)
+        made = Record(kind, self.new_id(sobject.prefix), whole)
         made.values |= {"Id": made.id, "CreatedDate": now, "LastModifiedDate": now, "SystemModstamp": now}
         _derive(made)
         self.records[made.id] = made
@@ -231,7 +232,8 @@ class Org:
             if moved:
                 self._touch(each, moved)
 
-    def _new_id(self, prefix: str) -> str:
+    def new_id(self, prefix: str) -> str:
+        """An id that nothing else has, of the type that the prefix stands for."""
         number, digits = next(self._numbers), ""
         while number:
             number, place = divmod(number, len(_DIGITS))

@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from antiphon_sandbox.salesforce import soql
-from antiphon_sandbox.salesforce.errors import Refused, malformed
+from antiphon_sandbox.salesforce import answers
+from antiphon_sandbox.salesforce.errors import in_our_words, malformed
 from antiphon_sandbox.salesforce.request import Reply, Request, Route
 
 LEAST, MOST = 200, 2000
@@ -27,7 +27,7 @@ def _answer(request: Request, resource: str, *, deleted: bool) -> Reply:
     text = request.one("q")
     if not text:
         raise malformed("A query string has to be specified")
-    found = soql.run(request.org, text, request.root, deleted=deleted)
+    found = answers.run(request.org, text, request.root, deleted=deleted)
     if not found.rows:
         return Reply(body={"totalSize": found.total, "done": True, "records": []})
     locator = f"01g{secrets.token_hex(6).upper()}QAE"
@@ -50,7 +50,7 @@ def _more(request: Request) -> Reply:
     locator, _, start = request.path["locator"].rpartition("-")
     rows = request.cursors.get(locator)
     if rows is None or not start.isdigit():
-        raise Refused("INVALID_QUERY_LOCATOR", "invalid query locator")
+        raise in_our_words("INVALID_QUERY_LOCATOR", "invalid query locator")
     return _page(request, request.path["resource"], locator, rows, int(start))
 
 

@@ -7,11 +7,11 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from antiphon_sandbox.salesforce.errors import Refused, no_such_key, not_found, refuse
+from antiphon_sandbox.salesforce.answers import shown_head, shown_value
+from antiphon_sandbox.salesforce.errors import Refused, in_our_words, no_such_key, not_found
 from antiphon_sandbox.salesforce.org import Record
 from antiphon_sandbox.salesforce.request import Reply, Request, Route
 from antiphon_sandbox.salesforce.schema import SObject
-from antiphon_sandbox.salesforce.soql import shown_head, shown_value
 from antiphon_sandbox.salesforce.values import moment, stamp
 
 DELETED_DAYS, UPDATED_DAYS = 15, 30
@@ -100,8 +100,8 @@ def _unmodified(record: Record, since: str) -> bool:
     """Whether the record was modified after a moment, which is told to a second. Raises `Refused`."""
     try:
         limit = parsedate_to_datetime(since)
-    except ValueError:  # not recorded: that it is status 400 is documented, its words are not
-        raise refuse("INVALID_HTTP_HEADER", f"invalid value of If-Unmodified-Since: {since}") from None
+    except ValueError:
+        raise in_our_words("INVALID_HTTP_HEADER", f"invalid value of If-Unmodified-Since: {since}") from None
     return moment(record.values["LastModifiedDate"]) > limit
 
 

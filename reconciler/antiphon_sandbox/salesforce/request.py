@@ -9,12 +9,16 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from antiphon_sandbox.salesforce.errors import Refused
+from antiphon_sandbox.salesforce.jobs import Jobs
 from antiphon_sandbox.salesforce.org import Org
 
 
 @dataclass(slots=True)
 class Request:
-    """One request. `root` is the path of the API's version, `path` what the route's braces stand for."""
+    """One request. `root` is the path of the API's version, `path` what the route's braces stand for.
+
+    `body` is the JSON of one that has any, `raw` what was sent.
+    """
 
     org: Org
     method: str
@@ -22,8 +26,10 @@ class Request:
     root: str
     query: Mapping[str, Sequence[str]]
     body: Any
+    raw: bytes
     headers: Mapping[str, str]
     cursors: dict[str, Sequence[Mapping[str, Any]]]
+    jobs: Jobs
     page: int
     path: dict[str, str] = field(default_factory=dict)
 
@@ -40,11 +46,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered. No `body` is an empty one."""
+    """What is answered. No `body` is an empty one; bytes go as they are, all else as JSON."""
 
     status: int = HTTPStatus.OK
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "application/json;charset=UTF-8"
 
 
 Handler: TypeAlias = Callable[[Request], Reply]

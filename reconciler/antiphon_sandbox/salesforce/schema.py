@@ -105,13 +105,17 @@ _TAIL = (
 
 @dataclass(slots=True)
 class SObject:
-    """An object type. `prefix` begins the ids of its records; `merges`: whether records can be merged."""
+    """An object type. `prefix` begins the ids of its records; `merges`: whether records can be merged.
+
+    `bulk`: whether the Bulk API reads it.
+    """
 
     name: str
     prefix: str
     fields: dict[str, Field]
     label: str = ""
     merges: bool = False
+    bulk: bool = True
     hidden: set[str] = field(default_factory=set)  # fields that the user of the API may not see
 
     @classmethod

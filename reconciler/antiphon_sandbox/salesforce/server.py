@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Literal, Self
@@ -16,8 +16,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from antiphon_sandbox.salesforce import collections, queries, records
+from antiphon_sandbox.salesforce import bulk_query, collections, queries, records
 from antiphon_sandbox.salesforce.errors import Refused, not_found, over_limit
+from antiphon_sandbox.salesforce.jobs import Jobs
 from antiphon_sandbox.salesforce.oauth import App
 from antiphon_sandbox.salesforce.org import Org
 from antiphon_sandbox.salesforce.request import Reply, Request, Route
@@ -26,7 +27,7 @@ from antiphon_sandbox.serving import Handler, Server
 VERSIONS = (("Spring '26", "66.0"), ("Summer '26", "67.0"))
 _BASE = re.compile(r"(?P<root>/services/data/v\d+\.\d)(?P<rest>/.*)?")
 _ROUTES: list[tuple[Route, re.Pattern[str]]] = [
-    (route, route.regex) for module in (records, collections, queries) for route in module.ROUTES
+    (route, route.regex) for module in (records, collections, bulk_query, queries) for route in module.ROUTES
 ]
 
 
@@ -68,6 +69,7 @@ class Salesforce:
         self.token = self.app.grant()
         self.used = 0
         self.cursors: dict[str, Sequence[Mapping[str, Any]]] = {}
+        self.jobs = Jobs()
         self.seen: list[tuple[str, str, Mapping[str, str]]] = []  # method, path with query, headers
         owner = self
 
@@ -124,14 +126,16 @@ class Salesforce:
         if self.used >= self.daily:
             raise over_limit()
         self.used += 1
+        body = None if headers.get("Content-Type", "").startswith("text/csv") else _body(raw)
         request = Request(
-            self.org, method, path, found["root"], query, _body(raw), headers, self.cursors, self.page
+            self.org, method, path, found["root"], query, body, raw, headers, self.cursors, self.jobs, self.page
         )  # fmt: skip
         if fault is None or fault.kind in {"expire", "human"}:
             reply = self._resource(request, found["rest"] or "/")
         else:
             reply = self._wrong(request, found["rest"] or "/", fault)
-        return Reply(reply.status, reply.body, {"Sforce-Limit-Info": f"api-usage={self.used}/{self.daily}"})
+        told = {**reply.headers, "Sforce-Limit-Info": f"api-usage={self.used}/{self.daily}"}
+        return replace(reply, headers=told)
 
     def _resource(self, request: Request, rest: str) -> Reply:
         if rest.rstrip("/") == "/limits":
@@ -157,7 +161,7 @@ class Salesforce:
             case "limit":
                 raise over_limit()
             case _:
-                return Reply(fault.status, _PAGE)
+                return Reply(fault.status, _PAGE, kind="text/html")
 
     def _draw(self, asked: str) -> Fault | None:
         for each in self.faults:
@@ -183,11 +187,11 @@ class _Handler(Handler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        page = isinstance(reply.body, bytes)
-        content = b"" if reply.body is None else reply.body if page else msgspec.json.encode(reply.body)
+        as_it_is = isinstance(reply.body, bytes)
+        content = b"" if reply.body is None else reply.body if as_it_is else msgspec.json.encode(reply.body)
         self.send_response_only(reply.status)
         self.send_header("Date", formatdate(usegmt=True))
-        self.send_header("Content-Type", "text/html" if page else "application/json;charset=UTF-8")
+        self.send_header("Content-Type", reply.kind)
         if reply.status != HTTPStatus.NO_CONTENT:
             self.send_header("Content-Length", str(len(content)))
         for name, value in reply.headers.items():
@@ -196,7 +200,7 @@ class _Handler(Handler):
         self.wfile.write(content)
         self.wfile.flush()
 
-    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
 
 def _body(raw: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""The part of SOQL that connectors write: reading it, and answering it.
+"""The part of SOQL that connectors write, as it is read; `answers` answers it.
 
 `SELECT` fields (of parents too, `Account.Name`) or `COUNT()`, `FROM`, `WHERE` with `AND`, `OR`, `NOT`, brackets,
 `= != <> < <= > >= LIKE IN NOT IN`, `ORDER BY … ASC|DESC NULLS FIRST|LAST`, `LIMIT`, `OFFSET`. Sub-queries, grouping and
@@ -8,14 +8,14 @@ date words (`TODAY`) are refused. Source: Salesforce, "SOQL and SOSL Reference".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
 
 from antiphon_sandbox.salesforce.errors import Refused, malformed
 from antiphon_sandbox.salesforce.org import Org, Record
-from antiphon_sandbox.salesforce.schema import SObject
+from antiphon_sandbox.salesforce.schema import Field, SObject
 from antiphon_sandbox.salesforce.values import LONG, SHORT, long_id, moment
 
 Test: TypeAlias = Callable[[Record], bool]
@@ -30,11 +30,45 @@ _NUMBERS = frozenset({"int", "double", "currency", "percent"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a query finds: rows as the API shows them, or for `COUNT()` their number alone."""
+class Step:
+    """One name of a path to a value: a reference, by its relationship, or in the end the field itself."""
 
-    rows: Sequence[Mapping[str, Any]]
-    total: int
+    field: Field
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a query asks for. No `paths` is `COUNT()`; `order`: values, whether downwards, whether null first."""
+
+    object: SObject
+    paths: Sequence[Sequence[Step]]
+    test: Test | None
+    order: Sequence[tuple[Callable[[Record], Any], bool, bool]]
+    limit: int | None
+    offset: int
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Name and type of each value."""
+        return [(".".join(step.shown for step in path), path[-1].field.type) for path in self.paths]
+
+
+def read(org: Org, text: str) -> Asked:
+    """Read a query. Raises `Refused`."""
+    return _Query(org, text).read()
+
+
+def reader(org: Org, path: Sequence[Step]) -> Callable[[Record], Any]:
+    """What finds the value at the end of a path."""
+
+    def value(record: Record) -> Any:
+        here: Record | None = record
+        for step in path[:-1]:
+            here = org.records.get(str(here.values.get(step.field.name))) if here is not None else None
+        return None if here is None else here.values.get(path[-1].field.name)
+
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +78,14 @@ class _Token:
     at: int
 
 
-def run(org: Org, text: str, root: str, *, deleted: bool = False) -> Answer:
-    """Answer a query; `deleted`: what lies in the recycle bin too. Raises `Refused`."""
-    return _Query(org, text, root).run(deleted=deleted)
-
-
 class _Query:
     """One query: its text, read from left to right."""
 
-    def __init__(self, org: Org, text: str, root: str) -> None:
-        self.org, self.text, self.root = org, text, root
+    def __init__(self, org: Org, text: str) -> None:
+        self.org, self.text = org, text
         self.tokens, self.place = _tokens(text), 0
 
-    def run(self, *, deleted: bool) -> Answer:
+    def read(self) -> Asked:
         self._expect("SELECT")
         paths = self._paths()
         self._expect("FROM")
@@ -67,19 +96,9 @@ class _Query:
         offset = int(self._next("number").text) if self._take("OFFSET") else 0
         if self.place < len(self.tokens):
             raise self._unexpected()
-        shown = [(self._path(sobject, token), token.text) for token in paths]
-        found = [each for each in self.org.records.values() if each.kind == sobject.name]
-        found = [each for each in found if (deleted or not each.in_bin) and (test is None or test(each))]
-        found.sort(key=lambda each: each.id)
-        for value, down, nulls_first in reversed(order):
-            found.sort(key=lambda each, of=value: _sortable(of(each)), reverse=down)  # type: ignore[misc]
-            found.sort(key=lambda each, of=value, first=nulls_first: (of(each) is None) != first)  # type: ignore[misc]
-        found = found[offset : None if limit is None else offset + limit]
-        if not paths:
-            return Answer([], len(found))
-        return Answer([self._row(sobject, each, [path for path, _ in shown]) for each in found], len(found))
+        return Asked(sobject, [self._path(sobject, token) for token in paths], test, order, limit, offset)
 
-    # ---- reading
+    # ---- clauses
 
     def _paths(self) -> list[_Token]:
         if self._peek("COUNT"):
@@ -126,7 +145,7 @@ class _Query:
             return test
         token = self._next("word")
         path = self._path(sobject, token)
-        value, kind = self._reader(path), path[-1][1]
+        value, kind = reader(self.org, path), path[-1].field.type
         if self._take("NOT"):
             self._expect("IN")
             among = self._list(kind)
@@ -182,15 +201,14 @@ class _Query:
                 first = bool(self._take("FIRST"))
                 if not first:
                     self._expect("LAST")
-            found.append((_comparable(self._reader(path), path[-1][1]), down, first))
+            found.append((_comparable(reader(self.org, path), path[-1].field.type), down, first))
             if not self._take(","):
                 return found
 
     # ---- fields
 
-    def _path(self, sobject: SObject, token: _Token) -> list[tuple[str, str]]:
-        """The fields that lead to a value, each with its type; the first ones are references."""
-        found: list[tuple[str, str]] = []
+    def _path(self, sobject: SObject, token: _Token) -> list[Step]:
+        found: list[Step] = []
         here, parts = sobject, token.text.split(".")
         if len(parts) > 1 and parts[0].lower() == sobject.name.lower():
             parts = parts[1:]
@@ -203,7 +221,7 @@ class _Query:
                     f"{self._where(token)}{words}relationship, be sure to append the '__r' after the custom "
                     "relationship name. Please reference your WSDL or the describe call for the appropriate names.",
                 )
-            found.append((step.name, step.relationship or ""))
+            found.append(Step(step, step.relationship or ""))
             here = self.org.kind(step.refers_to[0])
         known = here.known(parts[-1])
         if known is None:
@@ -213,31 +231,7 @@ class _Query:
                 "call for the appropriate names."
             )
             raise Refused("INVALID_FIELD", self._where(token) + words)
-        return [*found, (known.name, known.type)]
-
-    def _reader(self, path: Sequence[tuple[str, str]]) -> Callable[[Record], Any]:
-        def value(record: Record) -> Any:
-            here: Record | None = record
-            for name, _ in path[:-1]:
-                here = self.org.records.get(str(here.values.get(name))) if here is not None else None
-            return None if here is None else here.values.get(path[-1][0])
-
-        return value
-
-    def _row(self, sobject: SObject, record: Record, paths: Sequence[Sequence[tuple[str, str]]]) -> dict[str, Any]:
-        row: dict[str, Any] = shown_head(sobject.name, record.id, self.root)
-        for path in paths:
-            if len(path) == 1:
-                row[path[0][0]] = shown_value(record, *path[0])
-                continue
-            reference, relationship = path[0]
-            parent = self.org.records.get(str(record.values.get(reference)))
-            if parent is None:
-                row[relationship] = None
-            else:
-                inner = self._row(self.org.objects[parent.kind], parent, [path[1:]])
-                row[relationship] = {**(row.get(relationship) or {}), **inner}
-        return row
+        return [*found, Step(known, known.name)]
 
     # ---- tokens
 
@@ -278,20 +272,6 @@ class _Query:
         )
 
 
-def shown_head(kind: str, record_id: str, root: str) -> dict[str, Any]:
-    """What stands before the fields of a record."""
-    return {"attributes": {"type": kind, "url": f"{root}/sobjects/{kind}/{record_id}"}}
-
-
-def shown_value(record: Record, name: str, kind: str) -> Any:
-    """A field as the API shows it; an address is made of its parts."""
-    if kind != "address":
-        return record.values.get(name)
-    stem = name.removesuffix("Address")
-    parts = {part.lower(): record.values.get(stem + part) for part in ("City", "Country")}
-    return parts if any(parts.values()) else None
-
-
 def _tokens(text: str) -> list[_Token]:
     found, place = [], 0
     while text[place:].strip():
@@ -323,10 +303,6 @@ def _plain(value: Any, kind: str) -> Any:
 
 def _comparable(value: Callable[[Record], Any], kind: str) -> Callable[[Record], Any]:
     return lambda record: _plain(value(record), kind)
-
-
-def _sortable(value: Any) -> tuple[bool, Any]:
-    return (False, 0) if value is None else (True, value)
 
 
 def _like(pattern: Any) -> re.Pattern[str]:
