@@ -34,7 +34,7 @@ from antiphon.model import (
     Rid,
     replace,
 )
-from antiphon.settle import Moment, activate, agree, record
+from antiphon.settle import Moment, activate, agree, keep_losers, record
 
 MAX_ATTEMPTS = 3
 """So often a write may stay invisible before a person must look."""
@@ -65,8 +65,8 @@ def observed(
         return _observed_delete(ws, op, seen, at)
     if seen is None or seen.state is not RecordState.LIVE:
         gone = seen is not None
-        if not sent:  # it may have been written before the record went, over edits that stand nowhere else now
-            record(ws, op, {name: op.patch[name] for name in op.losers if name in op.patch}, at)
+        if not sent:  # it may have been written before the record went
+            keep_losers(ws, op, at)
         ws.put_op(
             replace(op, state=OpState.ACKED if gone and sent else OpState.DROPPED, error="" if gone else "never seen")
         )

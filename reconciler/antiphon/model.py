@@ -220,6 +220,7 @@ class Op(Struct, frozen=True):
     `patch` but not in `source` leaves the base alone until both sides are seen to agree. `losers` are edits that
     this write overwrites. `adds` says, per counter, how much of the other side's counting it brings. `echoes` says, per
     field, how many writes in a row before it came back changed. `reasons` says, per field, why its value won.
+    `redelivered`: it was sent more than once, so that whatever its last answer says, it may have been done before.
     `contests` are, per field or group, the values of both sides that a policy had to choose between (`plan.contests`).
     """
 
@@ -247,6 +248,7 @@ class Op(Struct, frozen=True):
     adds: Mapping[str, Value] = field(default_factory=dict)
     echoes: Mapping[str, int] = field(default_factory=dict)
     contests: Mapping[str, Any] = field(default_factory=dict)
+    redelivered: bool = False
 
 
 class Conflict(Struct, frozen=True):

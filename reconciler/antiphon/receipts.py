@@ -7,6 +7,7 @@
 | receipt `applied` that `found` another value  | ACKED          | as it was; that edit is kept in a conflict, and     |
 |                                               |                | settled by the next plan                            |
 | receipt `stale`, `gone`                       | REJECTED       | as it was; what was found is observed, planned anew |
+|   of one that was sent before                 |                | the edits that it may have replaced are kept        |
 | receipt `rejected`                            | POISON         | as it was; the link is parked with the message      |
 | receipt `failed`, see `retries`               | PLANNED, later | as it was; or POISON if the row is at fault         |
 """
@@ -42,7 +43,7 @@ from antiphon.model import (
 )
 from antiphon.protocol import ReceiptLine, Status
 from antiphon.retries import MAX_FAILURES, Fault, fault_of, wait
-from antiphon.settle import Moment, activate, agree, bury, park, record, reject, touch_members
+from antiphon.settle import Moment, activate, agree, bury, keep_losers, park, record, reject, touch_members
 
 
 def delivered(ws: Workspace, mapping: SyncMapping, op: Op, at: Moment) -> None:
@@ -85,22 +86,33 @@ def receipt(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: 
             _created_before(ws, mapping, op, line, at)
         case Status.STALE | Status.GONE:
             _observe(ws, mapping, op, line, at)
+            _done_before(ws, mapping.entities[op.entity], op, line, at)
             ws.put_op(replace(op, state=OpState.REJECTED, error=f"{line.status.value}: planned anew"))
             touch_members(ws, op)
         case Status.REJECTED | Status.SKIPPED:
+            _done_before(ws, mapping.entities[op.entity], op, line, at)
             reject(ws, op, line.message or "the target skipped it and did not say why", at)
         case Status.FAILED:
-            _failed(ws, op, line, at)
+            _failed(ws, mapping.entities[op.entity], op, line, at)
 
 
-def _failed(ws: Workspace, op: Op, line: ReceiptLine, at: Moment) -> None:
+def _done_before(ws: Workspace, entity: Entity, op: Op, line: ReceiptLine, at: Moment) -> None:
+    """It was not done this time. One that was sent before may have been done then, and replaced edits."""
+    if op.redelivered:
+        fields = {n: f.columns[op.side] for n, f in entity.fields.items()}
+        there = {name: line.found[column] for name, column in fields.items() if column in line.found}
+        keep_losers(ws, op, at, there=there)
+
+
+def _failed(ws: Workspace, entity: Entity, op: Op, line: ReceiptLine, at: Moment) -> None:
     """Try it again later, with the latest value; or never, if the row is at fault or patience is over."""
     fault = fault_of(line)
     failures = op.attempt + (fault is Fault.UNKNOWN)
-    if fault is Fault.ROW:
-        reject(ws, op, line.message or "the target cannot write it and did not say why", at)
-    elif failures >= MAX_FAILURES:
-        reject(ws, op, f"it failed {failures} times, last with: {line.message or 'no word'}", at)
+    if fault is Fault.ROW or failures >= MAX_FAILURES:
+        tired = f"it failed {failures} times, last with: {line.message or 'no word'}"
+        why = tired if fault is not Fault.ROW else line.message or "the target cannot write it and did not say why"
+        _done_before(ws, entity, op, line, at)
+        reject(ws, op, why, at)
     else:
         later = at.now + wait(op, fault)
         ws.put_op(replace(op, state=OpState.PLANNED, attempt=failures, not_before=later, error=line.message))

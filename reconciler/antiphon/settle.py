@@ -122,19 +122,35 @@ def bury(ws: Workspace, link: Link, at: Moment, evidence: str) -> None:
 
 
 def record(ws: Workspace, op: Op, stored: Mapping[str, Value], at: Moment) -> None:
-    """One audit row per value that a write replaced."""
+    """One audit row per value that a write replaced.
+
+    What a write found when it was sent once more may be an edit, if it looks as before the first time: put back since.
+    """
     for name, value in sorted(stored.items()):
         old = op.losers.get(name, op.expect.get(name))
         if op.kind is OpKind.CREATE and is_empty(old):
             continue
-        cause = Cause.SUPERSEDED if name in op.losers else Cause.DELIVERED
+        edited = name in op.losers or (op.redelivered and name in op.expect)
+        cause = Cause.SUPERSEDED if edited else Cause.DELIVERED
         ws.audits.append(Audit(op.lid, op.side, name, old, value, cause, op.op_id, op.run_id, at.now))
 
 
+def keep_losers(ws: Workspace, op: Op, at: Moment, *, there: Mapping[str, Value] | None = None) -> None:
+    """The operation may have been done, though nobody will say so: keep the edits that it was to replace.
+
+    `there` are values, by field, that are seen to stand: they were not replaced.
+    """
+    left = {name: value for name, value in op.losers.items() if name in op.patch}
+    for name, value in (there or {}).items():
+        if name in left and canonical_json(value) == canonical_json(left[name]):
+            del left[name]
+    record(ws, op, {name: op.patch[name] for name in left}, at)
+
+
 def call_off(ws: Workspace, op: Op, why: str, at: Moment) -> None:
-    """Drop a planned operation. One that was sent and failed may have arrived: the edits it was to replace are kept."""
+    """Drop a planned operation. One that was sent and failed may have arrived."""
     if op.state is OpState.PLANNED and op.sent_at is not None:
-        record(ws, op, {name: op.patch[name] for name in op.losers}, at)
+        keep_losers(ws, op, at)
     ws.drop_op(op, why)
 
 

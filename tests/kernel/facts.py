@@ -39,7 +39,6 @@ from antiphon.model import (
     Observation,
     Op,
     OpKind,
-    OpState,
     RecordState,
     Rid,
     Side,
@@ -51,6 +50,7 @@ from antiphon.protocol import ReceiptLine, Status
 from antiphon.receipts import delivered, receipt
 from antiphon.represent import referenced
 from antiphon.settle import Moment, reject
+from antiphon.sync.deliver import sent
 
 CRM, WAREHOUSE = SIDES = ("crm", "warehouse")
 SECOND: Instant = 1_000_000
@@ -256,10 +256,10 @@ class World:
         op = replace(op, patch=self._resolved(op, op.patch), key=self._resolved(op, op.key))
         with self.ledger.transaction():
             (numbered,) = self.ledger.number([op])
-            sent = replace(numbered, state=OpState.INFLIGHT, sent_at=self.now)
-            self.ledger.put([sent])
+            op = sent(numbered, self.now)
+            self.ledger.put([op])
         self.now += STEP
-        return sent
+        return op
 
     def acknowledge(self, op: Op) -> Op:
         """A target without receipts acknowledges the operation."""

@@ -155,6 +155,15 @@ def test_a_read_from_before_the_acknowledgement_says_nothing() -> None:
     assert world.op(op.op_id).state is OpState.SENT
 
 
+def test_a_record_is_looked_for_as_long_as_a_write_to_it_waits_to_be_seen() -> None:
+    world = foreign()
+    _, op = changed(world)
+    world.acknowledge(world.send(op))
+    key = ("warehouse", "contact", "[2]")
+    for _ in range(2):
+        assert key in world.round().touch
+
+
 def test_a_complete_read_speaks_of_records_that_did_not_change() -> None:
     world = foreign()
     _, op = changed(world)
@@ -352,6 +361,18 @@ def test_a_write_that_a_dead_runner_had_not_sent_is_planned_anew() -> None:
 
     assert (again.patch, again.attempt) == ({"name": "Anna"}, 0)
     assert world.op(op.op_id).error == "not seen after a crash"
+
+
+def test_a_value_put_back_upon_a_write_of_a_dead_runner_is_kept_when_the_write_is_planned_anew() -> None:
+    world = foreign()
+    _, op = changed(world)
+    world.send(op)
+    world.show(WAREHOUSE, 2, name="Ann")  # never written, or written and put back: nobody knows
+    (again,) = world.round().operations
+
+    world.acknowledge(world.send(again))
+
+    assert [(a.old, a.new, a.cause) for a in world.audits()] == [("Ann", "Anna", Cause.SUPERSEDED)]
 
 
 def test_an_edit_upon_a_write_of_a_dead_runner_is_kept() -> None:
@@ -599,6 +620,41 @@ def test_the_edit_that_a_called_off_write_may_have_replaced_is_in_the_audit(late
     assert [(a.lid, a.side, a.old, a.new, a.cause) for a in world.audits()] == [
         (lid, WAREHOUSE, "Anne", "Anna", Cause.SUPERSEDED)
     ]
+
+
+@pytest.mark.parametrize("status", [Status.GONE, Status.STALE, Status.REJECTED])
+def test_the_edit_that_a_write_may_have_replaced_is_in_the_audit_when_it_is_sent_again_in_vain(status: Status) -> None:
+    world = World(entity(field("email"), field("name", Owner(CRM))))
+    world.pair(1, 2, **ANN)
+    world.show(CRM, 1, name="Anna")
+    world.show(WAREHOUSE, 2, name="Anne")
+    (op,) = world.round().operations
+    again = world.send(world.send(op))  # the first time nobody answered
+
+    world.answer(again, status, found={"name": "Annabel"} if status is Status.STALE else {}, message="no")
+
+    assert [(a.old, a.new, a.cause) for a in world.audits()] == [("Anne", "Anna", Cause.SUPERSEDED)]
+
+
+def test_an_edit_that_is_seen_to_stand_was_not_replaced() -> None:
+    world = World(entity(field("email"), field("name", Owner(CRM))))
+    world.pair(1, 2, **ANN)
+    world.show(CRM, 1, name="Anna")
+    world.show(WAREHOUSE, 2, name="Anne")
+    (op,) = world.round().operations
+
+    world.answer(world.send(world.send(op)), Status.STALE, found={"name": "Anne"})
+
+    assert world.audits() == []
+
+
+def test_what_a_write_finds_when_it_is_sent_again_may_be_an_edit_and_is_kept() -> None:
+    world = World(person())
+    _, op = changed(world)
+
+    world.answer(world.send(world.send(op)))
+
+    assert [(a.old, a.new, a.cause) for a in world.audits()] == [("Ann", "Anna", Cause.SUPERSEDED)]
 
 
 def test_an_applied_delete_is_told_with_all_that_was_there() -> None:

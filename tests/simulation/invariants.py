@@ -95,8 +95,11 @@ def _audit_rows(op: Op) -> Collection[int]:
         return {1} if op.state is OpState.ACKED else {0}
     if op.state is OpState.ACKED or acknowledged_blindly:
         return {len(op.patch)}
-    in_doubt = op.state is OpState.DROPPED and op.sent_at is not None  # what was seen of it is accounted for
-    return range(len(op.patch) + 1) if in_doubt else {0}
+    if op.state is OpState.DROPPED and op.sent_at is not None:  # what was seen of it is accounted for
+        return range(len(op.patch) + 1)
+    if op.redelivered and not op.state.open:  # it may have been done before, over these edits
+        return range(len(op.losers) + 1)
+    return {0}
 
 
 def convergence(judge: Judge) -> Iterator[str]:

@@ -50,7 +50,7 @@ class Planning:
     deletes_blocked: str = ""
     reviewed: frozenset[str] | None = None
     waits: dict[ObsKey, str] = field(default_factory=dict)
-    attempts: dict[tuple[str, Side], int] = field(default_factory=dict)
+    attempts: dict[tuple[str, Side], int] = field(default_factory=dict)  # (lid, side): writes that were not to be seen
     changed: dict[tuple[str, Side], set[str]] = field(default_factory=dict)  # (entity, side): the links it changed
     fresh: set[str] = field(default_factory=set)  # links of records that nothing stands in the way of creating
     creating: set[str] = field(default_factory=set)
@@ -86,11 +86,11 @@ class Planning:
         return self.ws.observation((side, link.entity, rid)) if rid is not None else None
 
     def wait(self, link: Link, reason: str) -> None:
-        """Look at the link again in the next planning."""
+        """Look at the link again in the next planning. The first reason is the one that is told."""
         for side, rid in self.ws.members(link.lid).items():
             key = (side, link.entity, rid)
             if self.ws.observation(key) is not None:
-                self.waits[key] = reason
+                self.waits.setdefault(key, reason)
 
     def rearmed(self, link: Link, side: Side, patch: Mapping[str, Value]) -> bool:
         """Whether a write may be tried: not if the target refused this very write before and nothing changed since."""
@@ -136,8 +136,9 @@ class Planning:
             self.wait(link, f"a write to {side} waits to be seen")
             return False
         planned = before
-        invisible = self.attempts.get((link.lid, side), 0)
-        if invisible:  # or somebody put the old value back: it may be an edit, so it is kept in the audit
+        invisible = self.attempts.get((link.lid, side))
+        if invisible is not None or (planned is not None and planned.sent_at is not None):
+            # or it was done, and somebody put the old value back: it may be an edit, so it is kept in the audit
             losers = {**{name: value for name, value in expect.items() if name in patch}, **losers}
         op = Op(
             op_id=op_id(self.at.now, self.ledger_id, link.lid, side, kind.value, self.at.run_id),
@@ -154,7 +155,7 @@ class Planning:
             deps=tuple(sorted({lid for lid in references.values() if self._being_created(lid, side)})),
             planned_at=self.at.now,
             run_id=self.at.run_id,
-            attempt=invisible,
+            attempt=invisible or 0,
             not_before=planned.not_before if planned else 0,  # what failed waits its time, then goes with this value
             sent_at=planned.sent_at if planned and planned.kind is kind and not key else None,  # it may be made by now
             adds=adds or {},

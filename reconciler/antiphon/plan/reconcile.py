@@ -87,6 +87,8 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
         op = _called_back(p, entity, link, stored)
         if op.state is OpState.PLANNED and op.sent_at is not None and read_since(p, link, side) >= op.sent_at:
             failed_yet_done(p.ws, around, op, p.seen(link, side), p.at, p.mapping)
+            if _dropped(p, op):
+                p.attempts[(link.lid, side)] = 0
         if op.state is OpState.PLANNED or (entity.sides[side].receipts and op.state is OpState.INFLIGHT):
             continue
         attempts = observed(p.ws, around, op, p.seen(link, side), read_since(p, link, side), p.at, p.mapping)
@@ -97,7 +99,7 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
             reason = f"deleted on {side} while a write was on its way, which brought an incomplete record back"
             park(p.ws, link, ConflictKind.DELETE_UPDATE, p.at, reason=reason, evidence=evidence, values=shown)
             return True
-        if attempts:
+        if _dropped(p, op):
             p.attempts[(link.lid, side)] = attempts
         if attempts >= MAX_ATTEMPTS:
             evidence = {"side": side, "patch": dict(op.patch), "mapping": p.mapping.version, "attempts": attempts}
@@ -110,13 +112,22 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
                 evidence=evidence,
             )
             return True
-    if any(op.state is OpState.INFLIGHT for op in p.ws.ops(link.lid).values()):
+    states = {op.state for op in p.ws.ops(link.lid).values()}
+    if OpState.SENT in states:  # so that a read that shows the record as it was before the write is noticed, too
+        p.wait(link, "a write waits to be seen")
+    if OpState.INFLIGHT in states:
         for side, op in sorted(p.ws.ops(link.lid).items()):
             if op.state is OpState.PLANNED and op.kind is not OpKind.CREATE and not entity.sides[side].receipts:
                 call_off(p.ws, op, "what it was to replace may be another by now", p.at)  # its target would not look
         p.wait(link, "a write is under way")
         return True
     return False
+
+
+def _dropped(p: Planning, op: Op) -> bool:
+    """What was seen of the write is not all that it wrote: it is planned again, though it may have arrived."""
+    settled = p.ws.ops_by_id.get(op.op_id)
+    return settled is not None and settled.state is OpState.DROPPED
 
 
 def _called_back(p: Planning, entity: Entity, link: Link, op: Op) -> Op:

@@ -65,7 +65,7 @@ def intend(ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], 
     """Commit the intent: the operations are numbered, their references resolved, and INFLIGHT; some may wait."""
     settled = [found for op in ops if (found := _resolved(ledger, mapping.entities[op.entity], side, op)) is not None]
     with ledger.transaction():
-        numbered = [replace(op, state=OpState.INFLIGHT, sent_at=_sent_at(op, now)) for op in ledger.number(settled)]
+        numbered = [sent(op, now) for op in ledger.number(settled)]
         ledger.put(numbered)
         for op in numbered:
             if op.kind is OpKind.CREATE and op.key:
@@ -73,9 +73,11 @@ def intend(ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], 
     return numbered
 
 
-def _sent_at(op: Op, now: Instant) -> Instant:
-    """Since when it may have been written: what was sent before may have arrived, whatever was answered."""
-    return op.sent_at if op.sent_at is not None else now
+def sent(op: Op, now: Instant) -> Op:
+    """What was sent before may have arrived, whatever was answered: `sent_at` is since when it may be written."""
+    if op.sent_at is not None:
+        return replace(op, state=OpState.INFLIGHT, redelivered=True)
+    return replace(op, state=OpState.INFLIGHT, sent_at=now)
 
 
 def messages(

@@ -220,6 +220,7 @@ def upgrade() -> None:
         sa.Column("adds", TEXT, nullable=False),
         sa.Column("echoes", TEXT, nullable=False),
         sa.Column("contests", TEXT, nullable=False),
+        sa.Column("redelivered", sa.Boolean(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("op_id"),
     )
     op.create_index("outbox_lid", "outbox", ["lid"])
