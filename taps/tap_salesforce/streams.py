@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from tap_kit import DELETED_AT, ENVELOPE, MOMENT, EnvelopeStream, in_batches
-from tap_salesforce.api import DELETED, MASTER, STAMP, ExpiredCursor, Field, Org
+from tap_salesforce.api import DELETED, MASTER, STAMP, ExpiredCursor, Field, JobFailed, Org, Refused, bulk_rows
 from tap_salesforce.api.org import Shown, as_literal
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ _LAG = timedelta(minutes=2)
 
 _AT_ONCE = 200
 """Ids in one query, whose text has to fit into an address."""
+
+_LONGEST = 14_000
+"""Characters for the columns of a query in an address: Salesforce answers 414 to a line of more than 16,384."""
 
 
 class ObjectStream(EnvelopeStream):
@@ -80,20 +84,42 @@ class ObjectStream(EnvelopeStream):
         since = self.get_starting_timestamp(context) if incremental else None
         if since is not None:
             since -= timedelta(seconds=self._salesforce_tap.overlap)
+        self._name_what_is_hidden()
         gone: set[str] = set()
-        for each in self._rows(since):
-            if each.get(DELETED):
-                gone.add(each[_KEY])
-            yield self._row(each)
+        for shown in self._rows(since):
+            values = self._values(shown)
+            if values.get(DELETED):
+                gone.add(values[_KEY])
+            yield self._row(values)
         if self.object.logged:
             yield from self._purged(gone)
 
     def _rows(self, since: datetime | None) -> Iterator[Shown]:
+        """By pages of REST, or by a job of the Bulk API where there are many."""
+        api, most = self._salesforce_tap.api, self._salesforce_tap.bulk_from
+        first = None
+        if api == "rest" or (api == "auto" and not self._long):
+            first = self.org.found(self._query(since, None), self._what)
+        if api == "bulk" or (api == "auto" and (first is None or first[0] >= most)):
+            try:
+                rows = bulk_rows(self.org.session, self._query(since, None, by="bulk"), self._what)
+            except (Refused, JobFailed) as error:
+                if api == "bulk":
+                    raise
+                self.logger.warning("%s; it is read by REST", error.message)
+            else:
+                yield from rows
+                return
+        yield from self._by_pages(since, first)
+
+    def _by_pages(self, since: datetime | None, first: tuple[int, Iterator[Sequence[Shown]]] | None) -> Iterator[Shown]:
         last: Shown | None = None
         while True:
             try:
-                for page in self.org.pages(self._query(since, last), f"the records of {self.name}"):
-                    for each in page:
+                _, pages = first or self.org.found(self._query(since, last), self._what)
+                first = None
+                for page in pages:
+                    for each in self._widened(page) if self._long else page:
                         last = each
                         yield each
             except ExpiredCursor:
@@ -101,7 +127,24 @@ class ObjectStream(EnvelopeStream):
             else:
                 return
 
-    def _query(self, since: datetime | None, last: Shown | None) -> str:
+    def _widened(self, page: Sequence[Shown]) -> Iterator[Shown]:
+        """The rows of a page with the columns that had no place in the query."""
+        others = [name for name in self._asked if name not in self._needed]
+        whole = self.org.read(self.object.name, [each[_KEY] for each in page], others, self._what)
+        for narrow, more in zip(page, whole, strict=True):
+            yield {**narrow, **(more or {})}
+
+    @property
+    def _what(self) -> str:
+        return f"the records of {self.name}"
+
+    @cached_property
+    def _long(self) -> bool:
+        """Whether the query with all its columns has no place in an address."""
+        return len(quote(", ".join(self._asked))) > _LONGEST
+
+    def _query(self, since: datetime | None, last: Shown | None, by: Literal["rest", "bulk"] = "rest") -> str:
+        """The query of one API: pages are in order; a job has no order, which would slow it, and its text no limit."""
         by_time = STAMP in self.object.fields
         clauses = [f"{STAMP} >= {as_literal(since)}"] if since is not None else []
         if last is not None:
@@ -109,13 +152,33 @@ class ObjectStream(EnvelopeStream):
             at = as_literal(datetime.fromisoformat(last[STAMP])) if by_time else ""
             clauses.append(f"({STAMP} > {at} OR ({STAMP} = {at} AND {after}))" if by_time else after)
         where = f" WHERE {' AND '.join(clauses)}" if clauses else ""
-        order = f"{STAMP}, {_KEY}" if by_time else _KEY
-        return f"SELECT {', '.join(self._asked)} FROM {self.object.name}{where} ORDER BY {order}"  # noqa: S608 - SOQL
+        order = "" if by == "bulk" else f" ORDER BY {STAMP}, {_KEY}" if by_time else f" ORDER BY {_KEY}"
+        columns = sorted(self._needed) if self._long and by == "rest" else self._asked
+        return f"SELECT {', '.join(columns)} FROM {self.object.name}{where}{order}"  # noqa: S608 - SOQL
 
-    @property
+    @cached_property
+    def _needed(self) -> set[str]:
+        return {_KEY, *({STAMP, DELETED, MASTER, _BORN} & set(self.object.fields))}
+
+    @cached_property
     def _asked(self) -> list[str]:
-        needed = {_KEY, *({STAMP, DELETED, MASTER, _BORN} & set(self.object.fields))}
-        return sorted(needed | {name for name in self.chosen if name in self._columns})
+        return sorted(self._needed | {name for name in self.chosen if name in self._columns})
+
+    def _name_what_is_hidden(self) -> None:
+        """Say which columns the catalog asks for that the user may not see: Salesforce does not tell them apart."""
+        catalog = self._salesforce_tap.input_catalog
+        entry = catalog.get_stream(self.name) if catalog else None
+        if entry is None:
+            return
+        known = self.schema["properties"]
+        wanted = {crumb[1] for crumb, chosen in entry.metadata.resolve_selection().items() if len(crumb) > 1 and chosen}
+        if hidden := sorted(wanted - known.keys()):
+            self.logger.warning(
+                "%s: the catalog asks for %s, which is not there, or hidden from the user by field-level security: it "
+                "is not read. Give the user the right to see it, in a permission set, or leave it out of the catalog",
+                self.name,
+                ", ".join(hidden),
+            )
 
     # ---- deletions
 
@@ -153,13 +216,16 @@ class ObjectStream(EnvelopeStream):
 
     # ---- rows
 
-    def _row(self, shown: Shown) -> Row:
-        known = self._columns
-        row: Row = {name: known[name].from_salesforce(value) for name, value in shown.items() if name in known}
+    def _values(self, shown: Shown) -> Row:
+        known = self.object.fields
+        return {name: known[name].from_salesforce(value) for name, value in shown.items() if name in known}
+
+    def _row(self, values: Row) -> Row:
+        row: Row = {name: value for name, value in values.items() if name in self._columns}
         sync: dict[str, Any] = {"state": "live", "version": row.get(STAMP), "birth": row.get(_BORN)}
-        if shown.get(DELETED):
-            into = shown.get(MASTER)
+        if values.get(DELETED):
+            into = values.get(MASTER)
             sync |= {"state": "merged", "merged_into": into} if into else {"state": "gone"}
-        row[DELETED_AT] = row.get(STAMP) if shown.get(DELETED) else None
+        row[DELETED_AT] = row.get(STAMP) if values.get(DELETED) else None
         told = {name: value for name, value in sync.items() if value is not None}
         return {**row, ENVELOPE: told}

@@ -47,12 +47,39 @@ class TapSalesforce(CheckedTap):
             description="How far an incremental read goes back behind its bookmark: longer than any transaction takes, "
             "since a record bears a time before it can be seen. Salesforce ends a request after ten minutes.",
         ),
+        th.Property(
+            "api",
+            th.StringType,
+            default="auto",
+            allowed_values=["auto", "rest", "bulk"],
+            title="API",
+            description="`rest` reads two thousand records to a request; `bulk` has Salesforce gather them in a job of "
+            "Bulk API 2.0, a hundred thousand to a request, with a few to ask whether it is done; `auto` takes `bulk` "
+            "where a read has `bulk_from` records or more, or a query that is too long for REST.",
+        ),
+        th.Property(
+            "bulk_from",
+            th.IntegerType,
+            default=20_000,
+            title="Bulk from",
+            description="From how many records on `auto` uses the Bulk API.",
+        ),
     ).to_dict()
 
     @cached_property
     def org(self) -> Org:
         """The org."""
         return connect(self.config)
+
+    @property
+    def api(self) -> str:
+        """Which API reads: `auto`, `rest`, `bulk`."""
+        return str(self.config["api"])
+
+    @property
+    def bulk_from(self) -> int:
+        """From how many records on `auto` takes the Bulk API."""
+        return int(self.config["bulk_from"])
 
     def discover_streams(self) -> Sequence[ObjectStream]:
         """The streams of a catalog that is handed in, else those of the objects."""

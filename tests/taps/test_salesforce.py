@@ -5,87 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from antiphon_sandbox.salesforce import Fault, Field, Salesforce
 from tap_salesforce.api import NotAuthorized, OverLimit, Refused, SalesforceError, WrongSettings, connect
 from tap_salesforce.tap import TapSalesforce
 from tests.taps import documents
-from tests.taps.printed import Printed
-from tests.taps.suite import EachByItself
-
-_SERVED = Salesforce().__enter__()  # the suite asks for the streams when its class is made
-_OPPORTUNITY = {"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2026-12-31", "Amount": 1, "Probability": 50}
-for _kind, _values in {
-    "Contact": {"LastName": "Ames", "HasOptedOutOfEmail": True, "Birthdate": "1990-01-02"},
-    "Account": {"Name": "Acme", "AnnualRevenue": 1.5e6, "NumberOfEmployees": 12},
-    "Opportunity": _OPPORTUNITY,
-}.items():  # each attribute that the suite has a test for has a value
-    _SERVED.org.enter(_kind, _values)
-    _SERVED.org.trash(_SERVED.org.enter(_kind, _values).id)
-_Suite: Any = get_tap_test_class(
-    TapSalesforce,
-    config={
-        "access_token": _SERVED.token,
-        "instance_url": _SERVED.url,
-        "objects": ["Account", "Contact", "Opportunity"],
-    },
-    suite_config=SuiteConfig(max_records_limit=50),
-)
-
-
-class TestTapSalesforce(EachByItself, _Suite):  # type: ignore[misc]  # made by the SDK
-    """The suite."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _served() -> Iterator[None]:
-    yield
-    _SERVED.__exit__()
-
-
-@pytest.fixture
-def salesforce() -> Iterator[Salesforce]:
-    with Salesforce() as server:
-        yield server
-
-
-def settings(salesforce: Salesforce, **more: Any) -> dict[str, Any]:
-    found = {"access_token": salesforce.token, "instance_url": salesforce.url, "objects": ["Contact"]}
-    return {**found, **more}
-
-
-def read(
-    salesforce: Salesforce, *columns: str, state: Mapping[str, Any] | None = None, full: bool = False, **config: Any
-) -> Printed:
-    """What the tap prints of contacts with these columns."""
-    catalog = TapSalesforce(config=settings(salesforce)).catalog_dict
-    for entry in catalog["streams"]:
-        entry["replication_method"] = "FULL_TABLE" if full else "INCREMENTAL"
-        for item in entry["metadata"]:
-            item["metadata"]["selected"] = not item["breadcrumb"] or item["breadcrumb"][1] in columns
-    tap = TapSalesforce(config=settings(salesforce, **config), catalog=catalog, state=dict(state or {}))
-    return Printed.by(tap)
-
-
-def told(printed: Printed) -> dict[str, str]:
-    """The state of each record that was printed."""
-    return {each["record"]["Id"]: each["sync"]["state"] for each in printed.records.get("Contact", [])}
-
-
-def queries(salesforce: Salesforce) -> list[str]:
-    """The SOQL of the requests so far, without that of the account."""
-    asked = [parse_qs(urlsplit(target).query).get("q", [""])[0] for _, target, _ in salesforce.seen]
-    return [each for each in asked if each and "Organization" not in each]
+from tests.taps.salesforce import queries, read, settings, told
 
 
 def test_columns_say_what_they_are(salesforce: Salesforce) -> None:

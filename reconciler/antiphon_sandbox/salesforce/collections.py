@@ -10,7 +10,8 @@ from antiphon_sandbox.salesforce.errors import Refused, in_our_words, no_such_co
 from antiphon_sandbox.salesforce.records import Several, shown, upserted
 from antiphon_sandbox.salesforce.request import Reply, Request, Route
 
-MOST = 200
+MOST, MOST_READ = 200, 2000
+"""Records in one request that writes, or that reads and has them in its body."""
 
 
 def _records(request: Request) -> list[dict[str, Any]]:
@@ -21,10 +22,10 @@ def _records(request: Request) -> list[dict[str, Any]]:
     return found
 
 
-def _bound(number: int) -> None:
-    if number > MOST:
+def _bound(number: int, most: int = MOST) -> None:
+    if number > most:
         raise in_our_words(
-            "EXCEEDED_ID_LIMIT", f"record limit reached. cannot submit more than {MOST} records per call"
+            "EXCEEDED_ID_LIMIT", f"record limit reached. cannot submit more than {most} records per call"
         )
 
 
@@ -123,6 +124,7 @@ def _read(request: Request) -> Reply:
         ids, names = request.one("ids").split(","), request.one("fields").split(",")
     else:
         ids, names = request.wanted().get("ids", []), request.wanted().get("fields", [])
+        _bound(len(ids), MOST_READ)
     unknown = next((each for each in names if sobject.known(each) is None), None)
     if unknown is not None:
         raise no_such_column(unknown, sobject.name)

@@ -46,12 +46,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered. No `body` is an empty one; bytes go as they are, all else as JSON."""
+    """What is answered. No `body` is an empty one; bytes go as they are, all else as JSON.
+
+    `whole`: the connection does not end in the middle.
+    """
 
     status: int = HTTPStatus.OK
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     kind: str = "application/json;charset=UTF-8"
+    whole: bool = True
 
 
 Handler: TypeAlias = Callable[[Request], Reply]

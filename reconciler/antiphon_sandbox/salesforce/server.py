@@ -36,11 +36,12 @@ class Fault:
     """What goes wrong with the next `times` requests whose method and path `path` finds.
 
     `status`: this status of HTTP, with a page that is no JSON; `limit`: the day is used up; `cut`: the connection ends
-    without an answer; `slow`: the answer comes `seconds` late; `expire`: every token ends just before; `human`: `does`
-    is called just before. `applied`: the request is carried out before the answer goes wrong.
+    without an answer, `half`: in the middle of one; `slow`: the answer comes `seconds` late; `expire`: every token ends
+    just before; `human`: `does` is called just before. `applied`: the request is carried out before the answer goes
+    wrong.
     """
 
-    kind: Literal["status", "limit", "cut", "slow", "expire", "human"]
+    kind: Literal["status", "limit", "cut", "half", "slow", "expire", "human"]
     path: str = ""
     times: int = 1
     chance: float = 1.0
@@ -92,6 +93,8 @@ class Salesforce:
     def answer(self, method: str, target: str, headers: Mapping[str, str], raw: bytes) -> Reply:
         """What is said to a request. Raises `_Cut` where the connection ends instead."""
         parts = urlsplit(target)
+        if len(target) > _LONGEST_LINE:
+            return Reply(HTTPStatus.REQUEST_URI_TOO_LONG, _TOO_LONG, kind="text/html")
         fault = self._draw(f"{method} {target}")
         if fault is not None and fault.kind == "expire":
             self.app.expire()
@@ -151,11 +154,14 @@ class Salesforce:
         return Reply(HTTPStatus.NOT_FOUND, not_found().body)
 
     def _wrong(self, request: Request, rest: str, fault: Fault) -> Reply:
-        reply = self._resource(request, rest) if fault.applied or fault.kind == "slow" else Reply()
+        done = fault.applied or fault.kind in {"slow", "half"}
+        reply = self._resource(request, rest) if done else Reply()
         match fault.kind:
             case "slow":
                 time.sleep(fault.seconds)
                 return reply
+            case "half":
+                return replace(reply, whole=False)
             case "cut":
                 raise _Cut
             case "limit":
@@ -171,6 +177,8 @@ class Salesforce:
         return None
 
 
+_LONGEST_LINE = 16_384
+_TOO_LONG = b"<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>"
 _PAGE = b"<html><head><title>Error Page</title></head><body>Salesforce is temporarily unavailable.</body></html>"
 
 
@@ -197,8 +205,11 @@ class _Handler(Handler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content if reply.whole else content[: len(content) // 2])
         self.wfile.flush()
+        if not reply.whole:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 

@@ -24,6 +24,7 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^'\\]|\\.)*')|(?P<moment>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d))|(?P<date>\d{4}-\d\d-\d\d)"
     r"|(?P<number>[+-]?\d+(?:\.\d+)?)|(?P<word>[A-Za-z_][\w.]*)|(?P<sign><=|>=|!=|<>|[=<>(),]))"
 )
+_LONGEST = 100_000
 _SIGNS = {"=", "!=", "<>", "<", "<=", ">", ">="}
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _NUMBERS = frozenset({"int", "double", "currency", "percent"})
@@ -56,6 +57,8 @@ class Asked:
 
 def read(org: Org, text: str) -> Asked:
     """Read a query. Raises `Refused`."""
+    if len(text) > _LONGEST:
+        raise malformed(f"SOQL statements cannot be longer than {_LONGEST} characters.")
     return _Query(org, text).read()
 
 

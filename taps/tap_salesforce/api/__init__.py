@@ -4,8 +4,10 @@ Everything here is a description of Salesforce's REST API. What is read and writ
 business of `tap_salesforce` and `target_salesforce`.
 """
 
+from tap_salesforce.api.bulk import bulk_rows
 from tap_salesforce.api.errors import (
     ExpiredCursor,
+    JobFailed,
     MaybeApplied,
     NotAuthorized,
     OverLimit,
@@ -28,6 +30,7 @@ __all__ = [
     "USUAL",
     "ExpiredCursor",
     "Field",
+    "JobFailed",
     "MaybeApplied",
     "NotAuthorized",
     "NotConvertible",
@@ -39,6 +42,7 @@ __all__ = [
     "Session",
     "Unavailable",
     "WrongSettings",
+    "bulk_rows",
     "connect",
     "long_id",
     "same",

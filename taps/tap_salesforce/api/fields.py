@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 STAMP, DELETED, MASTER = "SystemModstamp", "IsDeleted", "MasterRecordId"
@@ -36,6 +37,7 @@ _SHAPES: Mapping[str, dict[str, Any]] = {
     "datetime": {"type": ["string", "null"], "format": "date-time"},
     "time": {"type": ["string", "null"], "format": "time"},
 }
+_NUMBERS = frozenset(name for name, shape in _SHAPES.items() if shape in (_NUMBER, _INTEGER))
 _NO_COLUMN = frozenset({"address", "location", "base64", "anyType", "complexvalue", "json"})
 _LISTS = frozenset({"picklist", "combobox", "multipicklist"})
 
@@ -55,6 +57,7 @@ class Field:
     calculated: bool = False
     unique: bool = False
     external_id: bool = False
+    part_of: str = ""
     options: tuple[str, ...] = ()
     restricted: bool = False
     refers_to: tuple[str, ...] = ()
@@ -76,6 +79,7 @@ class Field:
             calculated=bool(shown.get("calculated")),
             unique=bool(shown.get("unique")),
             external_id=bool(shown.get("externalId")),
+            part_of=str(shown.get("compoundFieldName") or ""),
             options=tuple(str(each["value"]) for each in shown.get("picklistValues") or () if each.get("active", True)),
             restricted=bool(shown.get("restrictedPicklist")),
             refers_to=tuple(shown.get("referenceTo") or ()),
@@ -93,6 +97,10 @@ class Field:
             shape["readOnly"] = True
         if self.unique:
             shape["x-unique"] = True
+        if self.calculated:
+            shape["x-calculated"] = True
+        if self.part_of:
+            shape["x-part-of"] = self.part_of
         said = ". ".join(part.rstrip(".") for part in (self.label, self.help, *self._told()) if part)
         return {**shape, "description": f"{said}."} if said else shape
 
@@ -109,7 +117,20 @@ class Field:
         return found
 
     def from_salesforce(self, value: Any) -> Any:
-        """The value of a record. Stamps come as `…T03:04:05.000+0000`, whose offset not every reader knows."""
-        if self.type == "datetime" and isinstance(value, str) and value.endswith("+0000"):
-            return f"{value[:-5].removesuffix('.000')}+00:00"
-        return value
+        """The value of a record, of JSON or of CSV: the same one by either way.
+
+        A number comes as `12`, `12.0` or `1.2E1`: it is given exactly, without zeros that say nothing. Stamps come as
+        `…T03:04:05.000+0000` or with `Z`, whose offset not every reader knows.
+        """
+        if value is None or value == "":
+            return None
+        match self.type:
+            case "boolean":
+                return value if isinstance(value, bool) else value == "true"
+            case kind if kind in _NUMBERS:
+                number = value if isinstance(value, Decimal) else Decimal(str(value))
+                return int(number) if number == number.to_integral_value() else number.normalize()
+            case "datetime":
+                return f"{str(value).removesuffix('Z').removesuffix('+0000').removesuffix('.000')}+00:00"
+            case _:
+                return value

@@ -65,17 +65,34 @@ class Org:
         return self._objects[name]
 
     def pages(self, query: str, what: str) -> Iterator[Sequence[Shown]]:
-        """The pages of a query, with what lies in the recycle bin. A page may have fewer rows than others.
+        """The pages of a query, as of `found`."""
+        yield from self.found(query, what)[1]
 
-        Raises `ExpiredCursor` where a later page is not kept any longer.
+    def found(self, query: str, what: str) -> tuple[int, Iterator[Sequence[Shown]]]:
+        """How many rows a query has, and their pages; what lies in the recycle bin too.
+
+        A page may have fewer rows than others. Raises `ExpiredCursor` where a later one is not kept any longer.
         """
         answer = self.session.call("GET", "/queryAll", params={"q": query}, what=what)
+        return int(answer["totalSize"]), self._pages(answer, what)
+
+    def _pages(self, answer: Any, what: str) -> Iterator[Sequence[Shown]]:
         while True:
             if answer["records"]:
                 yield answer["records"]
             if answer["done"]:
                 return
             answer = self.session.call("GET", answer["nextRecordsUrl"], what=what)
+
+    def read(self, name: str, ids: Sequence[str], fields: Sequence[str], what: str) -> list[Shown | None]:
+        """Records by id, at most two thousand, None for what is not there or in the recycle bin.
+
+        What is asked for goes in the body, so there may be any number of fields (Salesforce docs, "Get Records Using
+        sObject Collections").
+        """
+        body = {"ids": list(ids), "fields": list(fields)}
+        found: list[Shown | None] = self.session.call("POST", f"/composite/sobjects/{name}", body, what=what)
+        return found
 
     def deleted(self, name: str, start: datetime, end: datetime) -> Mapping[str, Any]:
         """`deletedRecords`, `earliestDateAvailable`, `latestDateCovered`: what was deleted, purged records too."""

@@ -21,10 +21,12 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import requests
@@ -44,6 +46,23 @@ _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
 _LONGEST = 30.0
 
 logger = logging.getLogger("tap_salesforce")
+
+
+decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    method: str
+    path: str
+    body: Any
+    params: Mapping[str, Any] | None
+    headers: Mapping[str, str] | None
+    repeatable: bool
+    what: str
+    stream: bool = False
 
 
 class Session:
@@ -81,18 +100,26 @@ class Session:
         repeatable: bool = True,
         what: str = "",
     ) -> Any:
-        """What Salesforce answers, decoded; `path` begins behind the version's, or is a whole one of Salesforce's.
+        """What Salesforce answers, decoded, numbers exactly; `path` begins behind the version's, or is a whole one.
 
         `repeatable`: doing it twice is as good as once. Raises the errors of `tap_salesforce.api.errors`.
         """
-        what, last, renewed = what or f"{method} {path}", "no answer", False
+        asked = _Asked(method, path, body, params, headers, repeatable, what or f"{method} {path}")
+        return self._answer(asked, lambda answer: decode(answer.content) if answer.content else None)
+
+    def open(self, path: str, *, params: Mapping[str, Any], headers: Mapping[str, str], what: str) -> requests.Response:
+        """An answer whose body is still to be read, and to be closed by who reads it."""
+        return self._answer(_Asked("GET", path, None, params, headers, True, what, stream=True), lambda answer: answer)
+
+    def _answer(self, asked: _Asked, take: Callable[[requests.Response], T]) -> T:
+        what, last, renewed = asked.what, "no answer", False
         for attempt in range(1, self._attempts + 1):
             self._check_budget(what)
             token = self._auth.token()
-            answer, failure = self._send(method, path, body, params, headers, token)
+            answer, failure = self._send(asked, token)
             if answer is not None and answer.ok:
                 try:
-                    return msgspec.json.decode(answer.content) if answer.content else None
+                    return take(answer)
                 except msgspec.DecodeError:
                     failure = "half an answer"
             elif answer is not None and not failure:
@@ -103,10 +130,10 @@ class Session:
                 if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR and not busy:
                     raise error_of(answer.status_code, answer.content, what)
                 last = f"status {answer.status_code}"
-                if not busy and not repeatable:
+                if not busy and not asked.repeatable:
                     failure = last
             last = failure or last
-            if failure and not repeatable:
+            if failure and not asked.repeatable:
                 raise MaybeApplied(f"{what}: Salesforce did not say whether it was done ({last})")
             if attempt < self._attempts:
                 wait = min(0.5 * 2 ** (attempt - 1), _LONGEST)
@@ -139,30 +166,25 @@ class Session:
                 hint="run again later, or raise `share_of_requests`",
             )
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: Any,
-        params: Mapping[str, Any] | None,
-        headers: Mapping[str, str] | None,
-        token: Token,
-    ) -> tuple[requests.Response | None, str]:
+    def _send(self, asked: _Asked, token: Token) -> tuple[requests.Response | None, str]:
         """The answer, and why there is none, if so."""
         try:
             answer = self._http.request(
-                method,
-                token.instance + (path if path.startswith("/services/") else self.root + path),
-                params=params,
-                data=None if body is None else msgspec.json.encode(body),
+                asked.method,
+                token.instance + (asked.path if asked.path.startswith("/services/") else self.root + asked.path),
+                params=asked.params,
+                data=None if asked.body is None else msgspec.json.encode(asked.body),
                 headers={
                     "Authorization": f"Bearer {token.value}",
                     "Content-Type": "application/json",
                     "Sforce-Call-Options": f"client={CLIENT}",
-                    **(headers or {}),
+                    **(asked.headers or {}),
                 },
                 timeout=(CONNECT, READ),
+                stream=asked.stream,
             )
+            if not answer.ok:
+                answer.content  # noqa: B018 - read here, where it may break off
         except requests.Timeout:
             return None, f"no answer in {READ:g} s"
         except requests.RequestException as error:
