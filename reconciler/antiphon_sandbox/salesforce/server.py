@@ -36,12 +36,12 @@ class Fault:
     """What goes wrong with the next `times` requests whose method and path `path` finds.
 
     `status`: this status of HTTP, with a page that is no JSON; `limit`: the day is used up; `cut`: the connection ends
-    without an answer, `half`: in the middle of one; `slow`: the answer comes `seconds` late; `expire`: every token ends
-    just before; `human`: `does` is called just before. `applied`: the request is carried out before the answer goes
-    wrong.
+    without an answer, `half`: in the middle of one, `timeout`: after `seconds`; `slow`: the answer comes `seconds`
+    late; `expire`: every token ends just before; `human`: `does` is called just before. `applied`: the request is
+    carried out before the answer goes wrong.
     """
 
-    kind: Literal["status", "limit", "cut", "half", "slow", "expire", "human"]
+    kind: Literal["status", "limit", "cut", "half", "timeout", "slow", "expire", "human"]
     path: str = ""
     times: int = 1
     chance: float = 1.0
@@ -162,6 +162,9 @@ class Salesforce:
                 return reply
             case "half":
                 return replace(reply, whole=False)
+            case "timeout":
+                time.sleep(fault.seconds)
+                raise _Cut
             case "cut":
                 raise _Cut
             case "limit":
