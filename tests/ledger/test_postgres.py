@@ -385,4 +385,7 @@ def replace_key(row: Any, sync_key: str) -> Any:
 def test_what_is_written_is_kept_whatever_the_account_prefers(url: str, name: str) -> None:
     with closing(open_store(f"{url}?options=-c%20synchronous_commit%3Doff", name=name)) as store:
         assert store._rows("SHOW synchronous_commit") == [("on",)]
+        for durable, level in ((False, "off"), (True, "on")):
+            with store.transaction(durable=durable):
+                assert store._rows("SHOW synchronous_commit") == [(level,)]
         assert store._rows("SHOW search_path") == [(schema_of(name),)]

@@ -127,6 +127,9 @@ def test_nothing_is_lost_at_a_power_cut_and_nothing_deleted_stays(path: Path) ->
     pragmas = {name: store._rows(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "secure_delete")}
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}
     put(store, LINK, link("a-name-to-be-erased"), link("l2"))
+    for durable, level in ((False, 1), (True, 2)):
+        with store.transaction(durable=durable):
+            assert store._rows("PRAGMA synchronous") == [(level,)]
     with store.transaction():
         store.remove(LINK, [("a-name-to-be-erased",)])
     store.close()

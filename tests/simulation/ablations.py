@@ -72,6 +72,18 @@ def _world_without(ability: str) -> Callable[[], AbstractContextManager[object]]
 
 
 @contextmanager
+def _lazy_intent() -> Iterator[None]:
+    intend, transaction = deliver.intend, Ledger.transaction
+
+    def without(*args: Any, **options: Any) -> list[Op]:
+        with patch.object(Ledger, "transaction", lambda ledger: transaction(ledger, durable=False)):
+            return intend(*args, **options)
+
+    with patch.object(outbound, "intend", without):
+        yield
+
+
+@contextmanager
 def _no_intent() -> Iterator[None]:
     """That a write is under way is noted when its target has ended, not before."""
     intend, withheld = deliver.intend, dict[Side, list[Op]]()
@@ -204,6 +216,7 @@ ABLATIONS: Mapping[str, Ablation] = {
     each.name: each
     for each in (
         Ablation("no-intent", "a write is noted only after it was made", _no_intent, Focus(faults=("crash",))),
+        Ablation("lazy-intent", "a power cut takes what was noted of a write", _lazy_intent, Focus(faults=("crash",))),
         Ablation(
             "no-sync-key",
             "creates bear no key that they are found by",

@@ -65,15 +65,15 @@ class WatchedStore(MemoryStore):
             self.changed.update(row.lid for row in rows)  # type: ignore[attr-defined]  # rows of this table are members
         super().put(table, rows)
 
-    def end(self, *, failed: bool) -> None:
+    def end(self, *, failed: bool, durable: bool) -> None:
         """The transaction ends, unless the engine dies just before."""
         if not failed:
             try:
                 self.steps("commit")
             except BaseException:
-                super().end(failed=True)
+                super().end(failed=True, durable=durable)
                 raise
-        super().end(failed=failed)
+        super().end(failed=failed, durable=durable)
         if not failed:
             self.steps("committed")
 
@@ -118,9 +118,9 @@ class WatchedSqlStore:
         _emptied.append(self.inner)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
         """As `Store.transaction`."""
-        with self.inner.transaction():
+        with self.inner.transaction(durable=durable):
             yield
             self.steps("commit")
         self.steps("committed")
@@ -134,6 +134,7 @@ class Faults:
     """What goes wrong in one round."""
 
     crash_at: int | None = None
+    power_cut: bool = False  # it takes what was not committed durably
     second_at: int | None = None  # another engine makes a whole round at this step
     reading: dict[Side, Reading] = field(default_factory=dict)
     writing: dict[Side, Writing] = field(default_factory=dict)
@@ -233,6 +234,9 @@ class Engine:
             outcome = self._round(faults)
         except Crash as crash:
             outcome = f"crash at {crash}"
+            if faults.power_cut and isinstance(self.store, WatchedStore):
+                self.world.met["power cut"] += 1
+                self.store.cut_power()
         except AntiphonError as error:
             outcome = f"refused by {type(error).__name__}"
         self.delivering = False

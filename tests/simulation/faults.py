@@ -130,6 +130,7 @@ def _write(faults: Faults, fault: Fault) -> None:
     match fault.kind:
         case "crash":
             faults.crash_at = 1 + number % 60 if number % 3 else 1 + number % 25
+            faults.power_cut = number % 2 == 1
             writing.drains = bool(number % 2)
         case "target dies":
             writing.dies_after, writing.flushes = number % 4, bool(number // 4 % 2)

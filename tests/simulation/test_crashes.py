@@ -1,4 +1,4 @@
-"""L2: the engine dies at every commit and at every line it writes, before and after; the next rounds put all right.
+"""L2: the engine dies at every commit and line it writes, before and after, by itself or with the power of its machine.
 
 A scenario is a schedule without other faults, whose users rest from the round on in which the engine dies. Its
 uncrashed run says how many steps that round has, and how both sides must look in the end.
@@ -43,7 +43,8 @@ def test_a_crash_at_any_step_is_made_good(share: int, capsys: pytest.CaptureFixt
         expected, steps = _run(scenario, Faults())
         for step in range(1, steps + 1):
             writing = {side: Writing(drains=bool((step + seed) % 2)) for side in SIDES}
-            found, _ = _run(scenario, Faults(crash_at=step, writing=writing))
+            power_cut = bool((step // 2 + seed) % 2)
+            found, _ = _run(scenario, Faults(crash_at=step, power_cut=power_cut, writing=writing))
             assert found == expected, f"seed {seed}, profile {scenario.shape.profile}, crash at step {step} of {steps}"
         points += steps
     with capsys.disabled():

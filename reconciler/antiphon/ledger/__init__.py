@@ -61,9 +61,12 @@ class Ledger:
         return self._epoch
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """One transaction of the runner that holds the ledger. Raises `LedgerBusy` if another one took over."""
-        with self.store.transaction():
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """One transaction of the runner that holds the ledger. Raises `LedgerBusy` if another one took over.
+
+        What need not be `durable` (see `Store.transaction`) is told to nobody before something else was committed.
+        """
+        with self.store.transaction(durable=durable):
             if self._epoch is not None and self.instance.epoch != self._epoch:
                 raise LedgerBusy("another run took this ledger over", hint="let it finish, then run again")
             yield

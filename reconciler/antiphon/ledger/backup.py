@@ -116,7 +116,8 @@ def _converted(row: Any, source: Database, target: Database) -> tuple[Any, ...]:
 
 @contextmanager
 def _alone(file: Database) -> Iterator[None]:
-    file.connection.exec_driver_sql(file.begin)
+    for statement in file.begin[True]:
+        file.connection.exec_driver_sql(statement)
     yield
     file.connection.exec_driver_sql("COMMIT")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -27,17 +27,17 @@ ALLOWED = "sqlite:///path/to/ledger.db or postgresql+psycopg://user:password@hos
 class Database:
     """A connection in autocommit mode, and what its kind of database does in its own way.
 
-    `place` names it in messages, without a password. `begin` starts a transaction that no other writer is in the middle
-    of. `explain` turns an error of the driver into ours. `prepare` chooses durability, `found` makes the room for the
-    tables of a new ledger, inside a transaction. `scrub` leaves nothing of deleted rows on the disk, and tells in
-    sentences what is not in its power. `foreign` is the way on if somebody else's tables are there.
-    `checkpoints` are told of each commit, where they are in our hands.
+    `place` names it in messages, without a password. `begin` are the statements that start a transaction which no
+    other writer is in the middle of, by whether it is durable. `explain` turns an error of the driver into ours.
+    `prepare` chooses settings, `found` makes the room for the tables of a new ledger, inside a transaction. `scrub`
+    leaves nothing of deleted rows on the disk, and tells in sentences what is not in its power. `foreign` is the way on
+    if somebody else's tables are there. `checkpoints` are told of each commit, where they are in our hands.
     `analyses` if it chooses indexes by statistics, which by itself it takes only minutes after much was written.
     """
 
     connection: sa.Connection
     place: str
-    begin: str
+    begin: Mapping[bool, Sequence[str]]
     explain: Callable[[BaseException | None], LedgerError]
     prepare: Callable[[], None]
     found: Callable[[], None]

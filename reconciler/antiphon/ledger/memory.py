@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from antiphon.errors import LedgerError
 from antiphon.ledger.store import Key
 from antiphon.ledger.tables import TABLES, Table
 
 R = TypeVar("R")
+_Journal: TypeAlias = list[tuple[Table[Any], Key, Any]]
+"""What was changed, and the row that stood there before."""
 
 
 class _Transaction(AbstractContextManager[None]):
     """One block of a transaction. Not a generator: simulated rounds make dozens."""
 
-    __slots__ = ("store",)
+    __slots__ = ("durable", "store")
 
-    def __init__(self, store: MemoryStore) -> None:
-        self.store = store
+    def __init__(self, store: MemoryStore, *, durable: bool) -> None:
+        self.store, self.durable = store, durable
 
     def __enter__(self) -> None:
         self.store.begin()
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        self.store.end(failed=kind is not None)
+        self.store.end(failed=kind is not None, durable=self.durable)
 
 
 class MemoryStore:
@@ -36,11 +38,12 @@ class MemoryStore:
         self._indexes: dict[str, dict[str, dict[Key, set[Key]]]] = {
             table.name: {index: {} for index in table.indexes} for table in TABLES
         }
-        self._journal: list[tuple[Table[Any], Key, Any]] | None = None
+        self._journal: _Journal | None = None
+        self._unsure: _Journal = []  # since the last durable transaction
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """As `Store.transaction`."""
-        return _Transaction(self)
+        return _Transaction(self, durable=durable)
 
     def begin(self) -> None:
         """A transaction begins."""
@@ -48,10 +51,23 @@ class MemoryStore:
             raise RuntimeError("transactions are not nested")
         self._journal = []
 
-    def end(self, *, failed: bool) -> None:
+    def end(self, *, failed: bool, durable: bool) -> None:
         """The transaction ends; if it failed, everything is as it was before."""
         journal, self._journal = self._journal or [], None
-        for table, key, before in reversed(journal) if failed else ():
+        if failed:
+            self._undo(journal)
+        elif durable:
+            self._unsure.clear()
+        else:
+            self._unsure += journal
+
+    def cut_power(self) -> None:
+        """Everything is as the last durable transaction left it."""
+        lost, self._unsure = self._unsure, []
+        self._undo(lost)
+
+    def _undo(self, journal: _Journal) -> None:
+        for table, key, before in reversed(journal):
             self._set(table, key, before)
 
     def get(self, table: Table[R], keys: Iterable[Key]) -> dict[Key, R]:

@@ -115,10 +115,11 @@ def open_database(url: sa.URL, *, name: str, busy_timeout: float) -> Database:
         raise
     # READ COMMITTED: what is read after the lock was granted is what the last writer left.
     key = lock_key(schema, "transaction")
+    begin = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({key})"
     return Database(
         connection,
         place,
-        begin=f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({key})",
+        begin={True: (begin,), False: (f"{begin}; SET LOCAL synchronous_commit = off",)},
         explain=partial(explain, place=place, grant=grant),
         prepare=partial(_prepare, connection),
         found=partial(_found, connection, schema),

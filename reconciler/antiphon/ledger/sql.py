@@ -43,13 +43,14 @@ class SqlStore:
         self._statements = {table.name: Statements(table, dialect) for table in TABLES}
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
         """As `Store.transaction`. Raises `LedgerBusy` if another process is writing for too long."""
         if self._writing:
             raise RuntimeError("transactions are not nested")
         self._writing = True
         try:
-            self._run(self.database.begin)
+            for statement in self.database.begin[durable]:
+                self._run(statement)
             yield
             self._run("COMMIT")
         except BaseException:

@@ -16,7 +16,9 @@ from antiphon.errors import LedgerBusy, LedgerError
 from antiphon.ledger.checkpoints import Checkpoints
 from antiphon.ledger.database import Database, missing
 
-BEGIN = "BEGIN IMMEDIATE"  # takes the lock for writing at once: a transaction that began will not be refused later
+_BEGIN = "BEGIN IMMEDIATE"  # takes the lock for writing at once: a transaction that began will not be refused later
+BEGIN = {True: ("PRAGMA synchronous = FULL", _BEGIN), False: ("PRAGMA synchronous = NORMAL", _BEGIN)}
+"""A full commit makes the log durable to its end, and with it whatever was committed before (`pragma.html`)."""
 _KIBIBYTES_OF_CACHE = 64 * 1024
 
 

@@ -15,8 +15,12 @@ Key = tuple[Any, ...]
 class Store(Protocol):
     """Rows in tables, changed only inside a transaction that happens whole or not at all."""
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Everything written inside is committed when the block ends, and undone if it raises. Not to be nested."""
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """Everything written inside is committed when the block ends, and undone if it raises. Not to be nested.
+
+        What is not `durable` outlives this process as all else does, but a power cut may take it, with whatever was
+        committed later, until the next durable one. It is for what nobody outside is told before that one.
+        """
 
     def get(self, table: Table[R], keys: Iterable[Key]) -> dict[Key, R]:
         """The rows with these primary keys, as far as they exist."""

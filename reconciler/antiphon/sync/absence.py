@@ -17,14 +17,14 @@ PROOF = 2
 
 
 def complete(
-    ledger: Ledger, side: Side, overlaps: Mapping[str, Instant], *, accept_empty: bool = False
+    ledger: Ledger, side: Side, overlaps: Mapping[str, Instant], *, accept_empty: bool = False, durable: bool = True
 ) -> list[Tripped]:
     """The read of these entities ended well: what it lacked was not there. Returns the guards that refuse it.
 
     `overlaps` gives, per entity, how late a change may become visible to an incremental read.
     """
     tripped = []
-    with ledger.transaction():
+    with ledger.transaction(durable=durable):
         for entity, overlap in overlaps.items():
             cursor = ledger.get(CURSOR, side, entity)
             if cursor is None or not cursor.read_ended:

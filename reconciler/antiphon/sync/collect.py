@@ -16,6 +16,7 @@ tap's exit: `ended` leaves absences pending, `absence.complete` proves them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,12 +49,22 @@ class Counts:
 
 
 class Collector:
-    """One read of one side. `clock` gives our own time in microseconds."""
+    """One read of one side. `clock` gives our own time in microseconds.
+
+    What is committed need be `durable` if its STATE is told to somebody else than the tap in the next run.
+    """
 
     def __init__(
-        self, ledger: Ledger, side: Side, streams: list[Stream], clock: Callable[[], Instant], *, tap: str = "the tap"
+        self,
+        ledger: Ledger,
+        side: Side,
+        streams: list[Stream],
+        clock: Callable[[], Instant],
+        *,
+        tap: str = "the tap",
+        durable: bool = True,
     ) -> None:
-        self._ledger, self._side, self._clock = ledger, side, clock
+        self._ledger, self._side, self._clock, self._durable = ledger, side, clock, durable
         self.started = clock()
         self.state: Mapping[str, Any] | None = None  # the last STATE that is committed
         self._pending: Mapping[str, Any] | None = None
@@ -69,7 +80,7 @@ class Collector:
                 sum(ledger.store.count(OBS, "live", (side, stream.entity, s)) for s in PRESENT) if stream.full else 0
             )
             self._readings[stream.stream] = Reading(stream, cursor, known, tap, full=stream.full)
-        with ledger.transaction():
+        with self._transaction():
             ledger.put(reading.cursor for reading in self._readings.values())
 
     @property
@@ -105,14 +116,14 @@ class Collector:
     def flush(self) -> None:
         """Commit what was taken in, and the STATE that covers it."""
         if self._pending is not None or any(reading.buffer for reading in self._readings.values()):
-            with self._ledger.transaction():
+            with self._transaction():
                 self._store_all()
         self._committed()
 
     def ended(self) -> list[Counts]:
         """The tap's output ended. What a full read did not show is noted, and believed once it is proven complete."""
         found = []
-        with self._ledger.transaction():
+        with self._transaction():
             self._store_all()
             for reading in self._readings.values():
                 entity = reading.stream.entity
@@ -239,7 +250,7 @@ class Collector:
         columns = reading.columns
         if reading.cursor.schema != columns:
             reading.cursor = replace(reading.cursor, schema=columns)
-            with self._ledger.transaction():
+            with self._transaction():
                 self._ledger.put([reading.cursor])
 
     def _flush_when_full(self) -> None:
@@ -247,6 +258,9 @@ class Collector:
             self.flush()
 
     # ---- the ledger
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        return self._ledger.transaction(durable=self._durable)
 
     def _marks_of(self, reading: Reading) -> set[bytes]:
         """The hashes of the lines that need not be read."""

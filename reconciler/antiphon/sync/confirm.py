@@ -126,12 +126,12 @@ def rotate(ledger: Ledger, mapping: SyncMapping, path: Path) -> None:
     known = ledger.get(RECEIPT_FILE, str(path))
     if known is None or not known.offset or not path.exists() or path.stat().st_size != known.offset:
         return
+    with ledger.transaction():  # durable, and with it what was settled; the file read again would settle nothing anew
+        ledger.put([replace(known, offset=0)])
     if any(field.sensitive for entity in mapping.entities.values() for field in entity.fields.values()):
         path.unlink()
     else:
         path.replace(path.with_name(path.name + ".1"))
-    with ledger.transaction():
-        ledger.put([replace(known, offset=0)])
 
 
 def settle_receipts(
@@ -139,7 +139,7 @@ def settle_receipts(
 ) -> None:
     """Settle receipts, each once, together with how far their file was read."""
     lines = list(lines)
-    with ledger.transaction():
+    with ledger.transaction(durable=False):  # they stand in their file until `rotate`
         known = ledger.store.get(OUTBOX, [(line.op_id,) for line in lines])
         ws = ledger.workspace({op.lid for op in known.values()})
         kept = []
@@ -164,7 +164,7 @@ def refuse(ledger: Ledger, op: Op, message: str, at: Moment) -> None:
 
 def _settle(ledger: Ledger, ops: list[Op], settle: Callable[..., None]) -> None:
     for start in range(0, len(ops), _CHUNK):
-        with ledger.transaction():
+        with ledger.transaction(durable=False):
             chunk = ops[start : start + _CHUNK]
             ws = ledger.workspace({op.lid for op in chunk})
             for op in chunk:

@@ -36,7 +36,7 @@ def read_sides(
     progress: Callable[[Callable[[], str]], None],
 ) -> dict[Side, list[Counts]]:
     """Collect every source to its end. Raises `PluginFailed` if a tap failed; what it showed before is kept."""
-    collectors = {s.side: Collector(ledger, s.side, s.streams, clock, tap=s.tap.name) for s in sources}
+    collectors = {s.side: Collector(ledger, s.side, s.streams, clock, tap=s.tap.name, durable=False) for s in sources}
 
     def taken() -> str:
         return ", ".join(f"{side} {c.taken:,}" for side, c in sorted(collectors.items())) + " records read"
@@ -67,7 +67,7 @@ def read_sides(
     tripped = []
     for source in sources:
         overlaps: Mapping[str, Instant] = {stream.entity: stream.overlap for stream in source.streams}
-        tripped += complete(ledger, source.side, overlaps, accept_empty=source.side in accept_empty)
+        tripped += complete(ledger, source.side, overlaps, accept_empty=source.side in accept_empty, durable=False)
     if tripped:
         raise GuardTripped("\n".join(t.message for t in tripped), hint=tripped[0].hint)
     return counts

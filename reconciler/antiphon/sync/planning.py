@@ -29,12 +29,12 @@ def index(ledger: Ledger, mapping: SyncMapping) -> None:
     anew = ledger.instance.mapping_version != version
     rows = ledger.store.scan(OBS) if anew else ledger.store.find(OBS, "touched", [(True,)])
     for batch in _batches(row for row in rows if row.entity in mapping.entities):
-        with ledger.transaction():
+        with ledger.transaction(durable=False):
             _index(ledger, mapping, batch)
             if anew:
                 ledger.put(replace(row, touched=True) for row in batch if not row.touched)
     if anew:
-        with ledger.transaction():
+        with ledger.transaction(durable=False):
             ledger.update_instance(mapping_version=version)
 
 
@@ -96,8 +96,8 @@ def propose(
 
 
 def adopt(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> None:
-    """Store a plan: from here on its operations are in the outbox."""
-    with ledger.transaction():
+    """Store a plan: from here on its operations are in the outbox. What is sent of it is made durable by its intent."""
+    with ledger.transaction(durable=False):
         ledger.apply(plan.rows, dropped_bases=plan.dropped_bases, touch=plan.touch, untouch=plan.untouch)
         streams = [(side, entity) for side in mapping.sides for entity in mapping.entities]
         cursors = ledger.store.get(CURSOR, streams).values()
