@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from antiphon.equivalence import is_empty, make_rid
 from antiphon.facts import Workspace
 from antiphon.mapping import Mapping as SyncMapping
@@ -81,8 +83,7 @@ def observed(
     if not sent:
         error = "" if settled else "not seen after a crash"
         ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error=error))
-        shown = {n for n in op.patch if visible.get(n) or _may_be_lost(around, op, n, seen)}
-        record(ws, op, {n: op.patch[n] for n in shown}, at)
+        _record_seen(ws, around, op, seen, visible, at)
         if settled:
             activate(ws, op)
         return 0
@@ -114,7 +115,7 @@ def failed_yet_done(
     visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in names}
     settled = all(visible.values())
     ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "seen in part"))
-    record(ws, op, {n: op.patch[n] for n in names if visible[n] or _may_be_lost(around, op, n, seen)}, at)
+    _record_seen(ws, around, op, seen, visible, at)
     if op.kind is OpKind.CREATE:
         activate(ws, op)
 
@@ -123,6 +124,14 @@ def _is_shown(around: Surroundings, op: Op, name: str, seen: Observation) -> boo
     field = around.entity.fields[name]
     now = seen.fields.get(field.columns[op.side], MISSING)
     return not isinstance(now, Missing) and around.equal(field, op.side, now, op.patch[name])
+
+
+def _record_seen(
+    ws: Workspace, around: Surroundings, op: Op, seen: Observation, visible: Mapping[str, bool], at: Moment
+) -> None:
+    """The audit of a write that no receipt told of: what is seen of it, and what it may have replaced."""
+    done = {n: v for n, v in op.patch.items() if visible.get(n) or _may_be_lost(around, op, n, seen)}
+    record(ws, op, done, at)
 
 
 def _may_be_lost(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:

@@ -179,17 +179,19 @@ class Workspace:
 
     def put_member(self, link: Link, side: Side, rid: Rid) -> None:
         """Give the link an id on a side, in place of the one it may hold there."""
-        self.drop_member(link, side)
+        if self.members(link.lid).get(side) != rid:
+            self.drop_member(link, side)
         self.members(link.lid)[side] = rid
         self._member_rows[(link.lid, side, rid)] = Member(link.lid, side, link.entity, rid)
         self._holders[(side, link.entity, rid)] = link.lid
 
     def drop_member(self, link: Link, side: Side) -> None:
-        """Free the link's id on a side."""
+        """Free the link's id on a side. The record is a newcomer from now on, if it is there: it is looked at again."""
         rid = self.members(link.lid).pop(side, None)
         if rid is not None:
             self._member_rows[(link.lid, side, rid)] = Member(link.lid, side, link.entity, rid, held=False)
             self._holders[(side, link.entity, rid)] = None
+            self.touch.add((side, link.entity, rid))
 
     def put_base(self, base: Base) -> None:
         """Store one side's base of a field."""

@@ -166,6 +166,11 @@ class World:
         """Complete reads lacked a record that is not yet believed to be gone."""
         self._put([Absence(where, self.entity, rid_of(record), reads, pending=False)])
 
+    def present(self, where: Side, record: object) -> None:
+        """A complete read shows a record again that an earlier one lacked, as it was."""
+        with self.ledger.transaction():
+            self.ledger.store.remove(ABSENCE, [(where, self.entity, rid_of(record))])
+
     def read(self, where: Side, *, schema: MappingOf[str, Any] | None = None) -> None:
         """A complete read of the side ended; what it shows is told by `show`."""
         started, ended = self.now, self.now + 1

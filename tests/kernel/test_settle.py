@@ -622,6 +622,21 @@ def test_the_edit_that_a_called_off_write_may_have_replaced_is_in_the_audit(late
     ]
 
 
+def test_of_a_failed_write_that_is_seen_to_be_done_a_field_that_sync_yml_has_lost_is_in_the_audit_too() -> None:
+    world = World(entity(field("email"), field("name", Owner(CRM))))
+    world.pair(1, 2, **ANN)
+    world.show(CRM, 1, name="Anna", email="anna@x")
+    world.show(WAREHOUSE, 2, name="Anne")
+    (op,) = world.round().operations
+    world.answer(world.send(op), Status.FAILED, error_status=504)
+    world.mapping = replace(world.mapping, entities={"contact": entity(field("email"))}, version="2")
+    world.show(WAREHOUSE, 2, email="anna@x", name="Anna")
+
+    world.round()
+
+    assert ("name", "Anne", Cause.SUPERSEDED) in [(a.field, a.old, a.cause) for a in world.audits()]
+
+
 @pytest.mark.parametrize("status", [Status.GONE, Status.STALE, Status.REJECTED])
 def test_the_edit_that_a_write_may_have_replaced_is_in_the_audit_when_it_is_sent_again_in_vain(status: Status) -> None:
     world = World(entity(field("email"), field("name", Owner(CRM))))

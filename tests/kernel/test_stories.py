@@ -858,6 +858,20 @@ def test_a_record_whose_key_changed_keeps_its_link() -> None:
     assert world.conflicts() == []
 
 
+def test_a_record_whose_link_moved_to_a_new_key_is_a_newcomer_if_it_was_not_gone_after_all() -> None:
+    world = World(person())
+    lid = world.pair(1, 2, **ANN)
+    world.missing(CRM, 1)
+    world.show(CRM, 9, **ANN)
+    world.round()
+    assert world.members(lid) == {CRM: 9, WAREHOUSE: 2}
+
+    world.present(CRM, 1)
+    plan = world.round()
+
+    assert opened(plan) == [(ConflictKind.DUPLICATE, None)]
+
+
 def test_a_key_that_changed_after_its_deletion_was_parked_frees_the_link() -> None:
     world, lid = known()
     world.gone(CRM, 1)

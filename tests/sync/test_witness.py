@@ -15,6 +15,7 @@ from antiphon.ledger.memory import MemoryStore
 from antiphon.ledger.tables import FINGERPRINT, OBS
 from antiphon.model import Instant, Observation
 from antiphon.singer.messages import encode, parse
+from antiphon.sync.absence import complete
 from antiphon.sync.collect import Collector, Stream
 from antiphon.sync.witness import HEAD_START, SECOND, Skew, Witness, accept_account, grain, instant
 
@@ -33,19 +34,32 @@ class Side:
         self.ledger, self.now, self.ahead = Ledger(MemoryStore()), START, ahead
         self.ledger.create(ledger_id="l", name="n", now=0)
 
-    def read(self, city: str | None = None, changed: Instant | None = None, **said: Any) -> None:
-        """A read of one record. `changed`: when it was, by our clock; the side tells it by its own."""
+    def read(
+        self, city: str | None = None, changed: Instant | None = None, *, column: bool = True, **said: Any
+    ) -> None:
+        """A read of one record. `changed`: when it was, by our clock; the side tells it by its own.
+
+        Without the `column`, the tap shows no city at all.
+        """
         self.now += 600 * SECOND
-        stream = Stream("contact", "people", ("id",), ("city", "id"))
+        stream = Stream("contact", "people", ("id",), ("city", "id"), full=city is not None)
         collector = Collector(self.ledger, "crm", [stream], lambda: self.now, tap="tap-x")
         self.now += 2 * SECOND
-        schema = {"type": "SCHEMA", "stream": "people", "schema": {"properties": CITY}, "key_properties": ["id"]}
+        shown = {name: shape for name, shape in CITY.items() if column or name != "city"}
+        schema: dict[str, Any] = {
+            "type": "SCHEMA",
+            "stream": "people",
+            "schema": {"properties": shown},
+            "key_properties": ["id"],
+        }
         envelope = {} if changed is None else {"field_times": {"city": iso(changed + self.ahead)}}
-        record = {"type": "RECORD", "stream": "people", "record": {"id": "1", "city": city}, "sync": envelope}
+        values = {"id": "1", "city": city} if column else {"id": "1"}
+        record = {"type": "RECORD", "stream": "people", "record": values, "sync": envelope}
         for message in ({**schema, "sync": said}, *([] if city is None else [record])):
             collector.feed(parse(encode(message), "tap-x"))
         collector.flush()
         collector.ended()
+        complete(self.ledger, "crm", {"contact": 0})
 
     def clock(self) -> dict[str, Any]:
         return {"clock": iso(self.now + 600 * SECOND + self.ahead)}
@@ -108,6 +122,19 @@ def test_without_the_time_of_the_side_its_field_times_prove_nothing() -> None:
     after, until = side.seen().dirty["city"]
     assert until - after > 590 * SECOND
     assert after < read + 300 * SECOND < until
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["in its records", "in a read without records"])
+def test_a_column_that_a_read_lacked_may_have_changed_since_it_was_last_seen(*, shown: bool) -> None:
+    side = Side()
+    side.read("Rome")
+    side.read("Oslo")
+    seen = side.now
+    side.read("whatever" if shown else None, column=False)
+    side.read("Bern")
+    after, until = side.seen().dirty["city"]
+    assert after <= seen
+    assert until == side.now
 
 
 def test_a_stamp_from_before_our_last_look_contradicts_it_and_the_look_is_believed() -> None:

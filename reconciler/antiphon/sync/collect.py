@@ -28,7 +28,7 @@ from antiphon.model import Absence, Cursor, Instant, RecordState, Rid, Row, Side
 from antiphon.singer.messages import Batch, Ignored, Lines, Message, Record, Schema, State
 from antiphon.sync.absence import PRESENT
 from antiphon.sync.lines import hash_lines
-from antiphon.sync.reading import Reading, Shown, Stored, Stream
+from antiphon.sync.reading import Reading, Shown, Stored, Stream, lacks
 from antiphon.sync.witness import Witness
 
 __all__ = ["CHUNK", "Collector", "Counts", "Stream"]
@@ -75,7 +75,11 @@ class Collector:
         self._readings: dict[str, Reading] = {}
         for stream in streams:
             cursor = ledger.get(CURSOR, side, stream.entity) or Cursor(side, stream.entity)
-            cursor = replace(cursor, read_started=self.started, read_ended=0, pending_full=stream.full)
+            blind = lacks(cursor, stream.columns)  # and nobody knows how these were in what it did not show
+            low_water = 0 if blind else cursor.low_water
+            cursor = replace(
+                cursor, read_started=self.started, read_ended=0, pending_full=stream.full, low_water=low_water
+            )
             known = (
                 sum(ledger.store.count(OBS, "live", (side, stream.entity, s)) for s in PRESENT) if stream.full else 0
             )

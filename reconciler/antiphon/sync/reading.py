@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -33,6 +33,11 @@ class Stream:
     columns: tuple[str, ...]
     full: bool = True
     overlap: Instant = 0
+
+
+def lacks(cursor: Cursor, columns: Iterable[str]) -> bool:
+    """Whether the last read lacked one of the columns: it may be new in sync.yml, or the tap had lost it."""
+    return cursor.schema is not None and not cursor.schema.keys() >= set(columns)
 
 
 class Stored(NamedTuple):
@@ -204,7 +209,8 @@ class Reading:
     ) -> dict[str, tuple[Instant, Instant]]:
         """Per column, when its last change happened: after the last read without it, before it was in our hands.
 
-        Where the side tells when, and how far its clock is from ours is known, that narrows it.
+        Where the side tells when, and how far its clock is from ours is known, that narrows it. A column that the last
+        read lacked may have changed ever since its last known change.
         """
         low_water = self.cursor.low_water
         span = (max(old.read_at, low_water) if old is not None else low_water, row.at)
@@ -212,7 +218,9 @@ class Reading:
         for column, value in row.fields.items():
             if old is None or column not in old.fields or old.fields[column] != value:
                 told = times.get(column)
-                dirty[column] = span if skew is None or told is None else skew.narrowed(span, told)
+                lost = old is not None and column not in old.fields
+                since = (dirty.get(column, (0, 0))[0], row.at) if lost else span
+                dirty[column] = since if skew is None or told is None else skew.narrowed(since, told)
         return dirty
 
     def _where(self, stream: str) -> str:

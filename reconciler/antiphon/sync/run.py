@@ -32,6 +32,7 @@ from antiphon.sync.inbound import Source, read_sides, tell_read
 from antiphon.sync.outbound import Delivery, Written, deliver_side
 from antiphon.sync.outcome import tell_written
 from antiphon.sync.planning import adopt, index, propose
+from antiphon.sync.reading import lacks
 from antiphon.sync.report import Reporter
 from antiphon.sync.resolve import listed_methods, read_catalog, resolve
 from antiphon.sync.witness import accept_account
@@ -81,10 +82,9 @@ def in_doubt(*, receipts: bool) -> OpState:
 def owed(cursor: Cursor, columns: Iterable[str]) -> bool:
     """Whether a full read is owed: the last one was broken off or refused, or the last read lacked a column.
 
-    A column may be new in sync.yml, or the tap had lost it. Of records that do not change an incremental read would
-    never show it.
+    Of records that do not change an incremental read would never show it.
     """
-    return cursor.pending_full or (cursor.schema is not None and not cursor.schema.keys() >= set(columns))
+    return cursor.pending_full or lacks(cursor, columns)
 
 
 @dataclass(slots=True)
