@@ -186,7 +186,7 @@ class Rows:
             known = self._known.get(name)
             if known is None or known.read_only:
                 self.ignored.add(name)
-            elif not key_only and (value is not None or self.settings.clears(name)):
+            elif not key_only and (value is not None or self.settings.nulls.clears(name)):
                 values[name] = known.to_hubspot(value)
         if self.settings.mode is Mode.INSERT:
             values = {name: text for name, text in values.items() if text}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from singer_sdk import typing as th
 
 from tap_hubspot.api import CONNECTION
-from target_kit import SettingsError
+from target_kit import NULL_SETTINGS, Nulls
 
 
 class Mode(enum.StrEnum):
@@ -45,11 +45,7 @@ SETTINGS = th.PropertiesList(
                 th.Property(
                     "match", th.StringType, description="Property by which records are found; `id` by default."
                 ),
-                th.Property("nulls", th.StringType, allowed_values=["clear", "skip"]),
-                th.Property("skip_nulls", th.ArrayType(th.StringType), description="Fields that a null never clears."),
-                th.Property(
-                    "clear_nulls", th.ArrayType(th.StringType), description="Fields that a null clears, with `skip`."
-                ),
+                *NULL_SETTINGS,
             )
         ),
         title="Streams",
@@ -83,32 +79,18 @@ class StreamSettings:
     mode: Mode = Mode.UPSERT
     match: str = "id"
     list: str | None = None
-    skip: bool = False
-    exceptions: frozenset[str] = frozenset()
-
-    def clears(self, name: str) -> bool:
-        """Whether a null clears this property."""
-        return self.skip == (name in self.exceptions)
+    nulls: Nulls = field(default_factory=Nulls)
 
     @classmethod
     def of(cls, config: Mapping[str, Any], stream: str) -> StreamSettings:
         """The settings of a stream. Raises `SettingsError`."""
         given: Mapping[str, Any] = (config.get("streams") or {}).get(stream) or {}
         mode = str(given.get("mode") or config.get("mode") or Mode.UPSERT)
-        skip = given.get("nulls", "clear") == "skip"
-        wrong = "skip_nulls" if skip else "clear_nulls"
-        if given.get(wrong):
-            nulls = "skip" if skip else "clear"
-            raise SettingsError(
-                f"`streams.{stream}.{wrong}` says nothing new: with `nulls: {nulls}` every null is treated so",
-                hint=f"use `{'clear_nulls' if skip else 'skip_nulls'}` for the exceptions",
-            )
         return cls(
             stream,
             str(given.get("object") or stream),
             Mode(mode),
             str(given.get("match") or "id"),
             given.get("list"),
-            skip,
-            frozenset(given.get("clear_nulls" if skip else "skip_nulls") or ()),
+            Nulls.of(given, stream),
         )

@@ -11,6 +11,7 @@ A target subclasses `OperationTarget` and one `OperationSink`, whose two methods
 from target_kit.bisect import split_on_error
 from target_kit.checks import Check, CheckReport
 from target_kit.errors import SettingsError, TargetError
+from target_kit.nulls import NULL_SETTINGS, Nulls
 from target_kit.operations import Kind, Operation, Row
 from target_kit.outcomes import Applied, Failed, Fault, Gone, Outcome, Rejected, Skipped, Stale
 from target_kit.settings import Capability
@@ -18,6 +19,7 @@ from target_kit.sink import OperationSink
 from target_kit.target import OperationTarget
 
 __all__ = [
+    "NULL_SETTINGS",
     "Applied",
     "Capability",
     "Check",
@@ -26,6 +28,7 @@ __all__ = [
     "Fault",
     "Gone",
     "Kind",
+    "Nulls",
     "Operation",
     "OperationSink",
     "OperationTarget",

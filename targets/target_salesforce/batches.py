@@ -1,18 +1,21 @@
 """sObject Collections: two hundred records in one request, one result for each, in Salesforce's words.
 
-A record that another transaction holds (`UNABLE_TO_LOCK_ROW`) is written again a little later. A request that is
-refused as a whole, since Salesforce cannot read one of the records, is made again in halves, until that one stands
-alone.
+Records that belong to one other record are sent together, so that two requests do not wait for the same lock. A record
+that another transaction holds (`UNABLE_TO_LOCK_ROW`) is written again a little later. A request that is refused as a
+whole, since Salesforce cannot read one of the records, is made again in halves, until that one stands alone.
 Source: Salesforce docs, "sObject Collections"; results come in the order of the input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from http import HTTPStatus
+from typing import Any, Protocol, TypeAlias
 
-from tap_salesforce.api import MaybeApplied, NotAuthorized, Org, Refused, SalesforceError
+from tap_salesforce.api import MaybeApplied, NotAuthorized, Org, Refused, SalesforceError, SObject
 from target_kit import Failed, Fault, Gone, Rejected, TargetError
 from target_kit import split_on_error as split
 
@@ -24,6 +27,9 @@ _PAUSE = 0.5
 _LOCKED = "UNABLE_TO_LOCK_ROW"
 _LATER = frozenset({_LOCKED, "SERVER_UNAVAILABLE", "REQUEST_RUNNING_TOO_LONG", "REQUEST_LIMIT_EXCEEDED"})
 
+Sent: TypeAlias = Mapping[str, Any]
+"""A record as it is sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -32,49 +38,106 @@ class Done:
     id: str
 
 
-Result: TypeAlias = Done | Rejected | Failed | Gone
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Nothing was written, since the record was modified after it was looked at."""
+
+
+Result: TypeAlias = Done | Changed | Rejected | Failed | Gone
+
+
+class Writer(Protocol):
+    """A way to write records of one object: one result for each, in the order of the records.
+
+    Raises the errors of `tap_salesforce.api.errors`; `MaybeApplied` where some may be written.
+    """
+
+    def create(self, records: Sequence[Sent], key: str) -> list[Result]:
+        """Make records. `key`: the unique field by which a result can be told; empty for none."""
+
+    def update(self, records: Sequence[Sent], seen: Mapping[str, str]) -> list[Result]:
+        """Change records; each has its `Id`. `seen`: by id, the `LastModifiedDate` of what was looked at."""
+
+    def upsert(self, by: str, records: Sequence[Sent]) -> list[Result]:
+        """Make or change the records with these values in the external id `by`; doing it twice is as good as once."""
+
+    def delete(self, ids: Sequence[str]) -> list[Result]:
+        """Put records into the recycle bin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """Writes records of one object."""
+    """Writes by collections. `headers` go with each write."""
 
     org: Org
-    object: str
+    object: SObject
+    headers: Mapping[str, str] = field(default_factory=dict)
 
-    def create(self, records: Sequence[Mapping[str, Any]]) -> list[Result]:
-        """Make records. Raises the errors of `tap_salesforce.api.errors`, `MaybeApplied` where one may be made."""
-        return self._written("POST", records)
+    def create(self, records: Sequence[Sent], key: str) -> list[Result]:
+        """By POST; results come in the order of the records."""
+        del key
+        return self._written("POST", "/composite/sobjects", records)
 
-    def update(self, records: Sequence[Mapping[str, Any]]) -> list[Result]:
-        """Change records; each has its `Id`."""
-        return self._written("PATCH", records)
+    def update(self, records: Sequence[Sent], seen: Mapping[str, str]) -> list[Result]:
+        """By PATCH; a single record only if it was not modified since: collections know no such condition."""
+        if len(records) == 1 and (at := seen.get(str(records[0]["Id"]))):
+            return [self._update_one(records[0], at)]
+        return self._written("PATCH", "/composite/sobjects", records)
+
+    def upsert(self, by: str, records: Sequence[Sent]) -> list[Result]:
+        """By PATCH of the field's path."""
+        path = f"/composite/sobjects/{self.object.name}/{by}"
+        return self._written("PATCH", path, records, repeatable=True)
 
     def delete(self, ids: Sequence[str]) -> list[Result]:
-        """Put records into the recycle bin."""
-        return self._settled(list(ids), self._delete)
+        """By DELETE, with the ids in the address."""
 
-    def _written(self, method: str, records: Sequence[Mapping[str, Any]]) -> list[Result]:
-        def send(some: Sequence[Mapping[str, Any]]) -> list[Result]:
-            body = {"allOrNone": False, "records": [{"attributes": {"type": self.object}, **each} for each in some]}
-            return self._results(method, some, body=body)
+        def send(some: Sequence[str]) -> list[Result]:
+            params = {"ids": ",".join(some), "allOrNone": "false"}
+            return self._results("DELETE", "/composite/sobjects", some, params=params)
+
+        return self._settled(list(ids), send)
+
+    def _update_one(self, record: Sent, seen: str) -> Result:
+        """Change one record. `If-Unmodified-Since` has whole seconds (Salesforce docs, "Conditional Requests")."""
+        key, values = str(record["Id"]), {name: value for name, value in record.items() if name != "Id"}
+        since = format_datetime(datetime.fromisoformat(seen).astimezone(UTC), usegmt=True)
+        headers = {**self.headers, "If-Unmodified-Since": since}
+        path, what = f"/sobjects/{self.object.name}/{key}", f"the writing of {self.object.name} {key}"
+
+        def send(_: Sequence[Sent]) -> list[Any]:
+            try:
+                self.org.session.call("PATCH", path, values, headers=headers, repeatable=False, what=what)
+            except Refused as error:
+                if error.status == HTTPStatus.PRECONDITION_FAILED:
+                    return [Changed()]
+                return [refusal(error.errors)]
+            return [Done(key)]
+
+        result: Result = self._settled([record], send)[0]
+        return result
+
+    def _written(self, method: str, path: str, records: Sequence[Sent], *, repeatable: bool = False) -> list[Result]:
+        def send(some: Sequence[Sent]) -> list[Result]:
+            body = {
+                "allOrNone": False,
+                "records": [{"attributes": {"type": self.object.name}, **each} for each in some],
+            }
+            return self._results(method, path, some, body=body, repeatable=repeatable)
 
         return self._settled(list(records), send)
 
-    def _delete(self, ids: Sequence[str]) -> list[Result]:
-        return self._results("DELETE", ids, params={"ids": ",".join(ids), "allOrNone": "false"})
-
-    def _results(self, method: str, some: Sequence[Any], **more: Any) -> list[Result]:
-        what = f"the writing of {len(some)} records of {self.object}"
-        shown = self.org.session.call(method, "/composite/sobjects", repeatable=False, what=what, **more)
+    def _results(self, method: str, path: str, some: Sequence[Any], **more: Any) -> list[Result]:
+        what = f"the writing of {len(some)} records of {self.object.name}"
+        shown = self.org.session.call(method, path, what=what, headers=self.headers, **{"repeatable": False, **more})
         if len(shown) != len(some):
             raise MaybeApplied(f"{what}: Salesforce answered with {len(shown)} results")
         return [Done(str(each["id"])) if each["success"] else refusal(each["errors"]) for each in shown]
 
-    def _settled(self, items: list[Any], send: Any) -> list[Result]:
+    def _settled(self, items: Sequence[Any], send: Callable[[Sequence[Any]], list[Any]]) -> list[Any]:
         """One result per item; those that are locked are sent again."""
         found: dict[int, Result] = {}
-        waiting = list(range(len(items)))
+        waiting = sorted(range(len(items)), key=lambda n: parents(self.object, items[n]))
         for attempt in range(_ATTEMPTS):
             if attempt:
                 self.org.session.pause(_PAUSE * attempt)
@@ -86,6 +149,17 @@ class Batches:
             if not waiting:
                 break
         return [found[n] for n in range(len(items))]
+
+
+def parents(known: SObject, record: Any) -> tuple[str, ...]:
+    """What to sort by so that records which belong to the same other record stand together."""
+    if isinstance(record, str):
+        return ()
+    return tuple(
+        str(record.get(each.name) or record.get(each.relationship) or "")
+        for each in known.fields.values()
+        if each.refers_to
+    )
 
 
 def refusal(errors: Sequence[Mapping[str, Any]]) -> Rejected | Failed | Gone:
@@ -111,7 +185,7 @@ def _refused(item: Any, error: Exception) -> Result:
     return Rejected(Fault(code or "Refused", str(error), status or 400))
 
 
-def _is_locked(result: Result) -> bool:
+def _is_locked(result: Any) -> bool:
     return isinstance(result, Failed) and result.fault.name == _LOCKED
 
 

@@ -6,8 +6,9 @@
 | update    | a look to compare with `expect`; one collection of what differs; a look at what was stored |
 | delete    | a look to compare with `expect`; one collection                                            |
 
-An edit in the moment between look and write is overwritten: collections know no condition. A write of which nobody
-knows whether it was done is looked for before it is made again: a create by the key of its link, which is unique.
+A single update is made on condition that the record was not modified since the look; of several an edit in the moment
+between look and write is overwritten, since collections know no condition. A write of which nobody knows whether it was
+done is looked for before it is made again: a create by the key of its link, which is unique.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from dataclasses import dataclass, field
 
 from tap_salesforce.api import DELETED, MaybeApplied, SalesforceError
 from tap_salesforce.api.org import Shown
-from target_kit import Applied, Failed, Fault, Gone, Kind, Operation, Outcome
-from target_salesforce.batches import Batches, Done, Result, outage
-from target_salesforce.records import KEY, Outcomes, Records, id_of
+from target_kit import Applied, Failed, Fault, Gone, Kind, Operation, Outcome, Rejected
+from target_salesforce.batches import Changed, Done, Result, Writer, outage
+from target_salesforce.records import MODIFIED, Outcomes, Records, id_of
+from target_salesforce.settings import KEY
 
 _ATTEMPTS = 4
 _PAUSE = 0.5
@@ -28,17 +30,22 @@ _PAUSE = 0.5
 
 @dataclass(slots=True)
 class Operations:
-    """Carries out operations of one kind. `written`: ids of the records that must be read back, by operation."""
+    """Carries out operations of one kind.
+
+    `written`: ids of the records that must be read back, by operation; `stuck`: what an operation comes to that is
+    still open after the last attempt; `unsure`: operations that may have been carried out.
+    """
 
     records: Records
+    writer: Writer
     outcomes: Outcomes = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
+    stuck: Outcomes = field(default_factory=dict)
     unsure: set[str] = field(default_factory=set)
 
     def carry_out(self, operations: Sequence[Operation]) -> Outcomes:
         """One outcome per operation. Raises `TargetError` if the settings are wrong."""
         self.outcomes, waiting = self.records.convertible(operations)
-        ended: SalesforceError | None = None
         for attempt in range(_ATTEMPTS):
             if not waiting:
                 break
@@ -47,13 +54,12 @@ class Operations:
             try:
                 self._attempt(waiting)
             except MaybeApplied as error:
-                ended = error
                 self.unsure |= {op.op_id for op in waiting}
+                self.stuck |= {op.op_id: outage(error) for op in self._open(waiting)}
             except SalesforceError as error:
                 self.outcomes |= {op.op_id: outage(error) for op in self._open(waiting)}
             waiting = self._open(waiting)
-        if ended is not None:
-            self.outcomes |= {op.op_id: outage(ended) for op in waiting}
+        self.outcomes |= {op.op_id: self.stuck[op.op_id] for op in waiting}
         self._read_back(operations)
         return self.outcomes
 
@@ -68,10 +74,6 @@ class Operations:
                 self._update(operations)
             case Kind.DELETE:
                 self._delete(operations)
-
-    @property
-    def _batches(self) -> Batches:
-        return Batches(self.records.org, self.records.object.name)
 
     # ---- creates
 
@@ -95,12 +97,12 @@ class Operations:
             else:
                 self.outcomes[op.op_id] = self._made_before(op, shown)
         rows = [{**records.to_send(op.values, creating=True), records.link: op.sync_key} for op in new]
-        self._note(new, self._batches.create(rows) if rows else [])
+        self._note(new, self.writer.create(rows, records.link) if rows else [])
 
     def _made_before(self, op: Operation, shown: Shown) -> Outcome:
         if shown[DELETED]:
             return Gone(self.records.key_of(str(shown[KEY])))
-        writable = {name: value for name, value in op.values.items() if self.records.object.fields[name].updateable}
+        writable = {name: value for name, value in op.values.items() if self.records.is_writable(name, creating=False)}
         return (
             self.records.stale(op, shown) if self.records.changed(writable, shown) else self.records.applied(op, shown)
         )
@@ -113,7 +115,7 @@ class Operations:
         ready = []
         for op in operations:
             shown = there.get(id_of(op))
-            if shown is None or shown[DELETED]:
+            if shown is None:
                 done = op.kind is Kind.DELETE and op.op_id in self.unsure
                 key = self.records.key_of(id_of(op))
                 self.outcomes[op.op_id] = Applied(key) if done else Gone(key)
@@ -125,33 +127,42 @@ class Operations:
 
     def _update(self, operations: Sequence[Operation]) -> None:
         changes: dict[str, Mapping[str, object]] = {}
-        ready = []
+        ready, seen = [], {}
         for op, shown in self._compared(operations):
             changed = self.records.changed(op.values, shown)
             if changed:
                 ready.append(op)
                 changes[op.op_id] = {KEY: id_of(op), **changed}
+                seen[id_of(op)] = str(shown.get(MODIFIED) or "")
             else:
                 self.outcomes[op.op_id] = self.records.applied(op, shown)
-        self._note(ready, self._batches.update([changes[op.op_id] for op in ready]) if ready else [])
+        self._note(ready, self.writer.update([changes[op.op_id] for op in ready], seen) if ready else [])
 
     def _delete(self, operations: Sequence[Operation]) -> None:
         ready = [op for op, _ in self._compared(operations)]
-        results = self._batches.delete([id_of(op) for op in ready]) if ready else []
+        results = self.writer.delete([id_of(op) for op in ready]) if ready else []
         for op, result in zip(ready, results, strict=True):
-            key = self.records.key_of(id_of(op))
-            self.outcomes[op.op_id] = Applied(key) if isinstance(result, Done) else result
+            if isinstance(result, Done):
+                self.outcomes[op.op_id] = Applied(self.records.key_of(id_of(op)))
+            else:
+                self._note([op], [result])
 
     # ---- after the write
 
     def _note(self, operations: Sequence[Operation], results: Sequence[Result]) -> None:
         for op, result in zip(operations, results, strict=True):
-            if isinstance(result, Done):
-                self.written[op.op_id] = result.id
-            elif isinstance(result, Gone):
-                self.outcomes[op.op_id] = Gone(self.records.key_of(id_of(op)))
-            else:
-                self.outcomes[op.op_id] = result
+            match result:
+                case Done(key):
+                    self.written[op.op_id] = key
+                case Changed():
+                    words = f"{self.records.object.name} {id_of(op)} is modified again and again while it is written"
+                    self.stuck[op.op_id] = Failed(Fault("Modified", words, 503))
+                case Gone():
+                    self.outcomes[op.op_id] = Gone(self.records.key_of(id_of(op)))
+                case Rejected(fault) if fault.name == "DUPLICATE_VALUE" and self.records.link in fault.message:
+                    self.stuck[op.op_id] = result  # somebody else's hand was quicker: the next look shows the record
+                case _:
+                    self.outcomes[op.op_id] = result
 
     def _read_back(self, operations: Sequence[Operation]) -> None:
         """Add what was written, with the values as they were stored; without them if they cannot be read."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tap_salesforce.api import SalesforceError
+from tap_salesforce.api import SalesforceError, SObject
 from target_kit import Operation, OperationSink, Outcome, Rejected, Row, SettingsError, TargetError
-from target_salesforce.batches import MOST
+from target_salesforce.batches import MOST, Batches, Writer
 from target_salesforce.operations import Operations
-from target_salesforce.records import KEY, Outcomes, Records
+from target_salesforce.records import Outcomes, Records
 from target_salesforce.rows import Rows
+from target_salesforce.settings import StreamSettings
 
 if TYPE_CHECKING:
     from target_salesforce.target import TargetSalesforce
@@ -28,43 +29,58 @@ class ObjectSink(OperationSink):
         """Records that are written at once."""
         return min(MOST, int(self.target.config.get("batch_size_rows") or MOST))
 
-    @property
-    def _settings(self) -> Mapping[str, Any]:
-        return (self.target.config.get("streams") or {}).get(self.stream_name) or {}
+    @cached_property
+    def settings(self) -> StreamSettings:
+        """How this stream is written."""
+        return StreamSettings.of(self.target.config, self.stream_name)
+
+    @cached_property
+    def object(self) -> SObject:
+        """The object, as the org describes it."""
+        try:
+            return self.target.org.describe(self.settings.object)
+        except SalesforceError as error:
+            raise TargetError(error.message, hint=error.hint) from error
 
     @cached_property
     def _records(self) -> Records:
-        try:
-            known = self.target.org.describe(str(self._settings.get("object") or self.stream_name))
-        except SalesforceError as error:
-            raise TargetError(error.message, hint=error.hint) from error
-        return Records(self.target.org, known, self.target.link_field, tuple(self.key_properties))
+        return Records(self.target.org, self.object, self.target.link_field, tuple(self.key_properties))
+
+    def _writer(self, number: int) -> Writer:
+        """The way to write so many records."""
+        del number
+        return Batches(self.target.org, self.object, self.target.write_headers)
 
     @cached_property
     def _rows_of(self) -> Rows:
-        match = str(self._settings.get("match") or KEY)
-        if match not in self._records.object.fields:
+        if self.settings.match not in self.object.fields:
             raise SettingsError(
-                f"`streams.{self.stream_name}.match`: {self._records.object.name} has no field {match!r}",
+                f"`streams.{self.stream_name}.match`: {self.object.name} has no field {self.settings.match!r}",
                 hint="name one that it has, in upper and lower case as Salesforce writes it",
             )
-        return Rows(self._records, match)
+        return Rows(self._records, self.settings)
+
+    def refers_to(self, other: ObjectSink) -> bool:
+        """Whether records of this object may refer to those of another, which must be there first."""
+        return any(other.object.name in each.refers_to for each in self.object.fields.values())
 
     def operate(self, operations: Sequence[Operation]) -> Iterable[Outcome]:
         """Do what the reconciler asks: runs of one kind, each after the one before."""
         outcomes: Outcomes = {}
         for _, some in groupby(operations, lambda op: op.kind):
-            outcomes |= Operations(self._records).carry_out(list(some))
+            run = list(some)
+            outcomes |= Operations(self._records, self._writer(len(run))).carry_out(run)
         return [outcomes[op.op_id] for op in operations]
 
     def load(self, rows: Sequence[Row]) -> Iterator[tuple[Row, Rejected]]:
-        """Write the records of an ordinary tap."""
+        """Write the records of an ordinary tap, after those that they may refer to."""
+        self.target.drain_parents_of(self)
         known = set(self._rows_of.ignored)
-        yield from self._rows_of.write(rows)
+        yield from self._rows_of.write(rows, self._writer(len(rows)))
         if new := sorted(self._rows_of.ignored - known):
             self.logger.warning(
                 "%s: left out, since %s has no such field, or it cannot be written: %s",
                 self.stream_name,
-                self._records.object.name,
+                self.object.name,
                 ", ".join(new),
             )

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-from tap_salesforce.api import SETTINGS, Org, SalesforceError, WrongSettings, connect
+from tap_salesforce.api import Org, SalesforceError, WrongSettings, connect
 from target_kit import Capability, Check, CheckReport, OperationTarget, SettingsError
 from target_salesforce.records import Records
+from target_salesforce.settings import SETTINGS, StreamSettings
 from target_salesforce.sinks import ObjectSink
 
 _CUSTOM = "__c"
@@ -21,25 +21,7 @@ class TargetSalesforce(OperationTarget):
     """Writes the records of a Salesforce org, two hundred in one request."""
 
     name = "target-salesforce"
-    config_jsonschema = th.PropertiesList(
-        *SETTINGS,
-        th.Property(
-            "streams",
-            th.ObjectType(
-                additional_properties=th.ObjectType(
-                    th.Property(
-                        "object", th.StringType, description="The object, if the stream is not named after it."
-                    ),
-                    th.Property(
-                        "match", th.StringType, description="Field by which records are found; `Id` by default."
-                    ),
-                )
-            ),
-            title="Streams",
-            description="Per stream of an ordinary tap: `object` (by default the stream's name) and `match`, the field "
-            "by which a record is found that is to be updated (`Id` by default).",
-        ),
-    ).to_dict()
+    config_jsonschema = SETTINGS
     default_sink_class = ObjectSink
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         *OperationTarget.capabilities,
@@ -63,6 +45,18 @@ class TargetSalesforce(OperationTarget):
         name = str(self.sync_key)
         return name if name.endswith(_CUSTOM) else f"{name}{_CUSTOM}"
 
+    @property
+    def write_headers(self) -> dict[str, str]:
+        """What goes with each write (Salesforce docs, "Duplicate Rule Header")."""
+        return {"Sforce-Duplicate-Rule-Header": "allowSave=true"} if self.config.get("allow_duplicates") else {}
+
+    def drain_parents_of(self, sink: ObjectSink) -> None:
+        """Write what waits in the sinks of objects to which the records of this one may refer."""
+        others = [each for each in self._sinks_active.values() if isinstance(each, ObjectSink) and each.current_size]
+        for other in others:
+            if sink.refers_to(other) and not other.refers_to(sink):
+                self.drain_one(other)
+
     def check(self, streams: Sequence[str], *, fix: bool) -> CheckReport:
         """Whether the token is taken, and whether each object has the field for the key of the link."""
         del fix  # fields are made in Setup, or by a deployment
@@ -72,9 +66,8 @@ class TargetSalesforce(OperationTarget):
             return CheckReport(None, [Check("login", ok=False, message=error.message, hint=error.hint)])
         checks = [Check("login", ok=True, message=f"the org is {account.removeprefix('salesforce:')}")]
         for stream in streams:
-            given = (self.config.get("streams") or {}).get(stream) or {}
             try:
-                known = self.org.describe(str(given.get("object") or stream))
+                known = self.org.describe(StreamSettings.of(self.config, stream).object)
             except SalesforceError as error:
                 checks.append(Check(stream, ok=False, message=error.message, hint=error.hint))
                 continue

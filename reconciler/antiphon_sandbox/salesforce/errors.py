@@ -67,6 +67,17 @@ def no_such_column(name: str, kind: str) -> Refused:
     return Refused("INVALID_FIELD", f"No such column '{name}' on sobject of type {kind}")
 
 
+def no_such_parent(value: str, name: str, kind: str) -> Refused:
+    """A reference by external id names nobody."""
+    return refuse("INVALID_FIELD", f"Foreign key external ID: {value} not found for field {name} in entity {kind}")
+
+
+def no_such_external_id(name: str, kind: str) -> Refused:
+    """A reference names the other record by a field that is no external id."""
+    words = f"Field name provided, {name} does not match an External ID, Salesforce Id, or indexed field for {kind}"
+    return refuse("INVALID_FIELD", words)
+
+
 def not_writable(names: Sequence[str]) -> Refused:
     """A write names fields that Salesforce sets by itself."""
     return refuse(

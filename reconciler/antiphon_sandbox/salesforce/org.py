@@ -16,6 +16,8 @@ from antiphon_sandbox.salesforce.errors import (
     in_our_words,
     locked,
     no_such_column,
+    no_such_external_id,
+    no_such_parent,
     not_found,
     not_writable,
     refuse,
@@ -49,7 +51,11 @@ class Record:
 
 @dataclass(slots=True)
 class Org:
-    """All that the API speaks of. `lock` is held for each request; `rules` are validation and duplicate rules."""
+    """All that the API speaks of. `lock` is held for each request.
+
+    `rules` are validation rules; `duplicates` are duplicate rules, of which `saves_duplicates` makes light for as long
+    as one request lasts.
+    """
 
     id: str = "00D5g000000SANDEAA"
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -57,6 +63,8 @@ class Org:
     records: dict[str, Record] = field(default_factory=dict)
     purged: dict[str, tuple[str, str]] = field(default_factory=dict)  # id: its type, when it was deleted
     rules: dict[str, list[Rule]] = field(default_factory=dict)
+    duplicates: dict[str, list[Rule]] = field(default_factory=dict)
+    saves_duplicates: bool = False
     locked: set[str] = field(default_factory=set)  # ids that another transaction holds
     lock: threading.RLock = field(default_factory=threading.RLock)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -181,6 +189,8 @@ class Org:
             if name == "attributes":
                 continue
             known = sobject.known(name)
+            if isinstance(value, Mapping):
+                known, value = self._by_external_id(sobject, name, value)  # noqa: PLW2901 - the same, by its id
             if known is None:
                 raise no_such_column(name, sobject.name)
             if not (known.createable if creating else known.updateable):
@@ -190,6 +200,23 @@ class Org:
         if refused:
             raise not_writable(refused)
         return found
+
+    def _by_external_id(self, sobject: SObject, name: str, value: Values) -> tuple[Field | None, Any]:
+        """The reference that a relationship names, and the id of the record that it means. Raises `Refused`."""
+        known = next((each for each in sobject.visible if (each.relationship or "").lower() == name.lower()), None)
+        if known is None:
+            return None, None
+        parent = self.kind(known.refers_to[0])
+        ((by, wanted),) = [(by, wanted) for by, wanted in value.items() if by != "attributes"] or [("", "")]
+        field = parent.known(by)
+        if field is None or not (field.external_id or field.name == "Id"):
+            raise no_such_external_id(by, parent.name)
+        found = self.holding(parent.name, field.name, str(wanted))
+        if len(found) > 1:
+            raise in_our_words("INVALID_FIELD", f"More than one record found for external id field: {by}")
+        if not found:
+            raise no_such_parent(str(wanted), by, parent.name)
+        return known, found[0].id
 
     def _check(self, sobject: SObject, own_id: str | None, given: Values, whole: Values) -> None:
         for name, value in given.items():
@@ -202,7 +229,10 @@ class Org:
                 other = next((each for each in self.holding(sobject.name, name, str(value)) if each.id != own_id), None)
                 if other is not None:
                     raise duplicate(name, other.id)
-        for rule in self.rules.get(sobject.name, ()):
+        for rule in (
+            *self.rules.get(sobject.name, ()),
+            *(() if self.saves_duplicates else self.duplicates.get(sobject.name, ())),
+        ):
             refused = rule(whole)
             if refused is not None:
                 raise refused

@@ -148,6 +148,9 @@ class Salesforce:
                 request.path = {name: unquote(value) for name, value in match.groupdict().items()}
                 try:
                     with self.org.lock:
+                        self.org.saves_duplicates = "allowSave=true" in str(
+                            request.headers.get("Sforce-Duplicate-Rule-Header")
+                        )
                         return route.handler(request)
                 except Refused as refused:
                     return Reply(refused.status, refused.body)

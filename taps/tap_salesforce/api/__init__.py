@@ -20,7 +20,7 @@ from tap_salesforce.api.fields import DELETED, MASTER, STAMP, Field
 from tap_salesforce.api.org import USUAL, Org, SObject
 from tap_salesforce.api.session import Session
 from tap_salesforce.api.settings import SETTINGS, connect
-from tap_salesforce.api.values import NotConvertible, long_id, same, to_salesforce
+from tap_salesforce.api.values import NotConvertible, folded, literal, long_id, same, to_salesforce
 
 __all__ = [
     "DELETED",
@@ -44,6 +44,8 @@ __all__ = [
     "WrongSettings",
     "bulk_rows",
     "connect",
+    "folded",
+    "literal",
     "long_id",
     "same",
     "to_salesforce",

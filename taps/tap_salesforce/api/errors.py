@@ -13,17 +13,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import msgspec
 
 from tap_kit import TapError
 
 
 class SalesforceError(TapError):
-    """Salesforce could not be read or written. `code` is Salesforce's, `status` that of HTTP, where there are any."""
+    """Salesforce could not be read or written.
 
-    def __init__(self, message: str, *, hint: str = "", code: str = "", status: int | None = None) -> None:
+    `code` is Salesforce's, `status` that of HTTP, `errors` the body of a request for one record, where there are any.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        status: int | None = None,
+        errors: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         super().__init__(message, hint=hint)
-        self.code, self.status = code, status
+        self.code, self.status, self.errors = code, status, errors
 
 
 class NotAuthorized(SalesforceError):
@@ -74,6 +88,7 @@ _HINTS = {
 
 def error_of(status: int, content: bytes, what: str) -> SalesforceError:
     """What an answer that is no success means; `what` names the request for people."""
+    errors = _errors(content)
     code, words = in_words(content)
     told = f"{what}: Salesforce says: {words or f'status {status}'}" + (f" ({code})" if code else "")
     kind = {
@@ -86,18 +101,20 @@ def error_of(status: int, content: bytes, what: str) -> SalesforceError:
         "INVALID_SESSION_ID": "the access token has ended: get another, or use a flow that renews it",
         "REQUEST_LIMIT_EXCEEDED": "the limit counts the last 24 hours: run again later, or less often",
     }
-    return kind(told, hint=hints.get(code, ""), code=code, status=status)
+    return kind(told, hint=hints.get(code, ""), code=code, status=status, errors=errors)
 
 
 def in_words(content: bytes) -> tuple[str, str]:
     """Code and message of a body in any of Salesforce's forms, on one line; empty for what is no such body."""
-    try:
-        shown = msgspec.json.decode(content)
-    except msgspec.DecodeError:
-        return "", ""
-    first = shown[0] if isinstance(shown, list) and shown else shown
-    if not isinstance(first, dict):
-        return "", ""
+    first = next(iter(_errors(content)), {})
     code = str(first.get("errorCode") or first.get("statusCode") or first.get("error") or "")
     words = str(first.get("message") or first.get("error_description") or "")
     return code, " ".join(words.split())
+
+
+def _errors(content: bytes) -> list[Mapping[str, Any]]:
+    try:
+        shown = msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        return []
+    return [each for each in (shown if isinstance(shown, list) else [shown]) if isinstance(each, dict)]

@@ -61,6 +61,7 @@ class Field:
     options: tuple[str, ...] = ()
     restricted: bool = False
     refers_to: tuple[str, ...] = ()
+    relationship: str = ""  # under which the record that is referred to can be named
 
     @classmethod
     def of(cls, shown: Mapping[str, Any]) -> Field | None:
@@ -83,6 +84,7 @@ class Field:
             options=tuple(str(each["value"]) for each in shown.get("picklistValues") or () if each.get("active", True)),
             restricted=bool(shown.get("restrictedPicklist")),
             refers_to=tuple(shown.get("referenceTo") or ()),
+            relationship=str(shown.get("relationshipName") or ""),
         )
 
     def to_schema(self) -> dict[str, Any]:

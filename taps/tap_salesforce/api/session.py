@@ -102,7 +102,8 @@ class Session:
     ) -> Any:
         """What Salesforce answers, decoded, numbers exactly; `path` begins behind the version's, or is a whole one.
 
-        `repeatable`: doing it twice is as good as once. Raises the errors of `tap_salesforce.api.errors`.
+        A `body` is sent as JSON, bytes as they are, with a `Content-Type` among the `headers`. `repeatable`: doing it
+        twice is as good as once. Raises the errors of `tap_salesforce.api.errors`.
         """
         asked = _Asked(method, path, body, params, headers, repeatable, what or f"{method} {path}")
         return self._answer(asked, lambda answer: decode(answer.content) if answer.content else None)
@@ -173,7 +174,7 @@ class Session:
                 asked.method,
                 token.instance + (asked.path if asked.path.startswith("/services/") else self.root + asked.path),
                 params=asked.params,
-                data=None if asked.body is None else msgspec.json.encode(asked.body),
+                data=asked.body if isinstance(asked.body, bytes | None) else msgspec.json.encode(asked.body),
                 headers={
                     "Authorization": f"Bearer {token.value}",
                     "Content-Type": "application/json",

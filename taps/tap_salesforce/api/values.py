@@ -22,6 +22,8 @@ from typing import Any
 from tap_salesforce.api.fields import Field
 
 _NUMBERS = frozenset({"double", "currency", "percent"})
+_IDS = frozenset({"id", "reference"})
+_BARE = frozenset({"boolean", "int", "long", "date", "datetime", *_NUMBERS})
 _FLAGS: Mapping[Any, bool] = {True: True, False: False, "true": True, "false": False}
 _SUFFIXES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _SHORT, _LONG = 15, 18
@@ -47,6 +49,22 @@ def same(field: Field, one: Any, other: Any) -> bool:
         return bool(_plain(field, one) == _plain(field, other))
     except (ValueError, TypeError, KeyError, ArithmeticError):
         return repr(one) == repr(other)
+
+
+def folded(field: Field, value: Any) -> str:
+    """A value as queries compare it: text in whatever case, ids exactly."""
+    try:
+        text = str(_plain(field, value))
+    except (ValueError, TypeError, KeyError, ArithmeticError):
+        text = str(value)
+    return text if field.type in _IDS else text.lower()
+
+
+def literal(field: Field, value: Any) -> str:
+    """A value in SOQL. Raises `NotConvertible`."""
+    if field.type in _BARE:
+        return str(to_salesforce(field, value)).lower() if field.type == "boolean" else str(to_salesforce(field, value))
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def long_id(value: str) -> str:

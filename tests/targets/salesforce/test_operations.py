@@ -3,88 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 
-from antiphon.testing.programs import run
-from antiphon_sandbox.salesforce import Fault, Field, Record, Salesforce, refuse
-from target_salesforce import batches, operations
-from target_salesforce.target import TargetSalesforce
+from antiphon_sandbox.salesforce import Fault, refuse
 from tests.taps import documents
-
-STATE = {"bookmarks": {"outbox": {"ledger": "l", "epoch": 1, "side": "s", "seq": 9}}}
-
-
-@pytest.fixture
-def salesforce(monkeypatch: pytest.MonkeyPatch) -> Iterator[Salesforce]:
-    for module in (batches, operations):
-        monkeypatch.setattr(module, "_PAUSE", 0.0)
-    with Salesforce() as server:
-        for name in ("Contact", "Opportunity"):
-            server.org.objects[name].add(Field("antiphon_key__c", length=36, external_id=True, unique=True))
-        yield server
-
-
-class Desk:
-    """Sends work to the target."""
-
-    def __init__(self, salesforce: Salesforce, folder: Path) -> None:
-        self.salesforce, self.org, self.folder = salesforce, salesforce.org, folder
-
-    def send(self, stream: str, messages: list[dict[str, Any]], **config: Any) -> Any:
-        names = {name for each in messages for name in each["record"]}
-        columns: dict[str, Any] = {name: {} for name in sorted(names | {"Id"})}
-        key = [] if "match" in str(config) else ["Id"]
-        schema = {"type": "SCHEMA", "stream": stream, "key_properties": key, "schema": {"properties": columns}}
-        lines = [schema, *({"type": "RECORD", "stream": stream, **each} for each in messages),
-                 {"type": "STATE", "value": STATE}]  # fmt: skip
-        (self.folder / "in.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines), encoding="utf-8")
-        settings = {"access_token": self.salesforce.token, "instance_url": self.salesforce.url, **config}
-        (self.folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
-        words = ["--config", str(self.folder / "config.json"), "--input", str(self.folder / "in.jsonl")]
-        return run(TargetSalesforce, words)
-
-    def operate(self, stream: str, *ops: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """One receipt for each operation."""
-        path = self.folder / "receipts.jsonl"
-        path.unlink(missing_ok=True)
-        messages = []
-        for number, op in enumerate(ops):
-            sync = {"op_id": f"o{number}", "key": {}, "sync_key": f"k{number}", **op}
-            messages.append({"record": {**sync.pop("values", {}), **sync["key"]}, "sync": sync})
-        done = self.send(stream, messages, receipts_path=str(path))
-        assert done.code == 0, done.said
-        receipts = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        assert [each["op_id"] for each in receipts] == [f"o{number}" for number in range(len(ops))]
-        return receipts
-
-
-@pytest.fixture
-def desk(salesforce: Salesforce, tmp_path: Path) -> Desk:
-    return Desk(salesforce, tmp_path)
-
-
-def create(**values: Any) -> dict[str, Any]:
-    return {"op": "create", "values": values}
-
-
-def update(record: Record, expect: Mapping[str, Any], **values: Any) -> dict[str, Any]:
-    return {"op": "update", "key": {"Id": record.id}, "expect": expect, "values": values}
-
-
-def delete(record: Record, **expect: Any) -> dict[str, Any]:
-    return {"op": "delete", "key": {"Id": record.id}, "expect": expect}
+from tests.targets.salesforce.desk import Desk, create, delete, update
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("cut", "POST .*composite", applied=True),
-        Fault("cut", "POST .*composite"),
-        Fault("status", "POST .*composite", status=503, applied=True),
+        Fault("cut", "POST .*composite/sobjects$", applied=True),
+        Fault("cut", "POST .*composite/sobjects$"),
+        Fault("status", "POST .*composite/sobjects$", status=503, applied=True),
         Fault("status", "q=SELECT"),
         Fault("cut", "q=SELECT"),
     ],
@@ -206,12 +139,27 @@ def test_only_what_is_as_expected_is_written_and_only_what_differs(desk: Desk) -
     assert emptied[0]["stored"] == {"Amount": None, "CloseDate": "2027-01-01"}
 
 
+def test_a_single_record_is_written_only_if_nobody_else_did_since_the_look(desk: Desk) -> None:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    ann, bob = (desk.org.enter("Contact", {"LastName": name, "MailingCity": "Rome"}, at) for name in ("Ames", "Bond"))
+    desk.salesforce.faults += [
+        Fault("human", f"PATCH .*{ann.id}", does=lambda: desk.org.edit(ann.id, MailingCity="Bonn")),
+        Fault("human", f"PATCH .*{bob.id}", does=lambda: desk.org.edit(bob.id, Phone="1")),
+    ]
+    (stale,) = desk.operate("Contact", update(ann, {"MailingCity": "Rome"}, MailingCity="Oslo"))
+    assert (stale["status"], stale["found"], ann.values["MailingCity"]) == ("stale", {"MailingCity": "Bonn"}, "Bonn")
+    (done,) = desk.operate("Contact", update(bob, {"MailingCity": "Rome"}, MailingCity="Oslo"))
+    assert (done["status"], bob.values["Phone"], bob.values["MailingCity"]) == ("applied", "1", "Oslo")
+    (told,) = desk.operate("Contact", update(bob, {}, LastName=""))
+    assert told["error"]["message"] == "Salesforce says: Required fields are missing: [LastName]"
+    assert told["error"]["class"] == "REQUIRED_FIELD_MISSING"
+
+
 def test_without_the_field_for_the_key_nothing_is_made_and_the_check_says_so(desk: Desk) -> None:
     (receipt,) = desk.operate("Account", create(Name="Acme"))
     assert (receipt["status"], receipt["error"]["class"]) == ("failed", "NoKeyField")
     assert desk.org.live("Account") == []
-    words = ["--config", str(desk.folder / "config.json"), "--check", "--streams", "Account,Contact", "--format=json"]
-    done = run(TargetSalesforce, words)
+    done = desk.run("--check", "--streams", "Account,Contact", "--format=json")
     shown = json.loads(done.out)
     assert (done.code, shown["account"]) == (1, f"salesforce:{desk.org.id}")
     assert [(each["name"], each["ok"]) for each in shown["checks"]] == [
@@ -220,34 +168,6 @@ def test_without_the_field_for_the_key_nothing_is_made_and_the_check_says_so(des
         ("Contact", True),
     ]
     assert "External ID and Unique" in shown["checks"][1]["hint"]
-
-
-def test_rows_of_any_tap_are_matched_by_a_field_and_never_guessed(desk: Desk) -> None:
-    org = desk.org
-    ann = org.enter("Contact", {"LastName": "Ames", "Email": "ann@example.com"})
-    for name in ("Twin", "Twain"):
-        org.enter("Contact", {"LastName": name, "Email": "two@example.com"})
-    rejected = desk.folder / "rejected.jsonl"
-    rows: list[dict[str, Any]] = [
-        {"Email": "ANN@example.com", "LastName": "Ames", "MailingCity": "Oslo", "Shoe": 42},
-        {"Email": "two@example.com", "LastName": "Which"},
-        {"Email": "new@example.com", "LastName": "New"},
-        {"Email": "bad@example.com", "LastName": ""},
-    ]
-    done = desk.send(
-        "people",
-        [{"record": each} for each in rows],
-        streams={"people": {"object": "Contact", "match": "Email"}},
-        rejected_path=str(rejected),
-    )
-    assert done.code == 0, done.said
-    assert json.loads(done.out.splitlines()[-1]) == STATE
-    assert ann.values["MailingCity"] == "Oslo"
-    assert sorted(each.values["LastName"] for each in org.live("Contact")) == ["Ames", "New", "Twain", "Twin"]
-    told = rejected.read_text(encoding="utf-8")
-    assert len(told.splitlines()) == 2
-    assert "2 records have Email = 'two@example.com'" in told
-    assert "Required fields are missing: [LastName]" in told
 
 
 def test_the_readme_tells_the_settings() -> None:
