@@ -44,14 +44,15 @@ def _each(
             if refused.code == "JSON_PARSER_ERROR":
                 raise
             failed = True
-            results.append(_result(refused))
+            results.append(result_of(refused))
     if before is not None and failed:
         org.records = before
         results = [each if not each["success"] else rolled_back().as_result for each in results]
     return Reply(body=results)
 
 
-def _result(refused: Refused) -> dict[str, Any]:
+def result_of(refused: Refused) -> dict[str, Any]:
+    """The result of a record that is refused, among others."""
     if isinstance(refused, Several):  # where one request has status 300
         return in_our_words("DUPLICATE_EXTERNAL_ID", "Duplicate external id specified").as_result
     if refused.code == "NOT_FOUND":  # a collection speaks of references

@@ -75,12 +75,14 @@ class Jobs:
     """The jobs of an org.
 
     `polls`: how often a new job says that it is under way; `doomed`: the words with which the next jobs fail;
+    `stops`: after how many rows the next jobs of ingest fail;
     `page`: the most rows of one page of results, where a client asks for no fewer.
     """
 
     polls: int = 1
     page: int = 50_000
     doomed: list[str] = field(default_factory=list)
+    stops: list[int] = field(default_factory=list)
     held: dict[str, Job] = field(default_factory=dict)
 
     def add(self, job: Job) -> None:

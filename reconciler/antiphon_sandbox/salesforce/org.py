@@ -99,8 +99,12 @@ class Org:
         """Purge what lies in the recycle bin; `queryAll` does not see it any more."""
         with self.lock:
             for each in [each for each in self.records.values() if each.in_bin]:
-                self.purged[each.id] = (each.kind, each.values["SystemModstamp"])
-                del self.records[each.id]
+                self.purge(each.id)
+
+    def purge(self, record_id: str) -> None:
+        """Take a record out of the recycle bin for good."""
+        gone = self.records.pop(record_id)
+        self.purged[gone.id] = (gone.kind, gone.values["SystemModstamp"])
 
     def merge(self, winner: str, *losers: str) -> Record:
         """Merge at most two others into a record: they go to the bin, what pointed to them points to it."""

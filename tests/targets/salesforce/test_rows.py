@@ -99,7 +99,7 @@ def test_parents_are_written_before_children_whatever_comes_first(desk: Desk) ->
     org.objects["Account"].add(
         NUMBER, Field("ParentId", "reference", refers_to=("Account",), relationship="Parent")
     )  # fmt: skip
-    firms = [
+    firms: list[dict[str, Any]] = [
         {"record": {"Number__c": "leaf", "Name": "Leaf", "Parent": {"Number__c": "twig"}}},
         {"record": {"Number__c": "twig", "Name": "Twig", "Parent.Number__c": "ROOT"}},
         {"record": {"Number__c": "root", "Name": "Root", "Parent": {"Number__c": None}}},
