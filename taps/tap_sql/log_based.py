@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from tap_sql.errors import Refused, SettingsError, TapError
 from tap_sql.events import Event, Gone, Mark, Rows, Task
-from tap_sql.pgoutput import UNCHANGED, Begin, Change, Delete, Table, Truncate, Upsert, Value, elements
+from tap_sql.pgoutput import UNCHANGED, Begin, Change, Commit, Delete, Table, Truncate, Upsert, Value, elements
 from tap_sql.records import Bad, Row
 from tap_sql.relations import DELETED_AT, Column, Kind, Relation
 from tap_sql.values import Render, encode, renderer
@@ -57,14 +57,14 @@ def log_based(task: Task, connection: sa.Connection) -> Iterator[Event]:
 
 def _told(task: Task, changes: Iterator[Change]) -> Iterator[Event]:
     """What the log says, taken together by key."""
-    batch = _Batch(task)
+    batch = Batch(task)
     for change in changes:
         batch.take(change)
     yield Rows(list(batch.rows()))
     yield Gone(list(batch.gone()))
 
 
-class _Batch:
+class Batch:
     """The last word on every key, in the order in which the keys were last touched."""
 
     def __init__(self, task: Task) -> None:
@@ -72,7 +72,12 @@ class _Batch:
         self._columns = {column.name: column for column in task.whole.columns}
         self._last: dict[tuple[Value, ...], Mapping[str, Value] | None] = {}  # None: gone
 
+    def __len__(self) -> int:
+        """How many keys were touched."""
+        return len(self._last)
+
     def take(self, change: Change) -> None:
+        """Take in what the log tells next. Raises `TapError` for what it does not tell enough of."""
         match change:
             case Upsert(table, row, old) if self._is_ours(table):
                 before = self._key(old, table) if old else None
@@ -94,15 +99,17 @@ class _Batch:
                     f"stream {stream}: its table was truncated; the log does not tell which rows were in it",
                     hint=f"read it anew: remove the bookmark of {stream} from the STATE, or `antiphon sync --full`",
                 )
-            case Begin() | Upsert() | Delete() | Truncate():
+            case Begin() | Commit() | Upsert() | Delete() | Truncate():
                 return
 
     def rows(self) -> Iterator[Row]:
+        """The rows as they are."""
         for row in self._last.values():
             if row is not None:
                 yield self._record(row)
 
     def gone(self) -> Iterator[bytes]:
+        """The rows that are no more."""
         renders = [_from_text(self._columns[name]) for name in self._task.relation.key]
         for key, row in self._last.items():
             if row is None:

@@ -63,7 +63,14 @@ class Begin:
     lsn: int
 
 
-Change: TypeAlias = Begin | Upsert | Delete | Truncate
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The transaction is over; the log goes on at `lsn`."""
+
+    lsn: int
+
+
+Change: TypeAlias = Begin | Upsert | Delete | Truncate | Commit
 
 
 class Malformed(ValueError):
@@ -72,36 +79,56 @@ class Malformed(ValueError):
 
 def changes(messages: Iterable[bytes]) -> Iterator[Change]:
     """The changes in messages, in their order. Raises `Malformed`."""
-    tables: dict[int, Table] = {}
+    decoder = Decoder()
     for message in messages:
+        change = decoder.decode(message)
+        if change is not None:
+            yield change
+
+
+class Decoder:
+    """Reads one session's messages, which name tables by numbers that earlier ones gave them."""
+
+    def __init__(self) -> None:
+        self._tables: dict[int, Table] = {}
+
+    def decode(self, message: bytes) -> Change | None:
+        """What a message says; None where that is nothing about rows. Raises `Malformed`."""
         reader = _Reader(message)
         match reader.character():
             case "B":
-                yield Begin(reader.integer(8))
+                return Begin(reader.integer(8))
+            case "C":
+                reader.skip(9)  # flags, and where the COMMIT itself stands
+                return Commit(reader.integer(8))
             case "R":
                 number, table = _table(reader)
-                tables[number] = table
+                self._tables[number] = table
+                return None
             case "I":
-                table = tables[reader.integer(4)]
+                table = self._table(reader)
                 reader.expect("N")
-                yield Upsert(table, _row(reader, table), {})
+                return Upsert(table, _row(reader, table), {})
             case "U":
-                table = tables[reader.integer(4)]
+                table = self._table(reader)
                 kind = reader.character()
                 old = _old(reader, table, kind) if kind in "KO" else {}
                 if kind in "KO":
                     reader.expect("N")
-                yield Upsert(table, _row(reader, table), old)
+                return Upsert(table, _row(reader, table), old)
             case "D":
-                table = tables[reader.integer(4)]
-                yield Delete(table, _old(reader, table, reader.character()))
+                table = self._table(reader)
+                return Delete(table, _old(reader, table, reader.character()))
             case "T":
                 count, _ = reader.integer(4), reader.integer(1)
-                yield Truncate(tuple(tables[reader.integer(4)] for _ in range(count)))
-            case "C" | "O" | "Y" | "M":  # commit, origin, type, message: nothing about rows
-                continue
+                return Truncate(tuple(self._table(reader) for _ in range(count)))
+            case "O" | "Y" | "M":  # origin, type, message: nothing about rows
+                return None
             case other:
                 raise Malformed(f"a message of the unknown kind {other!r}")
+
+    def _table(self, reader: _Reader) -> Table:
+        return self._tables[reader.integer(4)]
 
 
 def _table(reader: _Reader) -> tuple[int, Table]:
@@ -181,6 +208,11 @@ def lsn_number(lsn: str) -> int:
     """A position of the log, `16/B374D848`, as the number that it is."""
     high, _, low = lsn.partition("/")
     return (int(high, 16) << 32) + int(low, 16)
+
+
+def lsn_text(number: int) -> str:
+    """The reverse of `lsn_number`."""
+    return f"{number >> 32:X}/{number & 0xFFFFFFFF:X}"
 
 
 def elements(text: str) -> list[str | None]:

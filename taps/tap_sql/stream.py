@@ -82,7 +82,8 @@ class SqlStream(Stream):
         return [method for method in known if logged or method != "LOG_BASED"]
 
     @property
-    def _task(self) -> Task:
+    def task(self) -> Task:
+        """What is to be read of it, from its bookmark on."""
         bookmark = dict(self.tap_state.get("bookmarks", {}).get(self.name, {}))
         return Task(
             self.source.dialect,
@@ -110,7 +111,8 @@ class SqlStream(Stream):
         ]
         return None if None in needed else min(needed, key=lsn_number, default=None)
 
-    def _events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[Event]:
+        """The read of it, from its bookmark on. Raises `TapError`."""
         try:
             read = METHODS[self.replication_method]
         except KeyError:
@@ -118,7 +120,7 @@ class SqlStream(Stream):
                 f"stream {self.name}: there is no replication method {self.replication_method!r}",
                 hint=f"it is one of {', '.join(METHODS)}",
             ) from None
-        task = self._task
+        task = self.task
         writing = self.replication_method in WRITING and task.limit is None
         with self.source.dialect.session(writing=writing) as connection:
             repeated = self.source.dialect.repeated_key(connection, task.relation)
@@ -133,7 +135,7 @@ class SqlStream(Stream):
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
         """The records as Python values, for stream maps."""
         del context
-        for event in self._events():
+        for event in self.events():
             if isinstance(event, Rows):
                 for row in event.rows:
                     if isinstance(row, Bad):
@@ -147,7 +149,7 @@ class SqlStream(Stream):
     # ---- what is said
 
     @property
-    def _is_plain(self) -> bool:
+    def is_plain(self) -> bool:
         """Whether records go out as they are read, under the stream's own name."""
         maps = self.stream_maps
         return len(maps) == 1 and isinstance(maps[0], SameRecordTransform) and not maps[0].flattening_enabled
@@ -157,45 +159,57 @@ class SqlStream(Stream):
 
     def _write_schema_message(self) -> None:
         """SCHEMA with the envelope that lets a sync know the account and the clock that it reads."""
-        if not self._is_plain:
+        if not self.is_plain:
             super()._write_schema_message()
             return
+        output = self._output()
+        output.message(self.schema_message(self.source.now))
+        output.flush()
+
+    def schema_message(self, clock: str) -> dict[str, Any]:
+        """SCHEMA, with the account, and the server's `clock` now."""
         deleting = self.replication_method in DELETING
         marks = [self.replication_key] if self.replication_method == "INCREMENTAL" and self.replication_key else None
         message = SchemaMessage(
             self.name, json_schema(self.selected_relation, deletions=deleting), list(self.primary_keys), marks
         )
-        output = self._output()
-        output.message({**message.to_dict(), "sync": {"account": self.source.account, "clock": self.source.now}})
-        output.flush()
+        return {**message.to_dict(), "sync": {"account": self.source.account, "clock": clock}}
 
     def _sync_records(
         self, context: Mapping[str, Any] | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
         """Read the stream, and write what was read without looking at it again. Yields nothing."""
-        if not self._is_plain or not write_messages:
+        if not self.is_plain or not write_messages:
             yield from super()._sync_records(context, write_messages=write_messages)
             return
         output = self._output()
         with self.get_record_counter() as counter, self.get_sync_timer():
-            for event in self._events():
+            for event in self.events():
                 match event:
-                    case Rows(rows):
-                        self._write_rows(output, rows)
-                        counter.increment(len(rows))
-                    case Gone(records):
-                        for record in records:
-                            output.record(record, {"state": "gone"})
-                        counter.increment(len(records))
                     case Mark(bookmark):
                         self._write_bookmark(output, bookmark)
+                    case Rows() | Gone():
+                        counter.increment(self.say(output, event))
                     case unknown:
                         assert_never(unknown)
         output.flush()
 
+    def say(self, output: Output, event: Rows | Gone) -> int:
+        """Write records and deletions; how many."""
+        match event:
+            case Rows(rows):
+                self._write_rows(output, rows)
+                return len(rows)
+            case Gone(records):
+                for record in records:
+                    output.record(record, {"state": "gone"})
+                return len(records)
+            case unknown:
+                assert_never(unknown)
+
     def _sync_batches(self, batch_config: BatchConfig, context: Mapping[str, Any] | None = None) -> None:
         """BATCH messages of Parquet files, where stream and database can; else records, or what the SDK does."""
-        if batch_config.encoding.format != "parquet" or not self._is_plain:
+        if batch_config.encoding.format != "parquet" or not self.is_plain:
             super()._sync_batches(batch_config, context)
             return
         folder = Path(unquote(urlparse(batch_config.storage.root).path)).absolute()
@@ -204,7 +218,7 @@ class SqlStream(Stream):
                 f"batch_config: there is no folder {batch_config.storage.root} on this machine",
                 hint="storage.root is a folder that the target can read too, for instance file:///var/tmp/batches",
             )
-        task = self._task
+        task = self.task
         with self.source.dialect.session() as connection:
             batches = None
             if self.replication_method == "FULL_TABLE" and task.limit is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar, cast
 
 import click
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from tap_sql.command import TapCommand, check_options
 from tap_sql.dialects import Dialect, dialect_of
 from tap_sql.engines import SUPPORTED, make_engine
 from tap_sql.errors import SettingsError
+from tap_sql.following import Following
 from tap_sql.named import model_streams, query_streams
 from tap_sql.relations import Relation
 from tap_sql.stream import Source, SqlStream
@@ -34,6 +36,7 @@ class Capability(CapabilitiesEnum):
     CHECK = "check"  # answers `--check`
     DELETES = "deletes"  # DIFF and LOG_BASED show what is no more
     ENVELOPE = "envelope"  # tells account and clock, and what is amiss with a record
+    FOLLOW = "follow"  # stays, and shows what changed whenever it is asked
 
 
 class TapSql(Tap):
@@ -57,6 +60,7 @@ class TapSql(Tap):
         Capability.CHECK,
         Capability.DELETES,
         Capability.ENVELOPE,
+        Capability.FOLLOW,
     ]
     config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
         th.Property(
@@ -134,6 +138,13 @@ class TapSql(Tap):
             default=0,
             description="Seconds after which the server ends a query; 0 for never. PostgreSQL only.",
         ),
+        th.Property(
+            "follow",
+            th.BooleanType,
+            default=False,
+            description="Stay, and show what changed whenever it is asked on standard input: `antiphon follow` sets it "
+            "by itself.",
+        ),
     ).to_dict()
 
     def __init__(self, *args: Any, catalog: Any = None, state: Any = None, **kwargs: Any) -> None:
@@ -190,13 +201,28 @@ class TapSql(Tap):
         about: bool = False,
         about_format: str | None = None,
         config: _ConfigInput | None = None,
-        **options: Any,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+        **_: Any,
     ) -> None:
-        """Answer `--check`, or do what the SDK does."""
-        if not check or about:
-            super().invoke(about=about, about_format=about_format, config=config, **options)
-            return
+        """Answer `--check`, follow, or do what the SDK does."""
+        if about:
+            super().invoke(about=about, about_format=about_format)
         given = config or _ConfigInput()
+        if not check:
+            cls.print_version(print_fn=cls.logger.info)
+            tap = cls(
+                config=given.config,
+                state=None if state is None else json.load(state),
+                catalog=None if catalog is None else json.load(catalog),
+                parse_env_config=given.parse_env,
+            )
+            if tap.config["follow"]:
+                selected = [each for each in tap.streams.values() if isinstance(each, SqlStream) and each.selected]
+                Following(selected, cast("dict[str, Any]", tap.state)).run()
+            else:
+                tap.sync_all()
+            return
         tap = cls(config=given.config, parse_env_config=given.parse_env, setup_mapper=False)
         asked = [name.strip() for name in streams.split(",") if name.strip()]
         report = look(lambda: tap.dialect, tap.relations, asked)

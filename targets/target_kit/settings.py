@@ -40,6 +40,14 @@ SHARED_SETTINGS = th.PropertiesList(
         description="Seconds after which what was received is written and acknowledged, even if no more comes.",
     ),
     th.Property(
+        "follow",
+        th.BooleanType,
+        default=False,
+        title="Follow",
+        description="Write and acknowledge what was received whenever a STATE comes, without waiting for more: "
+        "`antiphon follow` keeps the target open and sets this by itself.",
+    ),
+    th.Property(
         "batch_size_rows",
         th.IntegerType,
         title="Batch size",
@@ -59,5 +67,6 @@ class Capability(CapabilitiesEnum):
     READ_BACK = "read-back"  # receipts tell the values as stored
     IDEMPOTENT_CREATE = "idempotent-create"  # a create repeated makes no second record
     DELETES = "deletes"
+    FOLLOW = "follow"  # may stay open: each STATE has what came before it written and acknowledged at once
     ESTIMATE = "estimate"  # reckons beforehand what operations cost, with `--check --planned`
     HISTORY = "history"  # finds what others wrote between its look and its write

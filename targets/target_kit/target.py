@@ -50,6 +50,7 @@ class OperationTarget(Target):
         Capability.CHECK,
         Capability.ENVELOPE,
         Capability.RECEIPTS,
+        Capability.FOLLOW,
     ]
 
     def __init__(self, **options: Any) -> None:
@@ -171,6 +172,8 @@ class OperationTarget(Target):
                 ", ".join(sorted(self._plain)),
                 ENVELOPE,
             )
+        if self.config.get("follow"):
+            self.wake()
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         encoding = message_dict.get("encoding") or {}

@@ -19,8 +19,8 @@ from statistics import median
 from antiphon.ledger import Ledger
 from antiphon.mapping import Mapping
 from antiphon.settle import Moment
+from antiphon.singer.listening import Outcome
 from antiphon.singer.messages import Lines
-from antiphon.singer.plugins import Outcome
 from antiphon.sync.absence import complete
 from antiphon.sync.collect import Collector
 from antiphon.sync.outbound import Written, deliver_side

@@ -21,8 +21,7 @@ from antiphon.plan import Plan
 from antiphon.plan.context import key_rid
 from antiphon.protocol import parse_bookmark
 from antiphon.settle import Moment
-from antiphon.singer.listening import TapRun
-from antiphon.singer.plugins import Outcome
+from antiphon.singer.listening import Outcome, TapRun
 from antiphon.sync.collect import Stream
 from antiphon.sync.confirm import acknowledge, read_receipts
 from antiphon.sync.inbound import Source, read_sides

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from antiphon.equivalence import from_json, make_rid
 from antiphon.model import Missing, Op, Rid, Side, Value
+from antiphon.singer.listening import Outcome
 from antiphon.singer.messages import encode
-from antiphon.singer.plugins import Outcome
 from tests.simulation.shape import FOREIGN, HUBSPOT, SECOND, other
 from tests.simulation.world import (
     ARCHIVE,

@@ -12,6 +12,7 @@ from antiphon.cli.conflicts import conflicts
 from antiphon.cli.demo import demo
 from antiphon.cli.doctor import doctor
 from antiphon.cli.erase import erase
+from antiphon.cli.follow import follow
 from antiphon.cli.init import init
 from antiphon.cli.links import links
 from antiphon.cli.lint import lint
@@ -40,6 +41,7 @@ for _command in (
     plan,
     apply,
     sync,
+    follow,
     status,
     why,
     verify,

@@ -27,6 +27,7 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._epoch: int | None = None
+        self._together = False
 
     # ---- the instance
 
@@ -66,10 +67,28 @@ class Ledger:
 
         What need not be `durable` (see `Store.transaction`) is told to nobody before something else was committed.
         """
+        if self._together:
+            yield
+            return
         with self.store.transaction(durable=durable):
             if self._epoch is not None and self.instance.epoch != self._epoch:
                 raise LedgerBusy("another run took this ledger over", hint="let it finish, then run again")
             yield
+
+    @property
+    def is_together(self) -> bool:
+        """Whether a transaction by `together` is open."""
+        return self._together
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All transactions within as a single one: durable, or undone, as a whole."""
+        with self.transaction():
+            self._together = True
+            try:
+                yield
+            finally:
+                self._together = False
 
     def update_instance(self, **changes: object) -> None:
         """Change the ledger's own row, inside a transaction."""

@@ -34,6 +34,16 @@ class Ended:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a target: its exit code, its last STATE, its last words. `hung`: so many seconds silent."""
+
+    code: int
+    state: Mapping[str, Any] | None
+    words: str
+    hung: float = 0.0
+
+
 def ending(code: int) -> str:
     """How a process ended, in words."""
     if code >= 0:

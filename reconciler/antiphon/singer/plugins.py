@@ -21,7 +21,20 @@ from typing import Any, Protocol
 
 from antiphon.equivalence import canonical_json
 from antiphon.errors import ConfigError, PluginFailed
-from antiphon.singer.listening import PATIENCE, Pulse, States, TapRun, Words, ending, feed, kill, patiently, pipe_of
+from antiphon.singer.following import FollowedTap, KeptTarget
+from antiphon.singer.listening import (
+    PATIENCE,
+    Outcome,
+    Pulse,
+    States,
+    TapRun,
+    Words,
+    ending,
+    feed,
+    kill,
+    patiently,
+    pipe_of,
+)
 from antiphon.singer.secrets import Secrets
 
 
@@ -47,16 +60,6 @@ class Plugin(Protocol):
     @property
     def folder(self) -> Path | None:
         """Where it is started; None: where we are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a target: its exit code, its last STATE, its last words. `hung`: so many seconds silent."""
-
-    code: int
-    state: Mapping[str, Any] | None
-    words: str
-    hung: float = 0.0
 
 
 @dataclass(slots=True)
@@ -142,13 +145,28 @@ class Workshop:
 
     def start_tap(self, plugin: Plugin, name: str, catalog: Mapping[str, Any], state: Mapping[str, Any]) -> TapRun:
         """Start a tap. An empty `state` is not handed over."""
-        arguments = ["--catalog", str(self._file(catalog))]
-        if state:
-            arguments += ["--state", str(self._file(state))]
-        process = self._start(plugin, name, arguments, stdin=subprocess.DEVNULL)
+        process = self._start(plugin, name, self._asked_for(catalog, state), stdin=subprocess.DEVNULL)
         return TapRun(process, name, self._hearing(name, plugin), self.secrets(name, plugin), self.patience)
 
+    def follow_tap(
+        self, plugin: Plugin, name: str, catalog: Mapping[str, Any], state: Mapping[str, Any]
+    ) -> FollowedTap:
+        """Start a tap that has the capability `follow`, to stay."""
+        arguments = self._asked_for(catalog, state)
+        process = self._start(plugin, name, arguments, stdin=subprocess.PIPE, extra={"follow": True})
+        hide = self.secrets(name, plugin).hide
+        return FollowedTap(process, name, self._hearing(name, plugin), hide, self.patience)
+
+    def _asked_for(self, catalog: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
+        arguments = ["--catalog", str(self._file(catalog))]
+        return [*arguments, "--state", str(self._file(state))] if state else arguments
+
     # ---- targets
+
+    def keep_target(self, plugin: Plugin, name: str, extra: Mapping[str, Any] | None = None) -> KeptTarget:
+        """Start a target that has the capability `follow`, to stay."""
+        process = self._start(plugin, name, [], stdin=subprocess.PIPE, extra={**(extra or {}), "follow": True})
+        return KeptTarget(process, name, self._hearing(name, plugin), self.patience)
 
     def run_target(
         self, plugin: Plugin, name: str, lines: Iterable[bytes], extra: Mapping[str, Any] | None = None

@@ -52,6 +52,7 @@ class Collector:
     """One read of one side. `clock` gives our own time in microseconds.
 
     What is committed need be `durable` if its STATE is told to somebody else than the tap in the next run.
+    `started` is when the read began, if that was before now. `quiet_until`: so long nothing is known to have changed.
     """
 
     def __init__(
@@ -63,9 +64,11 @@ class Collector:
         *,
         tap: str = "the tap",
         durable: bool = True,
+        started: Instant | None = None,
+        quiet_until: Instant = 0,
     ) -> None:
         self._ledger, self._side, self._clock, self._durable = ledger, side, clock, durable
-        self.started = clock()
+        self.started = clock() if started is None else started
         self.state: Mapping[str, Any] | None = None  # the last STATE that is committed
         self._pending: Mapping[str, Any] | None = None
         self._buffered = 0
@@ -76,9 +79,9 @@ class Collector:
         for stream in streams:
             cursor = ledger.get(CURSOR, side, stream.entity) or Cursor(side, stream.entity)
             blind = lacks(cursor, stream.columns)  # and nobody knows how these were in what it did not show
-            low_water = 0 if blind else cursor.low_water
+            low_water = 0 if blind else max(cursor.low_water, quiet_until)
             cursor = replace(
-                cursor, read_started=self.started, read_ended=0, pending_full=stream.full, low_water=low_water
+                cursor, low_water=low_water, read_started=self.started, read_ended=0, pending_full=stream.full
             )
             known = (
                 sum(ledger.store.count(OBS, "live", (side, stream.entity, s)) for s in PRESENT) if stream.full else 0

@@ -18,9 +18,8 @@ from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Instant, Op, OpState, Side
 from antiphon.protocol import parse_bookmark
 from antiphon.settle import Moment
-from antiphon.singer.listening import ending
+from antiphon.singer.listening import Outcome, ending
 from antiphon.singer.messages import encode
-from antiphon.singer.plugins import Outcome
 from antiphon.sync.confirm import acknowledge, end_line, read_receipts, refuse
 from antiphon.sync.deliver import Skipped, intend, messages, ready
 from antiphon.sync.tally import Tally, tally

@@ -24,7 +24,8 @@ from antiphon.model import ConflictState, Cursor, Instant, OpState, Run, Side
 from antiphon.plan import Plan
 from antiphon.settle import Moment
 from antiphon.singer.catalog import Wanted, columns_of, has_bookmark, select, turned_back
-from antiphon.singer.plugins import Outcome, Workshop
+from antiphon.singer.listening import Outcome
+from antiphon.singer.plugins import Workshop
 from antiphon.sync.collect import Counts, Stream
 from antiphon.sync.confirm import AHEAD, end_line, read_receipts, rotate
 from antiphon.sync.erase import leave_out
@@ -165,11 +166,10 @@ class Runner:
         """Read both sides, in full where it is due."""
         started = time.monotonic()
         self._refuse(lint_replication(self.config, listed_methods(self.config, self.catalogs)))
-        plans = {side: self._streams(side, full=full) for side in self.config.side_names}
+        plans = {side: self.asked_for(side, full=full) for side in self.config.side_names}
         sources = []
-        for side, (streams, wanted, state) in plans.items():
+        for side, (streams, catalog, state) in plans.items():
             plugin = self.config.sides[side].tap
-            catalog = select(self.catalogs[side], wanted, title_of(plugin, side))
             sources.append(Source(side, self.shop.start_tap(plugin, title_of(plugin, side), catalog, state), streams))
         counts = read_sides(
             self.ledger, sources, self.clock, accept_empty=self.accept_empty, progress=self.report.progress
@@ -196,7 +196,7 @@ class Runner:
             raise GuardTripped("\n".join(guard.message for guard in tripped), hint=tripped[0].hint)
         adopt(self.ledger, mapping, plan)
         written = self._deliver(mapping)
-        tell_written(self.report, self.ledger, mapping, written, self._target)
+        tell_written(self.report, self.ledger, mapping, written, self.target_title)
         return written
 
     def waiting(self) -> int:
@@ -208,9 +208,8 @@ class Runner:
         with self.ledger.transaction():
             self.ledger.put([Run(self.run_id, command, started, self.clock(), outcome, counts)])
 
-    # ---- details
-
-    def _streams(self, side: Side, *, full: bool) -> tuple[list[Stream], list[Wanted], dict[str, Any]]:
+    def asked_for(self, side: Side, *, full: bool = False) -> tuple[list[Stream], dict[str, Any], dict[str, Any]]:
+        """What is read of a side now, in full where that is due, with the catalog and the STATE for its tap."""
         whole = self.ledger.get(CURSOR, side, "")
         state = whole.state if whole is not None else None
         streams, wanted, fresh, overlaps = [], [], [], {}
@@ -221,7 +220,7 @@ class Runner:
                 full
                 or there.replication is Replication.FULL
                 or not has_bookmark(state, there.stream, method)
-                or self._full_read_due(side, entity)
+                or self.full_read_due(side, entity)
             )
             stream = stream_of(entity, side, full=anew)
             streams.append(stream)
@@ -231,7 +230,10 @@ class Runner:
                 overlaps[there.stream] = there.overlap
             if anew:
                 fresh.append(there.stream)
-        return streams, wanted, turned_back(state, overlaps, fresh)
+        catalog = select(self.catalogs[side], wanted, title_of(self.config.sides[side].tap, side))
+        return streams, catalog, turned_back(state, overlaps, fresh)
+
+    # ---- details
 
     def _unblock(self) -> None:
         """A restored ledger knows again what is there, once both sides were read in full since."""
@@ -257,7 +259,7 @@ class Runner:
             raise ConfigError(f"--accept-account {side}: there is no such side", hint=f"the sides are {names}")
         accept_account(self.ledger, side)
 
-    def _full_read_due(self, side: Side, entity: EntityConfig) -> bool:
+    def full_read_due(self, side: Side, entity: EntityConfig) -> bool:
         """A stream is read in full from time to time, when that is owed, and when the fate of a write must be known.
 
         By `diff` and `log` also when the last full read missed a record that the next one must miss too: the tap's
@@ -331,7 +333,7 @@ class Runner:
                 except StopIteration as end:
                     done.append(end.value)
                     return
-                running[pool.submit(self._run_target, side, lines)] = (side, delivery)
+                running[pool.submit(self.run_target, side, lines)] = (side, delivery)
 
             for side in mapping.sides:
                 if self.config.sides[side].target is not None:
@@ -352,13 +354,17 @@ class Runner:
                     go_on(side, delivery, future.result())
         return sorted(done, key=lambda written: written.side)
 
-    def _run_target(self, side: Side, lines: Iterable[bytes]) -> Outcome:
+    def run_target(self, side: Side, lines: Iterable[bytes]) -> Outcome:
+        """Run a side's target on these lines, to its end."""
         target = self.config.sides[side].target
         if target is None:
             raise ConfigError(f"{side} has no target")
+        return self.shop.run_target(target, title_of(target, side), lines, self.target_settings(side))
+
+    def target_settings(self, side: Side) -> dict[str, Any]:
+        """What we tell a side's target beside its own settings."""
         path = self.receipts_path(side)
-        extra = {"receipts_path": str(path)} if path is not None else None
-        return self.shop.run_target(target, title_of(target, side), lines, extra)
+        return {"receipts_path": str(path)} if path is not None else {}
 
     def without_target(self, mapping: SyncMapping) -> dict[Side, str]:
         """The sides that cannot be written, with the reason."""
@@ -383,7 +389,8 @@ class Runner:
         target = self.config.sides[side].target
         return self.shop.secrets(title_of(target, side), target).hide if target is not None else str
 
-    def _target(self, side: Side) -> str:
+    def target_title(self, side: Side) -> str:
+        """What a side's target is called in messages."""
         target = self.config.sides[side].target
         return title_of(target, side) if target is not None else side
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from tap_sql.dialects.base import Batches, Dialect, Query, Since
+from tap_sql.dialects.base import Batches, Dialect, LogStream, Query, Since
 from tap_sql.dialects.snapshots import Snapshots
 from tap_sql.engines import family
 
-__all__ = ["Batches", "Dialect", "Query", "Since", "Snapshots", "dialect_of"]
+__all__ = ["Batches", "Dialect", "LogStream", "Query", "Since", "Snapshots", "dialect_of"]
 
 
 def dialect_of(engine: sa.Engine, *, statement_timeout: float = 0.0) -> Dialect:

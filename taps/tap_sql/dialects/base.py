@@ -6,10 +6,10 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -52,6 +52,37 @@ class Batches:
     files: Iterator[tuple[Path, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the log, and what the server's clock said there: ISO 8601 with a zone."""
+
+    lsn: str
+    clock: str
+
+
+class LogStream(Protocol):
+    """The log as the server sends it, for a reader that stays."""
+
+    def fileno(self) -> int:
+        """What is readable when the server has sent something."""
+
+    def now(self) -> Position:
+        """Where the log is now: everything that others can see is before it."""
+
+    def sent(self) -> Iterator[Change]:
+        """What was sent and not read yet. Does not wait."""
+
+    def until(self, lsn: str, patience: float) -> Iterator[Change]:
+        """What was committed before `lsn`, and what came with it, to the end of a transaction."""
+
+    @property
+    def reached(self) -> str:
+        """Everything before this was sent."""
+
+    def confirm(self, lsn: str) -> None:
+        """Let go of the log before `lsn`."""
+
+
 class ChangeLog(ABC):
     """A database's own log of changes."""
 
@@ -68,6 +99,10 @@ class ChangeLog(ABC):
     @abstractmethod
     def changes(self, connection: sa.Connection, start: str, until: str) -> Iterator[Change]:
         """What was committed between two positions."""
+
+    @abstractmethod
+    def stream(self, connection: sa.Connection, start: str) -> AbstractContextManager[LogStream]:
+        """The log from `start` on, as it grows. `connection` is used for it alone from here on."""
 
 
 class Dialect(ABC):

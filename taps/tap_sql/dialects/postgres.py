@@ -12,6 +12,7 @@ from tap_sql.dialects import postgres_batch
 from tap_sql.dialects.base import SINCE, Batches, ChangeLog, Dialect, Query, Since, literally
 from tap_sql.dialects.postgres_copy import copied, line
 from tap_sql.dialects.postgres_log import PostgreSQLLog
+from tap_sql.dialects.postgres_session import SESSION
 from tap_sql.dialects.snapshots import PostgreSQLSnapshots, Snapshots
 from tap_sql.engines import told
 from tap_sql.records import Row
@@ -34,16 +35,6 @@ _KINDS = {
 _NOT_IN_ARRAYS = (Kind.JSON, Kind.BYTES, Kind.ARRAY)
 _AS_THEY_ARE = (Kind.INTEGER, Kind.BOOLEAN, Kind.BYTES, Kind.TEXT)
 _VIEWS = ("v", "m")
-
-_SESSION = (
-    "SET TimeZone = 'UTC'",
-    "SET DateStyle = 'ISO, YMD'",
-    "SET IntervalStyle = 'iso_8601'",
-    "SET extra_float_digits = 1",
-    "SET bytea_output = 'hex'",
-    "SET standard_conforming_strings = on",
-    "SET client_encoding = 'UTF8'",
-)
 
 _COLUMN = """
 SELECT {head} a.attname, format_type(a.atttypid, a.atttypmod), b.typname, b.typtype::text, e.typname, e.typtype::text,
@@ -97,7 +88,7 @@ class PostgreSQL(Dialect):
 
     def prepare(self, connection: sa.Connection) -> None:
         """Every value is shown the same whatever the server's, the database's or the role's settings."""
-        for statement in _SESSION:
+        for statement in SESSION:
             connection.execute(literally(statement))
         connection.execute(literally(f"SET statement_timeout = {round(self.statement_timeout * 1000)}"))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
 from tap_sql.dialects.base import FETCH, ChangeLog, Dialect
+from tap_sql.dialects.postgres_stream import PostgreSQLStream
 from tap_sql.engines import told
 from tap_sql.errors import DatabaseError, SettingsError
 from tap_sql.pgoutput import Begin, Change, Malformed, changes, lsn_number
@@ -95,6 +97,20 @@ class PostgreSQLLog(ChangeLog):
             finally:
                 result.close()
 
+    @contextmanager
+    def stream(self, connection: sa.Connection, start: str) -> Iterator[PostgreSQLStream]:
+        """By a replication connection of its own."""
+        with told(f"the slot {self.slot}", denied=_ALLOW):
+            asking = connection.execution_options(isolation_level="AUTOCOMMIT")
+            asking.exec_driver_sql("SET synchronous_commit = on").close()
+        plugin = f"proto_version '1', publication_names {_literal(_listed(self.publication))}"
+        stream = PostgreSQLStream(self.dialect.engine, asking, self.slot, plugin)
+        try:
+            stream.start(start)
+            yield stream
+        finally:
+            stream.close()
+
     def _publish(self, connection: sa.Connection, relation: Relation) -> bool:
         """Whether the table was published before. Published it is now."""
         shown = self.dialect.run(
@@ -152,6 +168,10 @@ class PostgreSQLLog(ChangeLog):
         self.dialect.run(connection, sql, slot=self.slot)
         connection.commit()
         return None
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _listed(name: str) -> str:

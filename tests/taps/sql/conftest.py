@@ -30,6 +30,14 @@ class Database:
                 connection.exec_driver_sql(statement.replace("%", "%%") if self.name == "postgresql" else statement)
         engine.dispose()
 
+    def ask(self, query: str) -> str:
+        """The one value that a query gives, as text."""
+        engine = make_engine(self.url, read_only=False)
+        with engine.connect() as connection:
+            found = str(connection.exec_driver_sql(query).scalar_one())
+        engine.dispose()
+        return found
+
     def stream(self, table: str) -> str:
         return {"postgresql": f"public-{table}", "duckdb": f"main-{table}", "sqlite": table}[self.name]
 

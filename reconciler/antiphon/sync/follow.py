@@ -1,0 +1,207 @@
+"""Follow: one process that stays up, and has changes cross as they are made.
+
+It begins with an ordinary round, which catches up with whatever happened while nobody followed. Then the plugins that
+can stay are started, and small rounds run (`sync.staying`):
+
+| what happens                                   | what follows                                                  |
+|------------------------------------------------|---------------------------------------------------------------|
+| a tap says that something changed              | a round at once                                               |
+| a second goes by                               | a round all the same: how old a value may be stays known, and |
+|                                                | a network that hangs is noticed                               |
+| a tap that cannot tell, or cannot stay         | a round after its interval                                    |
+| a stream is to be read in full                 | the plugins are let go, an ordinary round, and on             |
+| a plugin fails, a server restarts, a slot goes | the same after a pause that grows, and is told                |
+| a guard trips                                  | the process ends with exit code 3                             |
+| SIGTERM, Ctrl-C                                | the round under way is finished, then exit code 0             |
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from uuid import uuid4
+
+from antiphon.errors import PluginFailed
+from antiphon.singer.following import FollowedTap
+from antiphon.sync.run import Runner
+from antiphon.sync.staying import Rounds, Tally
+
+HEARTBEAT = 1.0
+"""Seconds between two rounds when nothing happens."""
+_TELL = 10.0
+"""Seconds between two lines that say what was done."""
+_LOOK = 60.0
+"""Seconds between two looks at whether a full read is due."""
+_LONGEST_PAUSE = 60.0
+
+
+class Stop:
+    """Whether the process was asked to end; it can be waited for together with plugins."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._read, self._write = os.pipe()
+
+    def fileno(self) -> int:
+        """What is readable once the process was asked to end."""
+        return self._read
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but not longer than that."""
+        select.select([self], [], [], seconds)
+
+    @contextmanager
+    def heard(self) -> Iterator[Stop]:
+        """Within, SIGTERM and SIGINT ask to end; the second one ends at once."""
+        before = {number: signal.signal(number, self._hear) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            os.close(self._read)
+            os.close(self._write)
+
+    def _hear(self, _signal: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        os.write(self._write, b".")
+
+
+def follow(runner: Runner, stop: Stop, *, interval: float, poll: float) -> None:
+    """Follow both sides until asked to stop.
+
+    `interval`: seconds between two runs of a tap that cannot stay; `poll`: between two questions to one that cannot
+    tell of changes. Raises `GuardTripped`, and `PluginFailed` if the first round fails.
+    """
+    pause, first = 1.0, True
+    while not stop.asked:
+        try:
+            catch_up(runner)
+            first = False
+            if not stop.asked:
+                _follow(runner, stop, interval=interval, poll=poll)
+            pause = 1.0
+        except PluginFailed as error:
+            if first:
+                raise
+            runner.report.warn("failed", f"{error.message}; on in {pause:g} seconds", hint=error.hint, pause=pause)
+            stop.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def catch_up(runner: Runner) -> None:
+    """An ordinary round."""
+    started = runner.clock()
+    runner.run_id = uuid4().hex[:12]
+    runner.ask_plugins()
+    runner.recover()
+    runner.read()
+    mapping, proposed = runner.propose()
+    counts = {"operations": len(proposed.operations), "conflicts": len(proposed.conflicts)}
+    runner.carry_out(mapping, proposed)
+    runner.record("follow", "caught up", started, counts)
+
+
+def _follow(runner: Runner, stop: Stop, *, interval: float, poll: float) -> None:
+    """Small rounds, until asked to stop or a full read is due."""
+    started = runner.clock()
+    runner.run_id = uuid4().hex[:12]
+    rounds = Rounds(runner)
+    total = Tally()
+    outcome = "done"
+    try:
+        rounds.start()
+        runner.report.say("following", _telling(runner, rounds), once=rounds.once)
+        _run(runner, rounds, stop, total, interval=interval, poll=poll)
+    except BaseException as error:
+        outcome = str(error) or type(error).__name__
+        raise
+    finally:
+        with suppress(OSError):
+            rounds.close()
+        _add(total, rounds.tally)
+        counts = {"rounds": total.rounds, "conflicts": total.conflicts, **total.written}
+        runner.record("follow", outcome, started, counts)
+
+
+def _run(runner: Runner, rounds: Rounds, stop: Stop, total: Tally, *, interval: float, poll: float) -> None:
+    beat = min(poll, HEARTBEAT) if any(not tap.pushes for tap in rounds.taps.values()) else HEARTBEAT
+    now = time.monotonic()
+    told, looked, once = now, now, now + interval
+    while True:
+        due = rounds.once if rounds.once and now >= once else []
+        rounds.run(once=due)
+        now = time.monotonic()
+        if due:
+            once = now + interval
+        if now - told >= _TELL:
+            told = now
+            _tell(runner, rounds)
+            _add(total, rounds.tally)
+            rounds.tally = Tally()
+        if now - looked >= _LOOK:
+            looked = now
+            if _full_read_due(runner, rounds):
+                return
+        if stop.asked:
+            return
+        _wait(rounds, stop, min(beat, max(0.0, once - now)) if rounds.once else beat)
+        now = time.monotonic()
+
+
+def _wait(rounds: Rounds, stop: Stop, seconds: float) -> None:
+    """Until a tap says that something changed, or time is up."""
+    ends = time.monotonic() + seconds
+    while not stop.asked and not any(tap.changed for tap in rounds.taps.values()):
+        left = ends - time.monotonic()
+        if left <= 0:
+            return
+        heard: list[Stop | FollowedTap] = [stop, *rounds.taps.values()]
+        for each in select.select(heard, [], [], left)[0]:
+            if isinstance(each, FollowedTap):
+                each.listen()
+
+
+def _full_read_due(runner: Runner, rounds: Rounds) -> bool:
+    return any(runner.full_read_due(side, entity) for side in rounds.taps for entity in runner.config.entities.values())
+
+
+def _telling(runner: Runner, rounds: Rounds) -> str:
+    told = []
+    for side in runner.config.side_names:
+        tap = rounds.taps.get(side)
+        reads = (
+            "is run again and again" if tap is None else "tells of changes" if tap.pushes else "is asked for changes"
+        )
+        told.append(f"{runner.config.sides[side].tap.title} of {side} {reads}")
+    return f"following: {', '.join(told)}"
+
+
+def _tell(runner: Runner, rounds: Rounds) -> None:
+    tally = rounds.tally
+    if not (tally.shown or tally.conflicts or any(tally.written.values())):
+        return
+    wrote = ", ".join(f"{number} to {side}" for side, number in sorted(tally.written.items()) if number)
+    runner.report.say(
+        "followed",
+        f"{tally.shown} records changed, wrote {wrote or 'nothing'}, {tally.conflicts} conflicts",
+        rounds=tally.rounds,
+        shown=tally.shown,
+        conflicts=tally.conflicts,
+        written=dict(tally.written),
+    )
+
+
+def _add(total: Tally, more: Tally) -> None:
+    total.rounds += more.rounds
+    total.shown += more.shown
+    total.conflicts += more.conflicts
+    for side, number in more.written.items():
+        total.written[side] = total.written.get(side, 0) + number

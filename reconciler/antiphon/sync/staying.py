@@ -1,0 +1,276 @@
+"""A small round with plugins that stay: collect, plan, deliver, confirm, by the same functions as any other round.
+
+| step                                                      | durable by                                     |
+|-----------------------------------------------------------|------------------------------------------------|
+| every tap is asked, and shows what was committed until now | nothing yet                                    |
+| collect, plan, intent                                     | one transaction                                |
+| the taps are told which STATE is stored                   |                                                |
+| both targets write, and acknowledge                       | receipts, and the sides themselves             |
+| confirm, and the intent of what may go out now            | one transaction each time, until nothing is left |
+
+Nothing is read while something is written: what a read shows is later than all that we wrote before, so that no echo
+can be taken for an edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from antiphon.config import Replication
+from antiphon.errors import GuardTripped, PluginFailed
+from antiphon.ledger.tables import CURSOR, OBS
+from antiphon.mapping import Mapping as SyncMapping
+from antiphon.model import Instant, Side
+from antiphon.singer.following import FollowedTap, KeptTarget
+from antiphon.singer.listening import Ended, Outcome, ending
+from antiphon.singer.plugins import Plugin
+from antiphon.sync.absence import complete
+from antiphon.sync.collect import Collector, Stream
+from antiphon.sync.confirm import rotate
+from antiphon.sync.outbound import Delivery, Written, deliver_side
+from antiphon.sync.outcome import tell_written
+from antiphon.sync.planning import adopt, index, propose, unread
+from antiphon.sync.run import Runner, title_of
+from antiphon.sync.window import Window
+
+FOLLOW = "follow"
+"""The capability of plugins that stay."""
+_LONG_FILE = 8 << 20
+"""A receipts file of so many bytes is set aside."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was done since this was last told."""
+
+    rounds: int = 0
+    shown: int = 0
+    conflicts: int = 0
+    written: dict[Side, int] = field(default_factory=dict)
+
+
+class Rounds:
+    """Rounds of one sync, as long as its plugins stay. Use it as a context: in the end they are let go."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner, self._ledger = runner, runner.ledger
+        self._pool = ThreadPoolExecutor(max_workers=2)
+        self._window = Window()
+        self._schemas: dict[tuple[Side, str], object] | None = None
+        self._mapping: SyncMapping | None = None
+        self._quiet: dict[Side, Instant] = {}
+        self._streams: dict[Side, list[Stream]] = {}
+        self.taps: dict[Side, FollowedTap] = {}
+        self.targets: dict[Side, KeptTarget] = {}
+        self.waiting = False
+        """Whether something is to be tried again without anything new having been shown."""
+        self.tally = Tally()
+
+    # ---- plugins
+
+    def start(self) -> None:
+        """Start what can stay. Raises `PluginFailed`."""
+        for side, config in self._runner.config.sides.items():
+            if can_stay(self._runner, config.tap, title_of(config.tap, side)):
+                streams, catalog, state = self._runner.asked_for(side)
+                self._streams[side] = [self._as_followed(side, stream) for stream in streams]
+                title = title_of(config.tap, side)
+                self.taps[side] = self._runner.shop.follow_tap(config.tap, title, catalog, state)
+            if config.target is not None:
+                self._keep(side)
+        for tap in self.taps.values():
+            tap.get_ready()
+
+    @property
+    def once(self) -> list[Side]:
+        """The sides whose taps cannot stay."""
+        return [side for side in self._runner.config.side_names if side not in self.taps]
+
+    def close(self) -> None:
+        """Let all plugins finish and end."""
+        for tap in self.taps.values():
+            tap.close()
+        for target in self.targets.values():
+            target.close()
+        self._pool.shutdown()
+
+    def _as_followed(self, side: Side, stream: Stream) -> Stream:
+        """What a tap that stays shows by the log is all that others can see: nothing shows later."""
+        by_log = self._runner.config.entities[stream.entity].sides[side].replication is Replication.LOG
+        return replace_overlap(stream, 0) if by_log else stream
+
+    def _keep(self, side: Side) -> KeptTarget | None:
+        target = self._runner.config.sides[side].target
+        kept = self.targets.get(side)
+        if target is None or (kept is not None and kept.alive):
+            return kept
+        title = title_of(target, side)
+        if not can_stay(self._runner, target, title):
+            return None
+        kept = self.targets[side] = self._runner.shop.keep_target(target, title, self._runner.target_settings(side))
+        return kept
+
+    # ---- a round
+
+    def run(self, *, once: Iterable[Side] = ()) -> bool:
+        """One round; whether anything was shown, planned or written. `once`: sides to read by taps that cannot stay."""
+        asked = self._runner.clock()
+        for tap in self.taps.values():
+            tap.ask()
+        done: list[Written] = []
+        with ExitStack() as stack:
+            read = [*self._followed(stack, asked), *(self._read_once(stack, side) for side in once)]
+            if not read:
+                if not self.waiting:
+                    return False
+                stack.enter_context(self._ledger.together())
+            mapping = self._bound()
+            self._plan(mapping)
+            deliveries = {
+                side: deliver_side(
+                    self._ledger,
+                    mapping,
+                    side,
+                    clock=self._runner.clock,
+                    run_id=self._runner.run_id,
+                    receipts=self._runner.receipts_path(side),
+                    hide=self._runner.hiding(side),
+                )
+                for side in mapping.sides
+                if self._runner.config.sides[side].target is not None
+            }
+            batches = self._advance(deliveries, {}, done)
+        for side, state in read:
+            if state is not None:
+                self.taps[side].acknowledge(state)
+        while batches:
+            outcomes = self._write(batches)
+            with self._ledger.together():
+                batches = self._advance({side: deliveries[side] for side in outcomes}, outcomes, done)
+        self._account(mapping, done)
+        return True
+
+    def _followed(self, stack: ExitStack, asked: Instant) -> Iterator[tuple[Side, Mapping[str, object] | None]]:
+        """Collect what the taps that stay show, in a transaction that begins with the first word of any."""
+        for side, tap in self.taps.items():
+            collector: Collector | None = None
+            for lines in tap.answer():
+                if collector is None:
+                    self._begin(stack)
+                    quiet = self._quiet.get(side, 0)
+                    streams, clock = self._streams[side], self._runner.clock
+                    collector = Collector(
+                        self._ledger, side, streams, clock, tap=tap.name, started=asked, quiet_until=quiet
+                    )
+                collector.take(lines)
+            if collector is None:
+                self._quiet[side] = asked
+            else:
+                self._end(side, collector)
+                yield side, collector.state
+
+    def _begin(self, stack: ExitStack) -> None:
+        if not self._ledger.is_together:
+            stack.enter_context(self._ledger.together())
+
+    def _end(self, side: Side, collector: Collector) -> None:
+        self.tally.shown += sum(counts.changed for counts in collector.ended())
+        overlaps = {stream.entity: stream.overlap for stream in self._streams[side]}
+        tripped = complete(self._ledger, side, overlaps, accept_empty=side in self._runner.accept_empty)
+        if tripped:
+            raise GuardTripped("\n".join(guard.message for guard in tripped), hint=tripped[0].hint)
+
+    def _read_once(self, stack: ExitStack, side: Side) -> tuple[Side, None]:
+        """Run a tap that cannot stay, and collect what it shows."""
+        plugin: Plugin = self._runner.config.sides[side].tap
+        name = title_of(self._runner.config.sides[side].tap, side)
+        self._streams[side], catalog, state = self._runner.asked_for(side)
+        tap = self._runner.shop.start_tap(plugin, name, catalog, state)
+        self._begin(stack)
+        collector = Collector(self._ledger, side, self._streams[side], self._runner.clock, tap=name)
+        while not isinstance(found := tap.poll(1.0), Ended):
+            if found is not None:
+                collector.take(found)
+        if found.code != 0:
+            raise PluginFailed(f"{name} {ending(found.code)}", hint=found.words)
+        self._end(side, collector)
+        return side, None
+
+    def _bound(self) -> SyncMapping:
+        """The mapping; bound and checked anew only when a column shows otherwise than before."""
+        keys = [(side, entity) for side in self._runner.config.side_names for entity in self._runner.config.entities]
+        cursors = self._ledger.store.get(CURSOR, keys)
+        schemas: dict[tuple[Side, str], object] = {
+            (cursor.side, cursor.entity): cursor.schema for cursor in cursors.values()
+        }
+        if self._mapping is None or schemas != self._schemas:
+            self._mapping, self._schemas = self._runner.mapping(), schemas
+            self._runner.check(self._mapping)
+        return self._mapping
+
+    def _plan(self, mapping: SyncMapping) -> None:
+        runner, ledger = self._runner, self._ledger
+        if not self.waiting and not ledger.store.find(OBS, "touched", [(True,)]):
+            return  # an echo of what we wrote
+        index(ledger, mapping)
+        runner.leave_out(mapping)
+        held = {**unread(ledger, mapping), **runner.without_target(mapping)}
+        plan = propose(ledger, mapping, runner.moment(mapping), held=held)
+        tripped = [*plan.tripped, *self._window.check(ledger, mapping, plan.operations, runner.clock())]
+        if tripped:
+            raise GuardTripped("\n".join(guard.message for guard in tripped), hint=tripped[0].hint)
+        adopt(ledger, mapping, plan)
+        self.tally.conflicts += len(plan.conflicts)
+
+    def _advance(
+        self, deliveries: Mapping[Side, Delivery], outcomes: Mapping[Side, Outcome], done: list[Written]
+    ) -> dict[Side, list[bytes]]:
+        """Confirm what the targets said, and take out what is to be written next."""
+        batches = {}
+        for side, delivery in deliveries.items():
+            try:
+                batches[side] = delivery.send(outcomes[side]) if side in outcomes else next(delivery)
+            except StopIteration as end:
+                done.append(end.value)
+        return batches
+
+    def _write(self, batches: Mapping[Side, list[bytes]]) -> dict[Side, Outcome]:
+        """Both sides at once."""
+        if len(batches) == 1:
+            return {side: self._write_side(side, lines) for side, lines in batches.items()}
+        futures = {side: self._pool.submit(self._write_side, side, lines) for side, lines in batches.items()}
+        return {side: future.result() for side, future in futures.items()}
+
+    def _write_side(self, side: Side, lines: list[bytes]) -> Outcome:
+        kept = self._keep(side)
+        return self._runner.run_target(side, lines) if kept is None else kept.exchange(lines)
+
+    def _account(self, mapping: SyncMapping, done: list[Written]) -> None:
+        """Say what must be said now, and count the rest."""
+        runner = self._runner
+        self.tally.rounds += 1
+        self.waiting = any(each.skipped or each.unacknowledged for each in done)
+        for each in done:
+            self.tally.written[each.side] = self.tally.written.get(each.side, 0) + each.sent
+        if any(each.outage or each.refused or each.remarks or each.unacknowledged for each in done):
+            tell_written(
+                runner.report, self._ledger, mapping, sorted(done, key=lambda each: each.side), runner.target_title
+            )
+        for side in self.targets:
+            path = runner.receipts_path(side)
+            if path is not None and path.exists() and path.stat().st_size > _LONG_FILE:
+                rotate(self._ledger, mapping, path)
+
+
+def replace_overlap(stream: Stream, overlap: Instant) -> Stream:
+    """The stream, with another overlap."""
+    return Stream(stream.entity, stream.stream, stream.key, stream.columns, full=stream.full, overlap=overlap)
+
+
+def can_stay(runner: Runner, plugin: Plugin, title: str) -> bool:
+    """Whether a plugin says of itself that it can be followed."""
+    capabilities = runner.shop.about(plugin, title).get("capabilities")
+    return isinstance(capabilities, list) and FOLLOW in capabilities

@@ -1,0 +1,172 @@
+"""How long a change takes through `antiphon follow`: from its commit in one PostgreSQL to being visible in the other.
+
+    python -m tests.benchmarks.follow_latency --samples 200
+
+Both servers wait for the disk, as they would at work. One change at a time, at random moments, alternating between the
+sides; the other side is looked at every half millisecond, and that is the resolution.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from antiphon_sandbox import postgres
+from tests.benchmarks.made import machine, tell
+
+SIDES = ("crm", "warehouse")
+LOOK = 0.0005
+TABLE = """
+create table contact (id text primary key, code text unique, email text, first_name text, last_name text, phone text,
+                      city text, amount numeric(12, 2), active boolean, updated_at timestamptz default now())
+"""
+FIELDS = ("code", "email", "first_name", "last_name", "phone", "city", "amount", "active")
+SYNC = """name: latency
+sides:
+{sides}entities:
+  contact:
+    sides:
+      crm: {{stream: public-contact, key: id, on_create: uuid, replication: log}}
+      warehouse: {{stream: public-contact, key: id, on_create: uuid, replication: log}}
+    match: [code]
+    policy: {{owner: crm}}
+    fields: {{{fields}}}
+guards: {{max_change: 100%, max_create: 100%}}
+"""
+SIDE = """  {side}:
+    config: {{url: "{url}"}}
+    tap: {{command: tap-sql}}
+    target: {{command: target-sql}}
+"""
+
+
+@dataclass
+class Pair:
+    """Two databases that are followed."""
+
+    folder: Path
+    clusters: dict[str, postgres.Cluster]
+    process: subprocess.Popen[str] | None = None
+    said: list[str] = field(default_factory=list)
+
+    def connect(self, side: str) -> psycopg.Connection[Any]:
+        return postgres.connect(self.clusters[side])
+
+    def rss(self) -> int:
+        """Memory of the process that follows, in MiB."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) // 1024
+
+
+@contextmanager
+def pair(rows: int) -> Iterator[Pair]:
+    """Two servers with the same contacts, and the follower between them."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-follow-")))
+        clusters = {}
+        for side in SIDES:
+            with postgres.running(folder / side, durable=True) as cluster, postgres.connect(cluster) as connection:
+                connection.execute("alter system set wal_level = logical")
+            clusters[side] = stack.enter_context(postgres.running(folder / side, durable=True))
+        made = Pair(folder, clusters)
+        for side in SIDES:
+            with made.connect(side) as connection:
+                connection.execute(TABLE.encode())
+                query = (
+                    "insert into contact select %s || n, 'c' || n, n || '@example.com' from generate_series(1, %s) n"
+                )
+                connection.execute(query.encode(), (side, rows))
+        sides = "".join(SIDE.format(side=side, url=clusters[side].dsn()) for side in SIDES)
+        fields = ", ".join(f"{name}: {name}" for name in FIELDS)
+        (folder / "sync.yml").write_text(SYNC.format(sides=sides, fields=fields), encoding="utf-8")
+        made.process = process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "antiphon"), "follow"],
+            cwd=folder,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        )
+        following = threading.Event()
+
+        def listen() -> None:
+            assert process.stderr is not None
+            for line in process.stderr:
+                made.said.append(line)
+                if '"topic": "following"' in line:
+                    following.set()
+            following.set()
+
+        threading.Thread(target=listen, daemon=True).start()
+        following.wait()
+        if process.poll() is not None:
+            sys.exit("".join(made.said[-20:]))
+        time.sleep(2)
+        try:
+            yield made
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+            print("".join(line for line in made.said if '"topic": "plugin"' not in line)[-1500:], file=sys.stderr)
+
+
+def latencies(made: Pair, rows: int, samples: int) -> dict[str, list[float]]:
+    """Milliseconds from commit to visible, by direction."""
+    found: dict[str, list[float]] = {}
+    chance = random.Random(1)
+    with made.connect("crm") as crm, made.connect("warehouse") as warehouse:
+        ends = {"crm": crm, "warehouse": warehouse}
+        for sample in range(samples):
+            here, there = SIDES if sample % 2 else SIDES[::-1]
+            code, value = f"c{chance.randint(1, rows)}", f"value {sample}"
+            time.sleep(chance.uniform(0.02, 0.08))
+            ends[here].execute("update contact set city = %s where code = %s", (value, code))
+            began = time.perf_counter()
+            while ends[there].execute("select city from contact where code = %s", (code,)).fetchone() != (value,):
+                time.sleep(LOOK)
+                if time.perf_counter() - began > 30:
+                    sys.exit(f"lost: {code} {value}\n{''.join(made.said[-20:])}")
+            found.setdefault(f"{here} to {there}", []).append(1000 * (time.perf_counter() - began))
+    return found
+
+
+def percentile(values: list[float], share: float) -> float:
+    return round(sorted(values)[min(len(values) - 1, int(len(values) * share))], 2)
+
+
+def main() -> None:
+    asking = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asking.add_argument("--samples", type=int, default=200)
+    asking.add_argument("--rows", type=int, default=10_000)
+    given = asking.parse_args()
+    with pair(given.rows) as made:
+        latencies(made, given.rows, 20)
+        for direction, values in latencies(made, given.rows, given.samples).items():
+            tell(
+                benchmark="follow latency",
+                direction=direction,
+                samples=len(values),
+                p50_ms=percentile(values, 0.5),
+                p95_ms=percentile(values, 0.95),
+                p99_ms=percentile(values, 0.99),
+                max_ms=round(max(values), 2),
+                machine=machine(),
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""`antiphon follow` between two PostgreSQL servers: one long story, told to real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+
+from antiphon_sandbox import postgres
+from tests.e2e.world import SIDES, World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e-follow")]
+
+ROWS = 40
+TABLE = "create table people (id text primary key, code text, email text, phone text, note text)"
+SYNC = """name: follow
+sides:
+{sides}entities:
+  person:
+    sides:
+      crm: {{stream: public-people, key: id, on_create: uuid, replication: log}}
+      warehouse: {{stream: public-people, key: id, on_create: uuid, replication: log}}
+    match: [code]
+    policy: park
+    fields: {{code: code, email: email, phone: phone, note: {{crm: note, warehouse: note, policy: {{owner: crm}}}}}}
+guards: {{max_change: 100%}}
+"""
+SIDE = """  {side}:
+    config: {{url: "{url}"}}
+    tap: {{command: tap-sql, config: {{slot: {name}, publication: {name}}}}}
+    target: {{command: target-sql}}
+"""
+
+
+@pytest.fixture
+def followed(world: World) -> Iterator[World]:
+    """Both sides keep a logical log, and hold the same people under other ids."""
+    for side in SIDES:
+        keep_log(world, side)
+        world.sql(side, TABLE)
+        rows: list[tuple[Any, ...]] = [(f"{side}-{n}", f"p{n}", f"{n}@example.com", f"{n}") for n in range(ROWS)]
+        world.copy(side, "people", ("id", "code", "email", "phone"), rows)
+    sides = "".join(
+        SIDE.format(side=side, url=world.servers[side].dsn(world.databases[side]), name=world.databases[side])
+        for side in SIDES
+    )
+    (world.folder / "sync.yml").write_text(SYNC.format(sides=sides), encoding="utf-8")
+    yield world
+    for side in SIDES:
+        eventually(partial(dropped, world, side))
+
+
+def dropped(world: World, side: str) -> bool:
+    world.sql(
+        side, "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()"
+    )
+    return True
+
+
+def keep_log(world: World, side: str) -> None:
+    if world.sql(side, "show wal_level") != [("logical",)]:
+        cluster = world.servers[side]
+        world.sql(side, "alter system set wal_level = logical")
+        postgres.stop(cluster)
+        postgres.start(cluster.data_dir)
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 30) -> float:
+    """Wait until it holds; how long it took."""
+    began = time.monotonic()
+    while True:
+        try:
+            if holds():
+                return time.monotonic() - began
+        except postgres_error():
+            pass
+        assert time.monotonic() - began < seconds, "it did not come to be"
+        time.sleep(0.005)
+
+
+def postgres_error() -> type[Exception]:
+    import psycopg  # noqa: PLC0415 - an extra
+
+    return psycopg.Error
+
+
+class Follower:
+    """`antiphon follow` at work."""
+
+    def __init__(self, world: World) -> None:
+        self.process = world.start("follow")
+        self.said: list[dict[str, Any]] = []
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
+        eventually(lambda: self.has_said("following") or self.process.poll() is not None, 60)
+        assert self.process.poll() is None, self.said
+
+    def close(self) -> None:
+        self.listener.join(30)
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said.append(json.loads(line) if line.startswith("{") else {"topic": line})
+
+    def has_said(self, topic: str) -> bool:
+        return any(line["topic"] == topic for line in self.said)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@contextmanager
+def following(world: World) -> Iterator[Follower]:
+    follower = Follower(world)
+    try:
+        yield follower
+    finally:
+        if follower.process.poll() is None:
+            os.killpg(follower.process.pid, signal.SIGKILL)
+            follower.process.wait(30)
+        follower.close()
+
+
+def value(world: World, side: str, column: str, code: str) -> Any:
+    return world.sql(side, f"select {column} from people where code = %s", code)[0][0]
+
+
+def shows(world: World, side: str, column: str, code: str, wanted: str) -> bool:
+    return bool(value(world, side, column, code) == wanted)
+
+
+def edit(world: World, side: str, column: str, code: str, value: str) -> None:
+    world.sql(side, f"set synchronous_commit = on; update people set {column} = '{value}' where code = '{code}'")
+
+
+def test_changes_cross_both_ways_a_conflict_is_settled_and_neither_a_kill_nor_a_stop_loses_anything(
+    followed: World,
+) -> None:
+    world = followed
+    with following(world) as follower:
+        edit(world, "crm", "email", "p1", "one@example.com")
+        edit(world, "warehouse", "phone", "p1", "+1")
+        world.sql("warehouse", "set synchronous_commit = on; insert into people values ('w', 'new', 'n@example.com')")
+        eventually(lambda: value(world, "warehouse", "email", "p1") == "one@example.com")
+        eventually(lambda: value(world, "crm", "phone", "p1") == "+1")
+        eventually(lambda: world.number("crm", "select count(*) from people where code = 'new'") == 1)
+
+        follower.process.send_signal(signal.SIGSTOP)  # so that both edits fall into one round
+        edit(world, "crm", "note", "p2", "of the crm")
+        edit(world, "warehouse", "note", "p2", "of the warehouse")
+        follower.process.send_signal(signal.SIGCONT)
+        eventually(lambda: value(world, "warehouse", "note", "p2") == "of the crm")
+        assert value(world, "crm", "note", "p2") == "of the crm"
+
+        edit(world, "crm", "email", "p3", "before the kill")
+        follower.end(signal.SIGKILL)
+    edit(world, "crm", "email", "p4", "while nobody followed")
+    edit(world, "warehouse", "phone", "p4", "+4")
+
+    with following(world) as follower:
+        for side, column, code, wanted in (
+            ("warehouse", "email", "p3", "before the kill"),
+            ("warehouse", "email", "p4", "while nobody followed"),
+            ("crm", "phone", "p4", "+4"),
+        ):
+            eventually(partial(shows, world, side, column, code, wanted))
+        for number in range(ROWS):
+            edit(world, "crm", "phone", f"p{number}", f"last {number}")
+        assert follower.end() == 0
+    assert not world.ledger("select op_id from outbox where state in ('inflight', 'sent')")
+
+    world.antiphon("sync")
+    world.verify()
+    for number in range(ROWS):
+        assert value(world, "warehouse", "phone", f"p{number}") == f"last {number}"
+    lost = world.ledger("select old, new from audit where cause = 'superseded' and side = 'warehouse'")
+    assert [(json.loads(old), json.loads(new)) for old, new in lost] == [("of the warehouse", "of the crm")]
