@@ -53,6 +53,11 @@ def unsettled(engine: Engine) -> tuple[object, ...]:
     return (*touched, *engine.store.scan(ABSENCE), *((op.op_id, op.state) for op in engine.store.scan(OUTBOX)))
 
 
+def missing(engine: Engine) -> bool:
+    """Whether a record is missing of which it is not known yet that it is gone."""
+    return next(engine.store.scan(ABSENCE), None) is not None
+
+
 def during(world: World, engine: Engine) -> list[str]:
     """What can be said before everything came to rest."""
     return [*world.violations, *accounting(engine)]

@@ -25,7 +25,10 @@ QUIET_ROUNDS = 14
 """After so many rounds without edits and faults everything must have come to rest."""
 
 FULL_READS = 3
-"""So many of them show everything in full: after one that may still learn of a write, two prove what is gone."""
+"""So many of them show everything in full: after one that may still learn of a write, two prove what is gone.
+
+Where no record is missing there is nothing to prove, and rest may come sooner.
+"""
 
 BLINDING = frozenset(
     {
@@ -108,7 +111,7 @@ def run(schedule: Schedule, *, keep: bool = False, tell: Callable[[str], None] |
     if tell is not None:
         trace(world, engine, tell)
     people = Users(world, list(schedule.acts))
-    world.users = people.moment
+    world.users = people
     backup: WatchedStore | None = None
     kinds = {fault.kind for fault in schedule.faults}
     backups = {s.side: s.back_up() for s in world.systems.values()} if "side restored" in kinds else {}
@@ -203,7 +206,8 @@ def settle(world: World, engine: Engine) -> list[str]:
             return list(world.violations)
         world.tick(PERIOD)
         now = (len(world.log), invariants.pending(engine), invariants.unsettled(engine))
-        if number + 1 >= FULL_READS and now == before and not now[1]:
+        proven = number + 1 >= FULL_READS or not invariants.missing(engine)
+        if proven and now == before and not now[1]:
             break
         before = now
     written = len(world.log)

@@ -37,13 +37,14 @@ class Reading:
 
 @dataclass(slots=True)
 class FakeTap:
-    """A tap's run: one message at a time, and users act in between."""
+    """A tap's run: one message at a time as long as users may act in between, else all the rest at once."""
 
     system: System
     lines: Iterator[dict[str, Any]]
     began: Instant
     faults: Reading
     told: int = 0
+    end: Ended | None = None
 
     @property
     def name(self) -> str:
@@ -51,22 +52,36 @@ class FakeTap:
         return f"tap-{self.system.side}"
 
     def poll(self, _seconds: float) -> Lines | Ended:
-        """The next line, or the end."""
+        """The next lines, or the end."""
+        world, phase = self.system.world, f"read {self.system.side}"
+        lines: list[bytes] = []
+        while self.end is None:
+            world.tick()
+            world.moment(phase)
+            line = self._next()
+            if line is not None:
+                lines.append(line)
+                if not world.quiet(phase):
+                    break
+        return Lines(lines, self.name) if lines else self.end or Lines([], self.name)
+
+    def _next(self) -> bytes | None:
+        """The next line, if it does not end here."""
         world = self.system.world
-        world.tick()
-        world.moment(f"read {self.system.side}")
         if self.faults.dies_after is not None and self.told >= self.faults.dies_after:
             world.met["tap dies"] += 1
-            return Ended(1, "it died")
+            self.end = Ended(1, "it died")
+            return None
         self.told += 1
         line = next(self.lines, None)
         if line is None:
             if not (self.faults.empty or self.faults.swapped or self.faults.shows is not None):  # it showed not all
                 world.looked[self.system.side] = self.began
-            return Ended(0, "")
+            self.end = Ended(0, "")
+            return None
         if world.shape.timed and line["type"] == "RECORD":
             line = {**line, "time_extracted": iso(world.now)}
-        return Lines([encode(line).rstrip()], self.name)
+        return encode(line).rstrip()
 
 
 def read(system: System, streams: list[Stream], state: Mapping[str, Any] | None, faults: Reading) -> FakeTap:

@@ -79,7 +79,7 @@ def _run(scenario: Schedule, faults: Faults) -> tuple[dict[str, int], int]:
     """How both sides look in the end, and how many steps the crashing round has. Every invariant must hold."""
     world, engine = start(scenario)
     users = Users(world, list(scenario.acts))
-    world.users = users.moment
+    world.users = users
     steps = 0
     for number in range(scenario.rounds):
         users.begin(number)

@@ -47,7 +47,7 @@ class Machine(RuleBasedStateMachine):
         self.engine: Engine
         self.world, self.engine = start(Schedule(seed, shape, 0, (), ()))
         self.people = Users(self.world, [])
-        self.world.users = self.people.moment
+        self.world.users = self.people
         self.faults: list[Fault] = []
         self.backups = {side: system.back_up() for side, system in self.world.systems.items()}
         self.number = 0

@@ -98,6 +98,10 @@ class Users:
                 self.due.remove(act)
                 perform(self.world, act)
 
+    def awaits(self, phase: str) -> bool:
+        """Whether something is still to happen at a moment of this phase."""
+        return any(act.phase == phase for act in self.due)
+
     def rest(self) -> None:
         """The round is over: what has not happened yet happens now."""
         due, self.due = self.due, []

@@ -8,10 +8,10 @@ merges into new ids. `foreign` is a plain table behind a plugin that knows nothi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Protocol
 from uuid import UUID
 
 from antiphon.equivalence import is_empty, make_rid
@@ -71,6 +71,16 @@ class Backup:
     receipt_table: dict[str, bytes]
 
 
+class Acting(Protocol):
+    """Users, who may act at any moment."""
+
+    def moment(self, phase: str) -> None:
+        """Something could happen now."""
+
+    def awaits(self, phase: str) -> bool:
+        """Whether something is still to happen at a moment of this phase."""
+
+
 class World:
     """Both systems, the one clock, and what is to be told when an invariant breaks."""
 
@@ -84,7 +94,7 @@ class World:
         self.lied: dict[Side, bool] = {}  # a tap of the side has left records out once
         self.met: Counter[str] = Counter()  # faults that found something to spoil
         self.unanswered: set[str] = set()  # operations that were done, and of which their target got no answer
-        self.users: Callable[[str], None] | None = None
+        self.users: Acting | None = None
         self.aim: tuple[Row, tuple[str, ...]] | None = None  # the record and columns that are about to be written
         self.looked: dict[Side, Instant] = dict.fromkeys(SIDES, 0)  # the last read of a side began then
         self.systems = {side: System(self, side, shape.kinds[side]) for side in SIDES}
@@ -102,8 +112,12 @@ class World:
         if self.users is not None:
             row, columns = aim
             self.aim = (row, tuple(columns)) if row is not None and row.alive else None
-            self.users(phase)
+            self.users.moment(phase)
             self.aim = None
+
+    def quiet(self, phase: str) -> bool:
+        """Whether nobody waits for a moment of this phase."""
+        return self.users is None or not self.users.awaits(phase)
 
     def wrong(self, what: str) -> None:
         """Something happened that must never happen."""
@@ -176,8 +190,8 @@ class System:
 
     def leave_empty(self, row: Row) -> None:
         """The columns that a new record leaves empty are empty from then on."""
-        for column in row.values.keys() - row.history.keys():
-            row.history[column] = [Event(row.born, None, MADE)]
+        for column in row.values:
+            row.history.setdefault(column, [Event(row.born, None, MADE)])
 
     def edit(self, row: Row, values: dict[str, Value], *, delay: Instant = 0) -> None:
         """A user changes a record; in a warehouse others see it `delay` later, stamped as of now."""
