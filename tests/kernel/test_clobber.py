@@ -136,6 +136,15 @@ def test_another_edit_since_is_the_one_that_counts() -> None:
     assert not world.conflicts()
 
 
+def test_another_edit_since_counts_as_one_even_if_it_is_the_value_from_before_our_write() -> None:
+    world = clobbered(Park())
+    world.round()
+    world.show(WAREHOUSE, 1, f="x")
+    world.deliver(world.round())
+    assert ends(world) == ("x", "x")
+    assert not world.conflicts()
+
+
 def test_an_edit_of_a_field_that_sync_yml_has_lost_is_let_go() -> None:
     world = clobbered(Park(), group="both")
     entities = {"contact": entity(field("other", group="both"))}

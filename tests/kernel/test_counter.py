@@ -13,7 +13,7 @@ from antiphon.equivalence import counted
 from antiphon.ledger.tables import OBS
 from antiphon.mapping import Counter, EntitySide, Kind
 from antiphon.merge import Adopt, Hold, Outcome, Reading, Send, Surroundings, merge
-from antiphon.model import ConflictKind, Op, OpState, Side, Value
+from antiphon.model import ConflictKind, Op, OpState, RecordState, Side, Value
 from antiphon.policies import decide
 from antiphon.protocol import Status
 from antiphon.verdicts import Combined, Contest, Undecided, Verdict
@@ -223,6 +223,21 @@ def test_an_acknowledgement_without_a_receipt_does_not_tell_whether_it_was_count
     counting.act(mishap, WAREHOUSE, 0)  # it expected 100, and wrote nothing
     counting.rest()
     assert counting.there == dict.fromkeys(SIDES, 101 + Decimal(amount) / 4)
+
+
+def test_a_count_whose_record_was_merged_meanwhile_is_sent_to_the_one_that_it_lives_on_in() -> None:
+    world = World(entity(SCORE, field("email"), match=(("email",),)))
+    world.pair(1, 1, score=10, email="ann@x")
+    world.show(WAREHOUSE, 1, score=13)
+    (op,) = world.round().operations
+    world.answer(world.send(op), Status.FAILED, message="it was merged")
+    world.show(CRM, 2, score=10, email="ann@x")
+    world.show(CRM, 1, RecordState.MERGED, merged_into=2)
+
+    world.round()
+
+    (again,) = world.open_ops()
+    assert (again.op_id, dict(again.key), again.patch) == (op.op_id, {"id": 2}, {"score": 13})
 
 
 def test_a_side_that_rounds_does_not_make_the_other_count_the_difference_again() -> None:

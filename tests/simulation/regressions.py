@@ -371,4 +371,17 @@ REGRESSIONS = [
         plain=False,
         size=Size.ANY,
     ),
+    Regression(
+        "a write that counts waited for ever for a record that had been merged into another",
+        530009220,
+        None,
+        (
+            Act(0, "write crm", 1, "edit", "warehouse", "contact", "score", 1276),
+            Act(1, "write crm", 1, "merge", "crm", "contact", "score", 4537),
+        ),
+        (),
+        rounds=2,
+        plain=False,
+        size=Size.LEAN,
+    ),
 ]

@@ -42,6 +42,7 @@ class FakeTap:
     system: System
     lines: Iterator[dict[str, Any]]
     began: Instant
+    full: bool
     faults: Reading
     told: int = 0
     end: Ended | None = None
@@ -75,19 +76,29 @@ class FakeTap:
         self.told += 1
         line = next(self.lines, None)
         if line is None:
-            if not (self.faults.empty or self.faults.swapped or self.faults.shows is not None):  # it showed not all
-                world.looked[self.system.side] = self.began
+            self._looked()
             self.end = Ended(0, "")
             return None
         if world.shape.timed and line["type"] == "RECORD":
             line = {**line, "time_extracted": iso(world.now)}
         return encode(line).rstrip()
 
+    def _looked(self) -> None:
+        """From here on the engine has seen what users did before, unless this read showed not all of it."""
+        world, side = self.system.world, self.system.side
+        if self.faults.empty or self.faults.swapped or self.faults.shows is not None:
+            return
+        if self.full:
+            world.passed_over.discard(side)
+        if side not in world.passed_over:
+            world.looked[side] = self.began
+
 
 def read(system: System, streams: list[Stream], state: Mapping[str, Any] | None, faults: Reading) -> FakeTap:
     """Begin a read. `state` is the bookmark that the tap is handed."""
-    began = system.world.now - (0 if all(s.full for s in streams) else LOOKS_BACK)
-    return FakeTap(system, _lines(system, streams, state or {}, faults), began, faults)
+    full = all(s.full for s in streams)
+    began = system.world.now - (0 if full else LOOKS_BACK)
+    return FakeTap(system, _lines(system, streams, state or {}, faults), began, full, faults)
 
 
 def _lines(
@@ -129,6 +140,8 @@ def _records(system: System, stream: Stream, since: Instant | None, faults: Read
     if faults.shows is not None and len(rows) > faults.shows:
         rows = rows[: faults.shows]
         met["truncated"] += 1
+        if since is not None:
+            system.world.passed_over.add(system.side)
     snapshot = None if system.kind == HUBSPOT else [dict(row.values) for row in rows]
     early = [({**row.key, **row.values}, _envelope(row)) for row in rows[:1] if faults.late and system.kind == HUBSPOT]
     for number, row in enumerate(rows):

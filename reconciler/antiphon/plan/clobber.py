@@ -22,6 +22,7 @@ from antiphon.mapping import Field
 from antiphon.merge import Adopt, Outcome, Send, Still, Surroundings, Write
 from antiphon.model import MISSING, Conflict, ConflictState, Instant, Link, Missing, Side, Value
 from antiphon.plan.context import Planning
+from antiphon.settle import agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ class Lost:
 
 
 def lost_edit(p: Planning, link: Link, unit: str, fields: list[Field]) -> Lost | None:
-    """The edit of a field or group that waits to be settled; one that was overtaken by another edit is let go."""
+    """The edit of a field or group that waits to be settled; one that was overtaken by another edit is let go.
+
+    Then our write counts as what the sides last agreed on: the later edit was made upon it.
+    """
     for conflict in list(p.ws.conflicts(link.lid).values()):
         if conflict.field != unit or "lost" not in conflict.evidence:
             continue
@@ -47,6 +51,10 @@ def lost_edit(p: Planning, link: Link, unit: str, fields: list[Field]) -> Lost |
         if _stands(p, link, lost, {f.name: f for f in fields}):
             return lost
         p.ws.put_conflict(model.replace(conflict, state=ConflictState.CLOSED))
+        for name, stored in lost.stored.items():
+            wrote = p.ws.last_write(link.lid, lost.side, name)
+            if wrote is not None and canonical_json(wrote.patch[name]) == canonical_json(lost.sent[name]):
+                agree(p.ws, wrote, name, stored, p.mapping.other(lost.side), p.mapping.version)
     return None
 
 

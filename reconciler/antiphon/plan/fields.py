@@ -274,7 +274,10 @@ def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]
         link = p.open(link, LinkState.ACTIVE)
     for side in p.mapping.sides:
         before = p.ws.ops(link.lid).get(side)
+        key = dict(zip(entity.sides[side].key, from_json(p.ws.members(link.lid)[side]), strict=True))
         if before is not None and before.state is OpState.PLANNED and _may_have_counted(before):
+            if before.key != key:  # its record was merged into another, which has what it had: it is sent there
+                p.ws.put_op(replace(before, key=key))
             p.wait(link, f"a write to {side} that counts is to be answered first")
             continue
         if side not in wanted:
@@ -288,8 +291,6 @@ def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]
             p.wait(link, p.held[side])
             continue
         draft = wanted[side]
-        rid = p.ws.members(link.lid)[side]
-        key = dict(zip(entity.sides[side].key, from_json(rid), strict=True))
         p.enqueue(
             link,
             side,
