@@ -24,8 +24,8 @@ _ATTEMPTS = 4
 _PAUSE = 0.5
 """Seconds before a locked record is written again, growing with each attempt."""
 
-_LOCKED = "UNABLE_TO_LOCK_ROW"
-_LATER = frozenset({_LOCKED, "SERVER_UNAVAILABLE", "REQUEST_RUNNING_TOO_LONG", "REQUEST_LIMIT_EXCEEDED"})
+LOCKED = "UNABLE_TO_LOCK_ROW"
+_LATER = frozenset({LOCKED, "SERVER_UNAVAILABLE", "REQUEST_RUNNING_TOO_LONG", "REQUEST_LIMIT_EXCEEDED"})
 
 Sent: TypeAlias = Mapping[str, Any]
 """A record as it is sent."""
@@ -186,7 +186,7 @@ def _refused(item: Any, error: Exception) -> Result:
 
 
 def _is_locked(result: Any) -> bool:
-    return isinstance(result, Failed) and result.fault.name == _LOCKED
+    return isinstance(result, Failed) and result.fault.name == LOCKED
 
 
 def outage(error: SalesforceError) -> Failed:

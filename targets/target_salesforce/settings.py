@@ -52,11 +52,28 @@ SETTINGS = th.PropertiesList(
         "field by which a record is found, `Id` by default), `nulls` (clear or skip), `skip_nulls`, `clear_nulls`.",
     ),
     th.Property(
+        "api",
+        th.StringType,
+        default="auto",
+        allowed_values=["auto", "rest", "bulk"],
+        title="API",
+        description="`rest` writes two hundred records in a request; `bulk` has Salesforce write them in a job of Bulk "
+        "API 2.0; `auto` takes `bulk` for `bulk_from` records or more.",
+    ),
+    th.Property(
+        "bulk_from",
+        th.IntegerType,
+        default=2000,
+        title="Bulk from",
+        description="From how many records on `auto` uses the Bulk API.",
+    ),
+    th.Property(
         "allow_duplicates",
         th.BooleanType,
         default=False,
         title="Allow duplicates",
-        description="Save records of which a duplicate rule warns (`DUPLICATES_DETECTED`), where the rule allows it.",
+        description="Save records of which a duplicate rule warns (`DUPLICATES_DETECTED`), where the rule allows it; "
+        "`rest` alone can say so.",
     ),
 ).to_dict()
 

@@ -7,9 +7,11 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from tap_kit import in_batches
 from tap_salesforce.api import SalesforceError, SObject
 from target_kit import Operation, OperationSink, Outcome, Rejected, Row, SettingsError, TargetError
-from target_salesforce.batches import MOST, Batches, Writer
+from target_salesforce.batches import Batches, Writer
+from target_salesforce.bulk import Bulk
 from target_salesforce.operations import Operations
 from target_salesforce.records import Outcomes, Records
 from target_salesforce.rows import Rows
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from target_salesforce.target import TargetSalesforce
 
 
+_COLLECTED = 50_000
+_LOOKED_AT = 2000
+"""Records that one look shows; by collections no more are written before the next look."""
+
+
 class ObjectSink(OperationSink):
     """The records of one object."""
 
@@ -26,8 +33,8 @@ class ObjectSink(OperationSink):
 
     @property
     def max_size(self) -> int:
-        """Records that are written at once."""
-        return min(MOST, int(self.target.config.get("batch_size_rows") or MOST))
+        """Records that are collected before they are written and acknowledged."""
+        return int(self.target.config.get("batch_size_rows") or _COLLECTED)
 
     @cached_property
     def settings(self) -> StreamSettings:
@@ -48,8 +55,8 @@ class ObjectSink(OperationSink):
 
     def _writer(self, number: int) -> Writer:
         """The way to write so many records."""
-        del number
-        return Batches(self.target.org, self.object, self.target.write_headers)
+        small = Batches(self.target.org, self.object, self.target.write_headers)
+        return Bulk(self.target.org, self.object, small) if self.target.takes_bulk(number) else small
 
     @cached_property
     def _rows_of(self) -> Rows:
@@ -69,7 +76,9 @@ class ObjectSink(OperationSink):
         outcomes: Outcomes = {}
         for _, some in groupby(operations, lambda op: op.kind):
             run = list(some)
-            outcomes |= Operations(self._records, self._writer(len(run))).carry_out(run)
+            writer = self._writer(len(run))
+            for part in in_batches(run, len(run) if isinstance(writer, Bulk) else _LOOKED_AT):
+                outcomes |= Operations(self._records, writer).carry_out(part)
         return [outcomes[op.op_id] for op in operations]
 
     def load(self, rows: Sequence[Row]) -> Iterator[tuple[Row, Rejected]]:

@@ -18,7 +18,7 @@ _CUSTOM = "__c"
 
 
 class TargetSalesforce(OperationTarget):
-    """Writes the records of a Salesforce org, two hundred in one request."""
+    """Writes the records of a Salesforce org, two hundred in one request, or any number in a job."""
 
     name = "target-salesforce"
     config_jsonschema = SETTINGS
@@ -44,6 +44,11 @@ class TargetSalesforce(OperationTarget):
         """The field that holds the key of a link: `sync_key`, with the ending of custom fields."""
         name = str(self.sync_key)
         return name if name.endswith(_CUSTOM) else f"{name}{_CUSTOM}"
+
+    def takes_bulk(self, number: int) -> bool:
+        """Whether so many records are written by a job."""
+        api = self.config["api"]
+        return not self.write_headers and (api == "bulk" or (api == "auto" and number >= int(self.config["bulk_from"])))
 
     @property
     def write_headers(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from tap_salesforce.api.errors import (
     WrongSettings,
 )
 from tap_salesforce.api.fields import DELETED, MASTER, STAMP, Field
+from tap_salesforce.api.ingest import LARGEST, NOTHING, Ingested, write_by_job
 from tap_salesforce.api.org import USUAL, Org, SObject
 from tap_salesforce.api.session import Session
 from tap_salesforce.api.settings import SETTINGS, connect
@@ -24,12 +25,15 @@ from tap_salesforce.api.values import NotConvertible, folded, literal, long_id, 
 
 __all__ = [
     "DELETED",
+    "LARGEST",
     "MASTER",
+    "NOTHING",
     "SETTINGS",
     "STAMP",
     "USUAL",
     "ExpiredCursor",
     "Field",
+    "Ingested",
     "JobFailed",
     "MaybeApplied",
     "NotAuthorized",
@@ -49,4 +53,5 @@ __all__ = [
     "long_id",
     "same",
     "to_salesforce",
+    "write_by_job",
 ]

@@ -108,6 +108,11 @@ class Session:
         asked = _Asked(method, path, body, params, headers, repeatable, what or f"{method} {path}")
         return self._answer(asked, lambda answer: decode(answer.content) if answer.content else None)
 
+    def text(self, path: str, *, what: str) -> str:
+        """An answer that is CSV in UTF-8."""
+        asked = _Asked("GET", path, None, None, {"Accept": "text/csv"}, True, what)
+        return self._answer(asked, lambda answer: answer.content.decode("utf-8"))
+
     def open(self, path: str, *, params: Mapping[str, Any], headers: Mapping[str, str], what: str) -> requests.Response:
         """An answer whose body is still to be read, and to be closed by who reads it."""
         return self._answer(_Asked("GET", path, None, params, headers, True, what, stream=True), lambda answer: answer)
