@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -67,6 +67,7 @@ class Org:
     saves_duplicates: bool = False
     locked: set[str] = field(default_factory=set)  # ids that another transaction holds
     lock: threading.RLock = field(default_factory=threading.RLock)
+    _held: dict[tuple[str, str], dict[str, dict[str, None]]] = field(default_factory=dict)  # type, field: value: ids
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -141,7 +142,21 @@ class Org:
 
     def holding(self, kind: str, name: str, value: str) -> list[Record]:
         """The records with this value in a field of external ids; upper and lower case are the same."""
-        return [each for each in self.live(kind) if str(each.values.get(name, "")).lower() == value.lower()]
+        wanted = value.lower()
+        if (kind, name) not in self._held:
+            self._held[kind, name] = {}
+            for each in self.records.values():
+                if each.kind == kind:
+                    self._note(each, (name,))
+        found = (self.records.get(key) for key in self._held[kind, name].get(wanted, ()))
+        return [each for each in found if each and not each.in_bin and _folded(each.values.get(name)) == wanted]
+
+    def _note(self, record: Record, names: Iterable[str]) -> None:
+        """Remember who holds, or held, a value of the fields that were asked for."""
+        for name in names:
+            held = self._held.get((record.kind, name))
+            if held is not None:
+                held.setdefault(_folded(record.values.get(name)), {})[record.id] = None
 
     def create(self, kind: str, values: Values, at: datetime | None = None) -> Record:
         """Make a record. Raises `Refused`."""
@@ -160,6 +175,7 @@ class Org:
         made.values |= {"Id": made.id, "CreatedDate": now, "LastModifiedDate": now, "SystemModstamp": now}
         _derive(made)
         self.records[made.id] = made
+        self._note(made, made.values)
         return made
 
     def update(self, kind: str, key: str, values: Values, at: datetime | None = None) -> Record:
@@ -254,6 +270,7 @@ class Org:
         record.values |= {name: value for name, value in values.items() if name in known}
         record.values |= {"LastModifiedDate": now, "SystemModstamp": now}
         _derive(record)
+        self._note(record, values)
 
     def _repoint(self, loser: str, winner: str) -> None:
         for each in self.records.values():
@@ -273,6 +290,10 @@ class Org:
             number, place = divmod(number, len(_DIGITS))
             digits = _DIGITS[place] + digits
         return long_id(f"{prefix}5g{digits.rjust(SHORT - 5, '0')}")
+
+
+def _folded(value: Any) -> str:
+    return str("" if value is None else value).lower()
 
 
 def _derive(record: Record) -> None:
