@@ -12,7 +12,7 @@ from antiphon import model
 from antiphon.ledger.tables import BASE
 from antiphon.mapping import Field
 from antiphon.model import BaseStatus, ConflictKind, Op, Side, Value
-from antiphon.plan.echo import MOST_ECHOES
+from antiphon.plan.echo import MOST_CHANGES, MOST_ECHOES
 from tests.kernel.facts import CRM, SECOND, WAREHOUSE, World, entity, field, opened, person, side, wrote
 
 NAME = entity(field("name"))
@@ -54,7 +54,7 @@ def test_a_value_that_drifts_a_little_with_every_round_is_parted_too() -> None:
     world.pair(1, 1, name=0)
     world.show(CRM, 1, name=1)
     done = writes(world, keeps=lambda _side, value: int(str(value)) + 1, rounds=10)
-    assert len(done) == MOST_ECHOES
+    assert len(done) == MOST_CHANGES
 
 
 def test_a_rule_on_the_receiving_side_of_a_one_way_field_is_parted_too() -> None:
@@ -77,6 +77,18 @@ def test_people_who_edit_between_the_rounds_are_never_taken_for_a_rule() -> None
         assert opened(plan) == []
         assert [dict(op.echoes) for op in plan.operations] == [{}]
         world.deliver(plan)
+
+
+def test_people_of_both_sides_who_each_time_edit_right_after_our_write_are_not_taken_for_a_rule() -> None:
+    world = World(NAME)
+    world.pair(1, 1, name="x")
+    world.show(CRM, 1, name="edit 0")
+    for number in range(1, MOST_CHANGES):
+        plan = world.round()
+        assert opened(plan) == []
+        (op,) = plan.operations
+        world.answer(world.send(op))
+        world.show(op.side, 1, name=f"edit {number}")
 
 
 def parted() -> World:

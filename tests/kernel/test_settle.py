@@ -10,7 +10,7 @@ import pytest
 from antiphon.echoes import MAX_ATTEMPTS
 from antiphon.equivalence import make_rid
 from antiphon.ledger.tables import CONFLICT, LINK
-from antiphon.mapping import Kind, OnDelete, Owner, SetUnion, Uuid
+from antiphon.mapping import Kind, Latest, OnDelete, Owner, Park, SetUnion, Uuid
 from antiphon.model import BaseStatus, Cause, ConflictKind, ConflictState, LinkState, Op, OpKind, OpState, RecordState
 from antiphon.protocol import Status
 from antiphon.receipts import rid_of
@@ -566,6 +566,20 @@ def test_a_delete_of_what_is_gone_already_is_done() -> None:
     assert done.state is OpState.ACKED
     world.round()
     assert world.get_link(lid).state is LinkState.TOMBSTONE
+
+
+def test_a_receipt_of_one_field_does_not_date_an_edit_of_another() -> None:
+    world = World(entity(field("name"), field("city", Latest(Park()))))
+    world.pair(1, 2, name="Ann", city="Rome")
+    world.show(CRM, 1, name="Anna")
+    (op,) = world.round().operations
+    world.answer(world.send(op), stored={"name": "Anna"})
+
+    edit = world.show(WAREHOUSE, 2, city="Oslo")  # made at any time since the read before the receipt
+    world.show(CRM, 1, city="Bern", changed_in={"city": (op.planned_at - 2, op.planned_at - 1)})
+
+    assert edit.dirty["city"][0] < op.planned_at - 2
+    assert opened(world.round()) == [(ConflictKind.FIELD, "city")]
 
 
 @pytest.mark.parametrize("status", [Status.REJECTED, Status.SKIPPED])

@@ -45,7 +45,7 @@ from antiphon.model import (
 from antiphon.plan.clobber import Lost, lost_edit, restored, settled
 from antiphon.plan.contests import contest_of, spans_of, values_of
 from antiphon.plan.context import Planning
-from antiphon.plan.echo import count_echoes, ping_pong
+from antiphon.plan.echo import count_echoes, is_back, ping_pong
 from antiphon.represent import referenced
 from antiphon.settle import call_off
 
@@ -87,8 +87,9 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
             outcome = restored(outcome, lost, around)
             if settled(outcome, lost):
                 p.ws.put_conflict(replace(lost.conflict, state=ConflictState.CLOSED))
-        if isinstance(outcome, Send) and (obstacle := _forbidden(entity, outcome) or ping_pong(echoes)) is not None:
-            outcome = obstacle
+        if isinstance(outcome, Send):
+            back = echoes > 0 and is_back(p, link, readings, around)
+            outcome = _forbidden(entity, outcome) or ping_pong(echoes, back=back) or outcome
         match outcome:
             case Still():
                 _close(p, link, name)
