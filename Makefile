@@ -71,7 +71,7 @@ baseline: $(READY) ## write the ledger's first migration anew from its row class
 	$(BIN)/python -m tests.ledger.baseline
 
 # Every extra but those of the clouds, whose drivers pull in half of PyPI and change weekly: a user's own lock has them.
-EXTRAS := arrow demo duckdb mysql postgres
+EXTRAS := arrow demo duckdb mysql postgres salesforce-cdc
 
 lock: | check-python ## write constraints.txt and the locks of the plugins
 	$(PYTHON) -m venv .lock

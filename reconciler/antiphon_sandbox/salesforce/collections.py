@@ -34,7 +34,7 @@ def _each(
 ) -> Reply:
     """The results. With `allOrNone` one refusal takes back all. Raises `Refused` for a body that cannot be read."""
     org = request.org
-    before = copy.deepcopy(org.records) if all_or_none else None
+    before = (copy.deepcopy(org.records), len(org.changes.events)) if all_or_none else None
     results: list[dict[str, Any]] = []
     failed = False
     for each in inputs:
@@ -46,7 +46,8 @@ def _each(
             failed = True
             results.append(result_of(refused))
     if before is not None and failed:
-        org.records = before
+        org.records, told = before
+        del org.changes.events[told:]
         results = [each if not each["success"] else rolled_back().as_result for each in results]
     return Reply(body=results)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+from antiphon_sandbox.salesforce.changes import ChangeLog
 from antiphon_sandbox.salesforce.errors import (
     Refused,
     deleted,
@@ -32,6 +33,7 @@ Rule: TypeAlias = Callable[[Values], Refused | None]
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _MOST_MERGED = 3
+_KINDS: Mapping[Any, str] = {True: "DELETE", False: "UNDELETE"}  # by what became of `IsDeleted`
 _ORG = "Organization"
 
 
@@ -55,6 +57,8 @@ class Org:
 
     `rules` are validation rules; `duplicates` are duplicate rules, of which `saves_duplicates` makes light for as long
     as one request lasts.
+
+    `changes` is what Change Data Capture tells.
     """
 
     id: str = "00D5g000000SANDEAA"
@@ -66,6 +70,7 @@ class Org:
     duplicates: dict[str, list[Rule]] = field(default_factory=dict)
     saves_duplicates: bool = False
     locked: set[str] = field(default_factory=set)  # ids that another transaction holds
+    changes: ChangeLog = field(default_factory=ChangeLog)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _held: dict[tuple[str, str], dict[str, dict[str, None]]] = field(default_factory=dict)  # type, field: value: ids
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -79,21 +84,25 @@ class Org:
     def enter(self, kind: str, values: Values, at: datetime | None = None) -> Record:
         """Make a record; `at` backdates its stamps, as of a transaction that began earlier."""
         with self.lock:
+            self.changes.begin()
             return self.create(kind, values, at)
 
     def edit(self, record_id: str, at: datetime | None = None, **values: Any) -> None:
         """Change a record."""
         with self.lock:
+            self.changes.begin()
             self.update(self.records[record_id].kind, record_id, values, at)
 
     def trash(self, record_id: str, at: datetime | None = None) -> None:
         """Put a record into the recycle bin."""
         with self.lock:
+            self.changes.begin()
             self.delete(self.records[record_id].kind, record_id, at)
 
     def restore(self, record_id: str) -> None:
         """Take a record out of the recycle bin."""
         with self.lock:
+            self.changes.begin()
             self._touch(self.records[record_id], {"IsDeleted": False, "MasterRecordId": None})
 
     def empty_bin(self) -> None:
@@ -110,6 +119,7 @@ class Org:
     def merge(self, winner: str, *losers: str) -> Record:
         """Merge at most two others into a record: they go to the bin, what pointed to them points to it."""
         with self.lock:
+            self.changes.begin()
             master = self.records[winner]
             if not self.objects[master.kind].merges or not 0 < len(losers) < _MOST_MERGED:
                 raise in_our_words("INVALID_OPERATION", "records of this type or number cannot be merged")
@@ -176,6 +186,7 @@ class Org:
         _derive(made)
         self.records[made.id] = made
         self._note(made, made.values)
+        self.changes.add(sobject, "CREATE", made.id, made.values, self.clock())
         return made
 
     def update(self, kind: str, key: str, values: Values, at: datetime | None = None) -> Record:
@@ -265,12 +276,17 @@ class Org:
             raise deleted()
 
     def _touch(self, record: Record, values: Values, at: datetime | None = None) -> None:
-        known = self.objects[record.kind].fields
+        sobject = self.objects[record.kind]
         now = stamp(at or self.clock())
-        record.values |= {name: value for name, value in values.items() if name in known}
+        before = dict(record.values)
+        record.values |= {name: value for name, value in values.items() if name in sobject.fields}
         record.values |= {"LastModifiedDate": now, "SystemModstamp": now}
         _derive(record)
         self._note(record, values)
+        changed = {name: value for name, value in record.values.items() if before.get(name) != value}
+        kind = _KINDS.get(changed.get("IsDeleted"), "UPDATE")
+        told = {"UNDELETE": record.values, "DELETE": {}}.get(kind, {**changed, "LastModifiedDate": now})
+        self.changes.add(sobject, kind, record.id, told, self.clock())
 
     def _repoint(self, loser: str, winner: str) -> None:
         for each in self.records.values():

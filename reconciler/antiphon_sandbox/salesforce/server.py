@@ -151,6 +151,7 @@ class Salesforce:
                         self.org.saves_duplicates = "allowSave=true" in str(
                             request.headers.get("Sforce-Duplicate-Rule-Header")
                         )
+                        self.org.changes.begin(_origin(request))
                         return route.handler(request)
                 except Refused as refused:
                     return Reply(refused.status, refused.body)
@@ -218,6 +219,12 @@ class _Handler(Handler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
+
+
+def _origin(request: Request) -> str:
+    """How change events name who wrote by this request."""
+    client = re.search(r"client=([^,;]+)", request.headers.get("Sforce-Call-Options", ""))
+    return f"com/salesforce/api/rest/{request.root.rpartition('/v')[2]};client={client[1] if client else ''}"
 
 
 def _body(raw: bytes) -> Any:
