@@ -2,7 +2,7 @@
 
 | operation | requests for two hundred                                                                   |
 |-----------|--------------------------------------------------------------------------------------------|
-| create    | a look for the keys of the links; one collection; a look at what was stored                |
+| create    | a look for the keys of the links; one collection; a look at what was stored, or refused    |
 | update    | a look to compare with `expect`; one collection of what differs; a look at what was stored |
 | delete    | a look to compare with `expect`; one collection                                            |
 
@@ -82,22 +82,28 @@ class Operations:
         if not records.has_link:
             words = (
                 f"{records.object.name} has no field {records.link} that is a unique external id, without which a "
-                "create could be done twice: add it, and give the user the right to write it"
+                "create could be done twice: run `antiphon doctor --fix`, or `target-salesforce --check --fix`"
             )
             self.outcomes |= {op.op_id: Failed(Fault("NoKeyField", words, 503)) for op in operations}
             return
-        names = {name for op in operations for name in op.values}
-        there = {str(each[records.link]): each for each in
-                 records.look(records.link, (op.sync_key for op in operations), names)}  # fmt: skip
-        new = []
-        for op in operations:
-            shown = there.get(op.sync_key)
-            if shown is None:
-                new.append(op)
-            else:
-                self.outcomes[op.op_id] = self._made_before(op, shown)
+        made = self._made(operations, surely=not self.unsure.isdisjoint(op.op_id for op in operations))
+        new = [op for op in operations if op.op_id not in made]
+        self.outcomes |= made
         rows = [{**records.to_send(op.values, creating=True), records.link: op.sync_key} for op in new]
-        self._note(new, self.writer.create(rows, records.link) if rows else [])
+        results = self.writer.create(rows, records.link) if rows else []
+        told = dict(zip((op.op_id for op in new), results, strict=True))
+        refused = [op for op in new if isinstance(told[op.op_id], Rejected)]
+        others = [op for op in new if not isinstance(told[op.op_id], Rejected)]
+        self._note(others, [told[op.op_id] for op in others])
+        self.outcomes |= self._made(refused, surely=True)  # the record that was made before may be why: its key, a rule
+        left = self._open(refused)
+        self._note(left, [told[op.op_id] for op in left])
+
+    def _made(self, operations: Sequence[Operation], *, surely: bool) -> Outcomes:
+        """Outcomes of creates whose record was made before."""
+        names = {name for op in operations for name in op.values}
+        there = self.records.linked([op.sync_key for op in operations], names, surely=surely) if operations else {}
+        return {op.op_id: self._made_before(op, there[op.sync_key]) for op in operations if op.sync_key in there}
 
     def _made_before(self, op: Operation, shown: Shown) -> Outcome:
         if shown[DELETED]:
@@ -159,8 +165,6 @@ class Operations:
                     self.stuck[op.op_id] = Failed(Fault("Modified", words, 503))
                 case Gone():
                     self.outcomes[op.op_id] = Gone(self.records.key_of(id_of(op)))
-                case Rejected(fault) if fault.name == "DUPLICATE_VALUE" and self.records.link in fault.message:
-                    self.stuck[op.op_id] = result  # somebody else's hand was quicker: the next look shows the record
                 case _:
                     self.outcomes[op.op_id] = result
 

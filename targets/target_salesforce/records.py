@@ -24,6 +24,9 @@ _ADDRESS = 14_000
 _RETRIEVED = 2000
 """Records that one request shows by their ids."""
 
+_FEW = 250
+"""Keys of links that one address holds."""
+
 _PAGE = 2000
 """Rows on a page of a query, if Salesforce does not choose fewer."""
 
@@ -100,14 +103,15 @@ class Records:
 
     # ---- looks
 
-    def look(self, by: str, values: Iterable[str], names: Iterable[str]) -> Iterator[Shown]:
-        """The records with one of these values in the field `by`, in the recycle bin too.
+    def look(self, by: str, values: Iterable[str], names: Iterable[str], only: str = "") -> Iterator[Shown]:
+        """The records with one of these values in the field `by`, in the recycle bin too; `only`: a further condition.
 
         Where fewer pages show all records that have any value there, these are read.
         """
         wanted = {KEY, STAMP, DELETED} & self.object.fields.keys() | {KEY, by}
         wanted |= {name for name in names if self.column(name) is not None}
-        head = f"SELECT {', '.join(sorted(wanted))} FROM {self.object.name} WHERE {by}"  # noqa: S608 - SOQL
+        clause = f"{only} AND {by}" if only else by
+        head = f"SELECT {', '.join(sorted(wanted))} FROM {self.object.name} WHERE {clause}"  # noqa: S608 - SOQL
         field, what = self.object.fields[by], f"a look at records of {self.object.name}"
         asked = {folded(field, value): literal(field, value) for value in values}
         lists = list(_lists(sorted(asked.values()), _ADDRESS - len(quote_plus(head))))
@@ -120,6 +124,15 @@ class Records:
         for listed in lists:
             for page in self.org.pages(f"{head} IN ({listed})", what):
                 yield from page
+
+    def linked(self, keys: Sequence[str], names: Iterable[str], *, surely: bool) -> dict[str, Shown]:
+        """The records that have the keys of these links, by key.
+
+        Of many, those alone that lie in the recycle bin, unless all are wanted `surely`: the live ones are known by
+        the refusal to make another.
+        """
+        only = "" if surely or len(keys) <= _FEW else f"{DELETED} = TRUE"
+        return {str(each[self.link]): each for each in self.look(self.link, keys, names, only)}
 
     def by_id(self, operations: Sequence[Operation], ids: Mapping[str, str]) -> dict[str, Shown]:
         """What is there of the records with these ids, by id, with the fields that the operations speak of."""

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from target_salesforce.target import TargetSalesforce
 
 
-_COLLECTED = 50_000
+_COLLECTED = 100_000
+"""Records that one job writes at most, and that wait in memory until then."""
+
 _LOOKED_AT = 2000
 """Records that one look shows; by collections no more are written before the next look."""
 

@@ -8,13 +8,17 @@ from typing import Any, ClassVar
 
 from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-from tap_salesforce.api import Org, SalesforceError, WrongSettings, connect
+from tap_salesforce.api import Org, SalesforceError, WrongSettings, connect, make_key_field
 from target_kit import Capability, Check, CheckReport, OperationTarget, SettingsError
 from target_salesforce.records import Records
 from target_salesforce.settings import SETTINGS, StreamSettings
 from target_salesforce.sinks import ObjectSink
 
 _CUSTOM = "__c"
+_BY_HAND = (
+    "in Setup, Object Manager, add a text field of 36 characters with External ID and Unique, and let a permission set "
+    "of the user read and edit it"
+)
 
 
 class TargetSalesforce(OperationTarget):
@@ -63,8 +67,7 @@ class TargetSalesforce(OperationTarget):
                 self.drain_one(other)
 
     def check(self, streams: Sequence[str], *, fix: bool) -> CheckReport:
-        """Whether the token is taken, and whether each object has the field for the key of the link."""
-        del fix  # fields are made in Setup, or by a deployment
+        """Whether the token is taken, and whether each object has the field for the key of the link; `fix` makes it."""
         try:
             account = self.org.account
         except SalesforceError as error:
@@ -72,19 +75,25 @@ class TargetSalesforce(OperationTarget):
         checks = [Check("login", ok=True, message=f"the org is {account.removeprefix('salesforce:')}")]
         for stream in streams:
             try:
-                known = self.org.describe(StreamSettings.of(self.config, stream).object)
+                checks.append(self._check_key(stream, fix=fix))
             except SalesforceError as error:
-                checks.append(Check(stream, ok=False, message=error.message, hint=error.hint))
-                continue
-            if Records(self.org, known, self.link_field, ()).has_link:
-                checks.append(
-                    Check(stream, ok=True, message=f"{known.name} keeps the key of a link in {self.link_field}")
-                )
-                continue
-            words = f"{known.name} has no field {self.link_field} for the key of a link: no record can be created"
-            hint = "add a text field of 36 characters or more, with External ID and Unique, that the user may write"
-            checks.append(Check(stream, ok=False, message=words, hint=hint))
+                checks.append(Check(stream, ok=False, message=error.message, hint=error.hint or _BY_HAND))
         return CheckReport(account, checks)
+
+    def _check_key(self, stream: str, *, fix: bool) -> Check:
+        name, link = StreamSettings.of(self.config, stream).object, self.link_field
+        known = self.org.describe(name)
+        if link not in known.fields and fix:
+            make_key_field(self.org.session, known.name, link)
+            self.org.forget(name)
+            known = self.org.describe(name)
+        if Records(self.org, known, link, ()).has_link:
+            return Check(stream, ok=True, message=f"{known.name} keeps the key of a link in {link}")
+        if link in known.fields:
+            words = f"{known.name}.{link} is no unique external id that the user may write: no record can be created"
+            return Check(stream, ok=False, message=words, hint=f"mend it, or name another in `sync_key`; {_BY_HAND}")
+        words = f"{known.name} has no field {link} for the key of a link: no record can be created"
+        return Check(stream, ok=False, message=words, hint=_BY_HAND, fixable=True)
 
     def process_endofpipe(self) -> Any:
         """Write the rest, and close the connections."""

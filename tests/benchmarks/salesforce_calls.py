@@ -23,15 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from antiphon_sandbox.salesforce import Field, Salesforce
+from antiphon_sandbox.salesforce.jobs import Jobs
 
 FIELDS = ["Email", "FirstName", "LastName", "MailingCity"]
 RETRIEVED, COLLECTION, PAGE = 2000, 200, 2000
 """Records that one request shows by id, writes, and that one page of a query has (Salesforce docs)."""
 
-BULK_PAGE = 100_000
-ADDRESS = 16_384
-"""Bytes of an address with all headers."""
-
+BULK_PAGE = Jobs().page
 MARGIN = 1.05
 
 
@@ -46,8 +44,8 @@ def ingest_job(lists: int = 1) -> int:
 
 
 def reads(records: int) -> int:
-    """Requests of a query: by pages or by a job, which costs less."""
-    return min(ceil(records / PAGE), query_job(records))
+    """Requests of a query: by pages, or, once the first has told how many there are, by a job."""
+    return min(ceil(records / PAGE), 1 + query_job(records))
 
 
 def writes(records: int) -> int:

@@ -62,7 +62,10 @@ def test_a_record_is_made_read_changed_and_deleted(salesforce: Salesforce, simpl
 
 def test_describe_says_what_fields_are(simple: Any) -> None:
     listed = {each["name"]: each["keyPrefix"] for each in simple.describe()["sobjects"]}
-    assert listed == {"Account": "001", "Contact": "003", "Opportunity": "006", "Organization": "00D"}
+    assert listed == {
+        "Account": "001", "Contact": "003", "Opportunity": "006", "Organization": "00D",
+        "PermissionSet": "0PS", "PermissionSetAssignment": "0Pa", "FieldPermissions": "01k",
+    }  # fmt: skip
     fields = {each["name"]: each for each in simple.Opportunity.describe()["fields"]}
     assert fields["StageName"]["picklistValues"][0]["value"] == "Prospecting"
     assert (fields["Amount"]["precision"], fields["Amount"]["scale"]) == (18, 2)

@@ -69,6 +69,7 @@ class Org:
     rules: dict[str, list[Rule]] = field(default_factory=dict)
     duplicates: dict[str, list[Rule]] = field(default_factory=dict)
     saves_duplicates: bool = False
+    customizable: bool = True  # whether the user of the API may make fields
     locked: set[str] = field(default_factory=set)  # ids that another transaction holds
     changes: ChangeLog = field(default_factory=ChangeLog)
     lock: threading.RLock = field(default_factory=threading.RLock)

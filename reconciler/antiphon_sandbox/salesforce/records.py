@@ -12,6 +12,7 @@ from antiphon_sandbox.salesforce.errors import Refused, in_our_words, no_such_ke
 from antiphon_sandbox.salesforce.org import Record
 from antiphon_sandbox.salesforce.request import Reply, Request, Route
 from antiphon_sandbox.salesforce.schema import SObject
+from antiphon_sandbox.salesforce.tooling import RIGHTS, show_what_is_permitted
 from antiphon_sandbox.salesforce.values import moment, stamp
 
 DELETED_DAYS, UPDATED_DAYS = 15, 30
@@ -74,6 +75,8 @@ def _describe(request: Request) -> Reply:
 
 def _create(request: Request) -> Reply:
     made = request.org.create(request.org.kind(request.path["type"]).name, request.wanted())
+    if made.kind in RIGHTS:
+        show_what_is_permitted(request.org)
     return Reply(HTTPStatus.CREATED, {"id": made.id, "success": True, "errors": []})
 
 

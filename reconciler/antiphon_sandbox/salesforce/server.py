@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from antiphon_sandbox.salesforce import bulk_query, collections, ingest, queries, records
+from antiphon_sandbox.salesforce import bulk_query, collections, ingest, queries, records, tooling
 from antiphon_sandbox.salesforce.errors import Refused, not_found, over_limit
 from antiphon_sandbox.salesforce.jobs import Jobs
 from antiphon_sandbox.salesforce.oauth import App
@@ -27,7 +27,9 @@ from antiphon_sandbox.serving import Handler, Server
 VERSIONS = (("Spring '26", "66.0"), ("Summer '26", "67.0"))
 _BASE = re.compile(r"(?P<root>/services/data/v\d+\.\d)(?P<rest>/.*)?")
 _ROUTES: list[tuple[Route, re.Pattern[str]]] = [
-    (route, route.regex) for module in (records, collections, bulk_query, ingest, queries) for route in module.ROUTES
+    (route, route.regex)
+    for module in (records, collections, bulk_query, ingest, tooling, queries)
+    for route in module.ROUTES
 ]
 
 
@@ -65,6 +67,7 @@ class Salesforce:
         self, org: Org | None = None, *, app: App | None = None, port: int = 0, page: int = 2000, daily: int = 100_000
     ) -> None:
         self.org, self.app, self.page, self.daily = org or Org(), app or App(), page, daily
+        self.org.objects = {**tooling.rights(), **self.org.objects}
         self.faults: list[Fault] = []
         self.random = random.Random(0)
         self.token = self.app.grant()

@@ -21,6 +21,7 @@ from tap_salesforce.api.ingest import LARGEST, NOTHING, Ingested, write_by_job
 from tap_salesforce.api.org import USUAL, Org, SObject
 from tap_salesforce.api.session import Session
 from tap_salesforce.api.settings import SETTINGS, connect
+from tap_salesforce.api.setup import make_key_field
 from tap_salesforce.api.values import NotConvertible, folded, literal, long_id, same, to_salesforce
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "folded",
     "literal",
     "long_id",
+    "make_key_field",
     "same",
     "to_salesforce",
     "write_by_job",

@@ -64,6 +64,10 @@ class Org:
             )
         return self._objects[name]
 
+    def forget(self, name: str) -> None:
+        """Have an object described anew: its fields have changed."""
+        self._objects.pop(name, None)
+
     def pages(self, query: str, what: str) -> Iterator[Sequence[Shown]]:
         """The pages of a query, as of `found`."""
         yield from self.found(query, what)[1]

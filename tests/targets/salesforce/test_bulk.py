@@ -97,6 +97,23 @@ def test_whatever_breaks_off_a_job_makes_each_record_once(desk: Desk, fault: Fau
     assert held == {f"k{n}": each["id"]["Id"] for n, each in enumerate(receipts)}
 
 
+@pytest.mark.parametrize("api", ["rest", "bulk"])
+def test_many_creates_that_are_asked_for_again_are_known_by_what_refuses_them(desk: Desk, api: str) -> None:
+    ops = [create(LastName=f"P{n}") for n in range(300)]
+    first = desk.operate("Contact", *ops, api=api)
+    assert desk.asked("GET", "/queryAll") == 1  # in the recycle bin
+    ids = [each["id"]["Id"] for each in first]
+    desk.org.trash(ids[0])
+    desk.org.edit(ids[1], LastName="Edited")
+    desk.org.duplicates["Contact"] = [lambda _: refuse("DUPLICATES_DETECTED", "Use one of these records?")]
+    again = desk.operate("Contact", *ops, create(LastName="New"), api=api)
+    assert [each["status"] for each in again[:3]] == ["gone", "stale", "applied"]
+    assert {each["status"] for each in again[2:300]} == {"applied"}
+    assert [each["id"]["Id"] for each in again[:300]] == ids
+    assert again[300]["error"]["class"] == "DUPLICATES_DETECTED"
+    assert len(desk.org.live("Contact")) == 299
+
+
 def test_a_job_that_stops_midway_or_is_refused_leaves_rows_to_be_tried_again(desk: Desk) -> None:
     desk.salesforce.jobs.stops = [2]
     receipts = desk.operate("Contact", *(create(LastName=f"P{n}") for n in range(5)), api="bulk")

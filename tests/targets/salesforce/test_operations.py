@@ -155,19 +155,39 @@ def test_a_single_record_is_written_only_if_nobody_else_did_since_the_look(desk:
     assert told["error"]["class"] == "REQUIRED_FIELD_MISSING"
 
 
-def test_without_the_field_for_the_key_nothing_is_made_and_the_check_says_so(desk: Desk) -> None:
+def test_without_the_field_for_the_key_nothing_is_made_until_it_is_added(desk: Desk) -> None:
     (receipt,) = desk.operate("Account", create(Name="Acme"))
     assert (receipt["status"], receipt["error"]["class"]) == ("failed", "NoKeyField")
+    assert "target-salesforce --check --fix" in receipt["error"]["message"]
     assert desk.org.live("Account") == []
-    done = desk.run("--check", "--streams", "Account,Contact", "--format=json")
+    words = ["--check", "--streams", "Account,Contact", "--format=json"]
+    done = desk.run(*words)
     shown = json.loads(done.out)
     assert (done.code, shown["account"]) == (1, f"salesforce:{desk.org.id}")
-    assert [(each["name"], each["ok"]) for each in shown["checks"]] == [
-        ("login", True),
-        ("Account", False),
-        ("Contact", True),
-    ]
-    assert "External ID and Unique" in shown["checks"][1]["hint"]
+    assert [(each["name"], each["ok"], each["fixable"]) for each in shown["checks"]] == [
+        ("login", True, False), ("Account", False, True), ("Contact", True, False),
+    ]  # fmt: skip
+    desk.salesforce.faults.append(Fault("cut", "POST .*FieldPermissions"))
+    broken = json.loads(desk.run(*words, "--fix").out)["checks"][1]
+    assert "Salesforce did not say whether it was done" in broken["message"]
+    assert "antiphon_key__c" in desk.org.objects["Account"].hidden  # made, and not seen by anybody yet
+    mended = json.loads(desk.run(*words, "--fix").out)
+    assert [each["ok"] for each in mended["checks"]] == [True, True, True]
+    (receipt,) = desk.operate("Account", create(Name="Acme"))
+    assert receipt["status"] == "applied"
+    assert len(desk.org.live("PermissionSet")) == len(desk.org.live("PermissionSetAssignment")) == 1
+
+
+def test_a_field_that_cannot_be_made_is_for_a_person_who_is_told_how(desk: Desk) -> None:
+    desk.org.customizable = False
+    words = ["--check", "--streams", "Account,Contact,Nothing", "--fix", "--format=json"]
+    desk.org.objects["Contact"].alter("antiphon_key__c", unique=False)
+    account, contact, nothing = json.loads(desk.run(*words).out)["checks"][1:]
+    assert account["message"].endswith("Salesforce says: insufficient access rights (INSUFFICIENT_ACCESS)")
+    assert "permission set" in account["hint"]
+    assert contact["message"].startswith("Contact.antiphon_key__c is no unique external id")
+    assert "External ID and Unique" in contact["hint"]
+    assert "The requested resource does not exist" in nothing["message"]
 
 
 def test_the_readme_tells_the_settings() -> None:
