@@ -97,6 +97,7 @@ class Workspace:
     _member_rows: dict[tuple[str, Side, Rid], Member] = field(default_factory=dict)
     _holders: dict[ObsKey, str | None] = field(default_factory=dict)
     _bases: dict[str, dict[str, dict[Side, Base]]] = field(default_factory=dict)
+    _unread_bases: dict[str, list[Base]] = field(default_factory=dict)  # put, while the link's were not asked for
     _base_rows: dict[tuple[str, Side, str], Base] = field(default_factory=dict)
     _ops: dict[str, dict[Side, Op]] = field(default_factory=dict)
     _op_rows: dict[str, Op] = field(default_factory=dict)
@@ -130,7 +131,9 @@ class Workspace:
     def bases(self, lid: str) -> dict[str, dict[Side, Base]]:
         """As `Facts.bases`."""
         if lid not in self._bases:
-            self._bases[lid] = {name: dict(pair) for name, pair in self.facts.bases(lid).items()}
+            found = self._bases[lid] = {name: dict(pair) for name, pair in self.facts.bases(lid).items()}
+            for base in self._unread_bases.pop(lid, ()):
+                found.setdefault(base.field, {})[base.side] = base
         return self._bases[lid]
 
     def ops(self, lid: str) -> dict[Side, Op]:
@@ -194,8 +197,11 @@ class Workspace:
             self.touch.add((side, link.entity, rid))
 
     def put_base(self, base: Base) -> None:
-        """Store one side's base of a field."""
-        self.bases(base.lid).setdefault(base.field, {})[base.side] = base
+        """Store one side's base of a field. The others of its link need not be read for that."""
+        if base.lid in self._bases:
+            self._bases[base.lid].setdefault(base.field, {})[base.side] = base
+        else:
+            self._unread_bases.setdefault(base.lid, []).append(base)
         self._base_rows[(base.lid, base.side, base.field)] = base
 
     def drop_bases(self, lid: str, only: str | None = None) -> None:

@@ -66,6 +66,13 @@ class Twins(RuleBasedStateMachine):
         for row in rows:
             self.seen[TABLE_OF[type(row)].name].append(row)
 
+    @rule(data=st.data(), touched=st.booleans())
+    def mark(self, data: st.DataObject, *, touched: bool) -> None:
+        asked = data.draw(st.lists(st.sampled_from(self.seen["obs"]))) if self.seen["obs"] else []
+        for store in (self.memory, self.sql):
+            with store.transaction(durable=False):
+                store.set(OBS, [row.key for row in asked], "touched", touched)
+
     @rule(table=st.sampled_from(_TABLES), data=st.data())
     def questions(self, table: Table[Any], data: st.DataObject) -> None:
         asked = data.draw(st.lists(st.sampled_from(self.seen[table.name]))) if self.seen[table.name] else []

@@ -161,8 +161,7 @@ class Ledger:
 
     def mark(self, keys: Iterable[ObsKey], *, touched: bool) -> None:
         """Ask the planner to look at records, or not to any more."""
-        rows = self.store.get(OBS, keys).values()
-        self.store.put(OBS, [replace(row, touched=touched) for row in rows if row.touched is not touched])
+        self.store.set(OBS, list(keys), "touched", touched)
 
     def number(self, ops: Sequence[Op]) -> list[Op]:
         """Give operations their place in the outbox's order, inside a transaction."""

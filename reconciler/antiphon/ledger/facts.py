@@ -1,8 +1,10 @@
-"""The planner's view of a ledger, read in bulk for the touched records and one by one for whatever else it asks."""
+"""The planner's view of a ledger: in bulk for the records and links it is made for, one by one for whatever else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from antiphon.facts import ObsKey
 from antiphon.ledger.store import Store
@@ -39,7 +41,7 @@ from antiphon.model import (
 
 def find_touched(store: Store, sides: tuple[Side, Side]) -> list[ObsKey]:
     """The records that the planner must look at: those that changed, and those whose writes are in doubt."""
-    found = {row.key for row in store.find(OBS, "touched", [(True,)])}
+    found = set(store.pick(OBS, OBS.key, "touched", [(True,)]))
     in_doubt = [(side, state) for side in sides for state in (OpState.SENT, OpState.INFLIGHT)]
     lids = {op.lid for op in store.find(OUTBOX, "state", in_doubt)}
     found |= {(m.side, m.entity, m.rid) for m in store.find(MEMBER, "lid", [(lid,) for lid in lids]) if m.held}
@@ -50,6 +52,47 @@ OPEN = tuple(state for state in OpState if state.open)
 _OF_OPS = ("op_id", "lid", "side", "state", "acked_at")
 _WAITING = (ConflictState.OPEN, ConflictState.RESOLVED)
 
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _side_of(key: ObsKey) -> Side:
+    return key[0]
+
+
+class _Bulk(Generic[K, V]):
+    """Values of the ledger: when one is asked for, all that were expected are read at once.
+
+    `read` gives a value for every key. `part` divides the expected ones: those of another part are left for later.
+    """
+
+    def __init__(
+        self, read: Callable[[list[K]], Mapping[K, V]], part: Callable[[K], object] = lambda _key: None
+    ) -> None:
+        self._read, self._part = read, part
+        self._known: dict[K, V] = {}
+        self._expected: dict[object, dict[K, None]] = {}
+
+    def expect(self, keys: Iterable[K]) -> None:
+        """These will be asked for, most likely."""
+        for key in keys:
+            if key not in self._known:
+                self._expected.setdefault(self._part(key), {})[key] = None
+
+    def __getitem__(self, key: K) -> V:
+        if key not in self._known:
+            wanted = {**self._expected.pop(self._part(key), {}), key: None}
+            self._known.update(self._read(list(wanted)))
+        return self._known[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ops:
+    """A link's open operations, and when and which acknowledged ones were finished; by side."""
+
+    open: dict[Side, Op] = field(default_factory=dict)
+    acked: dict[Side, list[tuple[Instant, str]]] = field(default_factory=dict)
+
 
 class LedgerFacts:
     """`facts.Facts` over a store. It remembers what it read: make a new one for each planning."""
@@ -57,68 +100,80 @@ class LedgerFacts:
     def __init__(self, store: Store, touched: Iterable[ObsKey] = (), lids: Iterable[str] = ()) -> None:
         self._store = store
         self._touched = sorted(touched)
-        self._obs: dict[ObsKey, Observation | None] = {}
-        self._holders: dict[ObsKey, str | None] = {}
-        self._links: dict[str, Link | None] = {}
-        self._members: dict[str, dict[Side, Rid]] = {}
-        self._bases: dict[str, dict[str, dict[Side, Base]]] = {}
-        self._ops: dict[str, dict[Side, Op]] = {}
-        self._acked: dict[tuple[str, Side], list[tuple[Instant, str]]] = {}  # of finished operations
-        self._conflicts: dict[str, tuple[Conflict, ...]] = {}
-        self._keys: dict[ObsKey, dict[int, str]] = {}
+        self._obs = _Bulk(self._read_records, part=_side_of)
+        self._holders = _Bulk(self._read_holders)
+        self._keys = _Bulk(self._read_keys)
+        self._links = _Bulk(self._read_links)
+        self._members = _Bulk(self._read_members)
+        self._bases = _Bulk(self._read_bases)
+        self._ops = _Bulk(self._read_ops)
+        self._conflicts = _Bulk(self._read_conflicts)
         self._absent: set[ObsKey] | None = None
-        self._load_records(self._touched)
+        self._expect_records(self._touched)
         wanted = sorted({lid for key in self._touched if (lid := self._holders[key]) is not None} | set(lids))
-        self._load_links(wanted)
-        self._load_records(
+        for of_links in (self._links, self._members, self._bases, self._ops, self._conflicts):
+            of_links.expect(wanted)
+        self._expect_records(
             (side, link.entity, rid)
             for lid in wanted
             if (link := self._links[lid]) is not None
             for side, rid in self._members[lid].items()
         )
 
-    def _load_records(self, keys: Iterable[ObsKey]) -> None:
-        wanted = [key for key in keys if key not in self._obs]
-        if not wanted:
-            return
-        shown = self._store.get(OBS, wanted)
-        held = {
-            (m.side, m.entity, m.rid): m.lid
-            for m in self._store.find(MEMBER, "holder", [(*key, True) for key in wanted])
-        }
-        named: dict[ObsKey, dict[int, str]] = {}
-        for row in self._store.find(MATCH_KEY, "record", wanted):
-            named.setdefault((row.side, row.entity, row.rid), {})[row.rule] = row.key
-        for key in wanted:
-            self._obs[key] = shown.get(key)
-            self._holders[key] = held.get(key)
-            self._keys[key] = named.get(key, {})
+    def _expect_records(self, keys: Iterable[ObsKey]) -> None:
+        keys = list(keys)
+        for of_records in (self._obs, self._holders, self._keys):
+            of_records.expect(keys)
 
-    def _load_links(self, lids: Iterable[str]) -> None:
-        wanted = [lid for lid in lids if lid not in self._links]
-        if not wanted:
-            return
-        each = [(lid,) for lid in wanted]
-        found = self._store.get(LINK, each)
-        for lid in wanted:
-            self._links[lid] = found.get((lid,))
-            self._members[lid], self._bases[lid], self._ops[lid], self._conflicts[lid] = {}, {}, {}, ()
-        for member in self._store.find(MEMBER, "lid", each):
+    def _read_records(self, keys: list[ObsKey]) -> Mapping[ObsKey, Observation | None]:
+        found = self._store.get(OBS, keys)
+        return {key: found.get(key) for key in keys}
+
+    def _read_holders(self, keys: list[ObsKey]) -> Mapping[ObsKey, str | None]:
+        members = self._store.find(MEMBER, "holder", [(*key, True) for key in keys])
+        return {**dict.fromkeys(keys), **{(m.side, m.entity, m.rid): m.lid for m in members}}
+
+    def _read_keys(self, keys: list[ObsKey]) -> Mapping[ObsKey, dict[int, str]]:
+        found: dict[ObsKey, dict[int, str]] = {key: {} for key in keys}
+        for row in self._store.find(MATCH_KEY, "record", keys):
+            found[row.side, row.entity, row.rid][row.rule] = row.key
+        return found
+
+    def _read_links(self, lids: list[str]) -> Mapping[str, Link | None]:
+        found = self._store.get(LINK, [(lid,) for lid in lids])
+        return {lid: found.get((lid,)) for lid in lids}
+
+    def _read_members(self, lids: list[str]) -> Mapping[str, dict[Side, Rid]]:
+        found: dict[str, dict[Side, Rid]] = {lid: {} for lid in lids}
+        for member in self._store.find(MEMBER, "lid", [(lid,) for lid in lids]):
             if member.held:
-                self._members[member.lid][member.side] = member.rid
-        for base in self._store.find(BASE, "lid", each):
-            self._bases[base.lid].setdefault(base.field, {})[base.side] = base
+                found[member.lid][member.side] = member.rid
+        return found
+
+    def _read_bases(self, lids: list[str]) -> Mapping[str, dict[str, dict[Side, Base]]]:
+        found: dict[str, dict[str, dict[Side, Base]]] = {lid: {} for lid in lids}
+        for base in self._store.find(BASE, "lid", [(lid,) for lid in lids]):
+            found[base.lid].setdefault(base.field, {})[base.side] = base
+        return found
+
+    def _read_ops(self, lids: list[str]) -> Mapping[str, _Ops]:
+        found = {lid: _Ops() for lid in lids}
         unfinished = []
-        for op_id, lid, side, state, acked_at in self._store.pick(OUTBOX, _OF_OPS, "lid", each):
+        for op_id, lid, side, state, acked_at in self._store.pick(OUTBOX, _OF_OPS, "lid", [(lid,) for lid in lids]):
             if state in OPEN:
                 unfinished.append((op_id,))
             elif acked_at is not None:
-                self._acked.setdefault((lid, side), []).append((acked_at, op_id))
+                found[lid].acked.setdefault(side, []).append((acked_at, op_id))
         for op in self._store.get(OUTBOX, sorted(unfinished)).values():
-            self._ops[op.lid][op.side] = op
-        for conflict in self._store.find(CONFLICT, "lid", each):
+            found[op.lid].open[op.side] = op
+        return found
+
+    def _read_conflicts(self, lids: list[str]) -> Mapping[str, tuple[Conflict, ...]]:
+        found: dict[str, tuple[Conflict, ...]] = dict.fromkeys(lids, ())
+        for conflict in self._store.find(CONFLICT, "lid", [(lid,) for lid in lids]):
             if conflict.state in _WAITING:
-                self._conflicts[conflict.lid] += (conflict,)
+                found[conflict.lid] += (conflict,)
+        return found
 
     def touched(self) -> Iterable[ObsKey]:
         """As `Facts.touched`."""
@@ -126,51 +181,35 @@ class LedgerFacts:
 
     def observation(self, key: ObsKey) -> Observation | None:
         """As `Facts.observation`."""
-        if key not in self._obs:
-            self._load_records([key])
         return self._obs[key]
 
     def holder(self, key: ObsKey) -> str | None:
         """As `Facts.holder`."""
-        if key not in self._obs:
-            self._load_records([key])
         return self._holders[key]
 
     def link(self, lid: str) -> Link | None:
         """As `Facts.link`."""
-        if lid not in self._links:
-            self._load_links([lid])
         return self._links[lid]
 
     def members(self, lid: str) -> Mapping[Side, Rid]:
         """As `Facts.members`."""
-        if lid not in self._links:
-            self._load_links([lid])
         return self._members[lid]
 
     def bases(self, lid: str) -> Mapping[str, Mapping[Side, Base]]:
         """As `Facts.bases`."""
-        if lid not in self._links:
-            self._load_links([lid])
         return self._bases[lid]
 
     def ops(self, lid: str) -> Mapping[Side, Op]:
         """As `Facts.ops`."""
-        if lid not in self._links:
-            self._load_links([lid])
-        return self._ops[lid]
+        return self._ops[lid].open
 
     def acknowledged(self, lid: str, side: Side) -> Iterator[Op]:
         """As `Facts.acknowledged`, read one by one: a link's history grows, and only its end is asked for."""
-        if lid not in self._links:
-            self._load_links([lid])
-        for _, op_id in sorted(self._acked.get((lid, side), ()), reverse=True):
+        for _, op_id in sorted(self._ops[lid].acked.get(side, ()), reverse=True):
             yield self._store.get(OUTBOX, [(op_id,)])[op_id,]
 
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """As `Facts.conflicts`."""
-        if lid not in self._links:
-            self._load_links([lid])
         return self._conflicts[lid]
 
     def audits(self, lid: str) -> Sequence[Audit]:
@@ -179,19 +218,14 @@ class LedgerFacts:
 
     def match_keys(self, key: ObsKey) -> Mapping[int, str]:
         """As `Facts.match_keys`."""
-        if key not in self._obs:
-            self._load_records([key])
         return self._keys[key]
 
     def matching(self, entity: str, side: Side, rule: int, value: str) -> frozenset[Rid]:
         """As `Facts.matching`."""
         rids = [row.rid for row in self._store.find(MATCH_KEY, "key", [(entity, side, rule, value)])]
-        keys = [(side, entity, rid) for rid in rids]
-        self._load_records(keys)
+        self._expect_records((side, entity, rid) for rid in rids)
         return frozenset(
-            rid
-            for key, rid in zip(keys, rids, strict=True)
-            if (seen := self._obs[key]) and seen.state is RecordState.LIVE
+            rid for rid in rids if (seen := self._obs[side, entity, rid]) and seen.state is RecordState.LIVE
         )
 
     def tombstone(self, key: ObsKey) -> Tombstone | None:

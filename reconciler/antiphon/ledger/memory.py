@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from antiphon.errors import LedgerError
 from antiphon.ledger.store import Key
 from antiphon.ledger.tables import TABLES, Table
+from antiphon.model import replace
 
 R = TypeVar("R")
 _Journal: TypeAlias = list[tuple[Table[Any], Key, Any]]
@@ -99,6 +100,13 @@ class MemoryStore:
         """As `Store.put`."""
         for row in rows:
             self._change(table, table.key_of(row), row)
+
+    def set(self, table: Table[R], keys: Sequence[Key], name: str, value: object) -> None:
+        """As `Store.set`."""
+        rows = self._rows[table.name]
+        for key in keys:
+            if key in rows and getattr(rows[key], name) != value:
+                self._change(table, key, replace(rows[key], **{name: value}))
 
     def remove(self, table: Table[R], keys: Sequence[Key]) -> None:
         """As `Store.remove`."""

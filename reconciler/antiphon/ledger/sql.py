@@ -118,6 +118,14 @@ class SqlStore:
             self._run(f"ANALYZE {table.name}")
             self._counted[table.name] = self._written[table.name]
 
+    def set(self, table: Table[R], keys: Sequence[Key], name: str, value: object) -> None:
+        """As `Store.set`."""
+        if keys:
+            statements = self._of(table)
+            (stored,) = statements.codec.encode_entries((name,), [(value,)])
+            entries = statements.codec.encode_entries(table.key, list(keys))
+            self._write(statements.set(name), [(*stored, *entry) for entry in entries])
+
     def remove(self, table: Table[R], keys: Sequence[Key]) -> None:
         """As `Store.remove`."""
         if keys:

@@ -30,13 +30,14 @@ class Statements(Generic[R]):
     """The SQL of one table, each statement compiled once. Parameters are positional."""
 
     def __init__(self, table: Table[R], dialect: sa.Dialect) -> None:
-        self.name = table.name
+        self.name, self._key = table.name, table.key
         self._on_postgresql = dialect.name == "postgresql"
         self.codec = Codec(table, null_character=not self._on_postgresql)
         self.key_of = _picker([list(self.codec.columns).index(name) for name in table.key])
         self._dialect = dialect
         self._looks: dict[tuple[tuple[str, ...], Key, int, tuple[str, ...]], str] = {}
         self._shapes: dict[tuple[str, ...], bool] = {}
+        self._sets: dict[str, str] = {}
         self._counts: dict[tuple[tuple[str, ...], Key], str] = {}
         self._target = target = METADATA.tables[table.name]
         self._columns = target.c
@@ -50,6 +51,14 @@ class Statements(Generic[R]):
         later = sa.tuple_(*key) > sa.tuple_(*(sa.bindparam(None, type_=column.type) for column in key))
         self.first_page = f"{self._text(page)} LIMIT {PAGE}"
         self.next_page = f"{self._text(page.where(later))} LIMIT {PAGE}"
+
+    def set(self, name: str) -> str:
+        """What gives one column of a row another value: bound are the value and the key."""
+        text = self._sets.get(name)
+        if text is None:
+            update = sa.update(self._target).where(self._equal(self._key)).values({name: sa.bindparam(None)})
+            text = self._sets[name] = self._text(update)
+        return text
 
     def lookups(
         self, names: tuple[str, ...], entries: Iterable[Key], shown: tuple[str, ...] = ()

@@ -43,6 +43,9 @@ class Store(Protocol):
     def put(self, table: Table[R], rows: Sequence[R]) -> None:
         """Insert the rows, or replace those with the same primary key."""
 
+    def set(self, table: Table[R], keys: Sequence[Key], name: str, value: object) -> None:
+        """Give one column of the rows with these primary keys, as far as they exist, another value."""
+
     def remove(self, table: Table[R], keys: Sequence[Key]) -> None:
         """Delete the rows with these primary keys, as far as they exist."""
 

@@ -43,7 +43,7 @@ def change(old: Any, new: Any, width: int) -> str:  # as for `in_words`
     """`Rome → Paris`, each in at most `width` cells. Long texts that begin alike are shown where they part."""
     before, after = _words(old), _words(new)
     if before == after and MASK not in (before, after) and _differ(old, new):
-        before, after = canonical_json(old), canonical_json(new)
+        before, after = _escaped(canonical_json(old)), _escaped(canonical_json(new))
     first, last = cut(before, width), cut(after, width)
     if first == last and before != after:
         parting = next((n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), None)
@@ -55,6 +55,11 @@ def change(old: Any, new: Any, width: int) -> str:  # as for `in_words`
 def printable(text: str) -> str:
     """The text on one line, without anything that a terminal would obey."""
     return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text)
+
+
+def _escaped(text: str) -> str:
+    """As `printable`, but nothing looks alike that is not."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _differ(old: Any, new: Any) -> bool:
