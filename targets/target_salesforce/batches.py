@@ -25,7 +25,12 @@ _PAUSE = 0.5
 """Seconds before a locked record is written again, growing with each attempt."""
 
 LOCKED = "UNABLE_TO_LOCK_ROW"
-_LATER = frozenset({LOCKED, "SERVER_UNAVAILABLE", "REQUEST_RUNNING_TOO_LONG", "REQUEST_LIMIT_EXCEEDED"})
+_LATER = frozenset({
+    LOCKED, "SERVER_UNAVAILABLE", "REQUEST_RUNNING_TOO_LONG", "REQUEST_LIMIT_EXCEEDED",
+    "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+})  # fmt: skip
+_OF_ONE = frozenset({"JSON_PARSER_ERROR", "INVALID_FIELD", "MALFORMED_ID"})
+"""Why one record can have a whole request refused."""
 
 Sent: TypeAlias = Mapping[str, Any]
 """A record as it is sent."""
@@ -129,7 +134,14 @@ class Batches:
 
     def _results(self, method: str, path: str, some: Sequence[Any], **more: Any) -> list[Result]:
         what = f"the writing of {len(some)} records of {self.object.name}"
-        shown = self.org.session.call(method, path, what=what, headers=self.headers, **{"repeatable": False, **more})
+        try:
+            shown = self.org.session.call(
+                method, path, what=what, headers=self.headers, **{"repeatable": False, **more}
+            )
+        except Refused as error:
+            if error.code in _OF_ONE:
+                raise
+            return [_refused(each, error) for each in some]
         if len(shown) != len(some):
             raise MaybeApplied(f"{what}: Salesforce answered with {len(shown)} results")
         return [Done(str(each["id"])) if each["success"] else refusal(each["errors"]) for each in shown]

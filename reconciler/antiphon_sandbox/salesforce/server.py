@@ -37,10 +37,10 @@ _ROUTES: list[tuple[Route, re.Pattern[str]]] = [
 class Fault:
     """What goes wrong with the next `times` requests whose method and path `path` finds.
 
-    `status`: this status of HTTP, with a page that is no JSON; `limit`: the day is used up; `cut`: the connection ends
-    without an answer, `half`: in the middle of one, `timeout`: after `seconds`; `slow`: the answer comes `seconds`
-    late; `expire`: every token ends just before; `human`: `does` is called just before. `applied`: the request is
-    carried out before the answer goes wrong.
+    `status`: this status of HTTP, with `body`, or with a page that is no JSON; `limit`: the day is used up; `cut`: the
+    connection ends without an answer, `half`: in the middle of one, `timeout`: after `seconds`; `slow`: the answer
+    comes `seconds` late; `expire`: every token ends just before; `human`: `does` is called just before. `applied`: the
+    request is carried out before the answer goes wrong.
     """
 
     kind: Literal["status", "limit", "cut", "half", "timeout", "slow", "expire", "human"]
@@ -48,6 +48,7 @@ class Fault:
     times: int = 1
     chance: float = 1.0
     status: int = HTTPStatus.SERVICE_UNAVAILABLE
+    body: Any = None
     applied: bool = False
     seconds: float = 0.2
     does: Callable[[], object] | None = None
@@ -106,6 +107,8 @@ class Salesforce:
         self.seen.append((method, target, headers))
         try:
             if parts.path == "/services/oauth2/token" and method == "POST":
+                if fault is not None and fault.body is not None:
+                    return Reply(fault.status, fault.body)
                 form = {name: values[-1] for name, values in parse_qs(raw.decode()).items()}
                 granted = self.app.answer(form, headers.get("Authorization", ""))
                 return Reply(body={**granted, "instance_url": self.url})
@@ -176,6 +179,8 @@ class Salesforce:
                 raise _Cut
             case "limit":
                 raise over_limit()
+            case _ if fault.body is not None:
+                return Reply(fault.status, fault.body)
             case _:
                 return Reply(fault.status, _PAGE, kind="text/html")
 
