@@ -4,9 +4,10 @@
 |---------------------------|----------------------------------------------------------------------------------|
 | text                      | with and without spaces around it; the empty text and none                       |
 | id, reference             | 15 and 18 characters                                                             |
-| multipicklist             | the same values in whatever order                                                |
+| multipicklist             | the same values in whatever order, as `a;b` or as a list                         |
 | double, currency, percent | what is the same when rounded to the field's scale                               |
 | datetime                  | the same second, in whatever zone                                                |
+| time                      | the same second, in UTC                                                          |
 | boolean                   | none and false                                                                   |
 
 Source: Salesforce docs, "Primitive Data Types", "Field Types"; recorded: datetimes come back in whole seconds.
@@ -15,7 +16,7 @@ Source: Salesforce docs, "Primitive Data Types", "Field Types"; recorded: dateti
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -23,7 +24,7 @@ from tap_salesforce.api.fields import Field
 
 _NUMBERS = frozenset({"double", "currency", "percent"})
 _IDS = frozenset({"id", "reference"})
-_BARE = frozenset({"boolean", "int", "long", "date", "datetime", *_NUMBERS})
+_BARE = frozenset({"boolean", "int", "long", "date", "datetime", "time", *_NUMBERS})
 _FLAGS: Mapping[Any, bool] = {True: True, False: False, "true": True, "false": False}
 _SUFFIXES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _SHORT, _LONG = 15, 18
@@ -92,6 +93,10 @@ def _sent(field: Field, value: Any) -> Any:
             return date.fromisoformat(str(value)[:10]).isoformat()
         case "datetime":
             return _moment(value).strftime("%Y-%m-%dT%H:%M:%SZ")
+        case "time":
+            return f"{_time(value).isoformat()}.000Z"
+        case "multipicklist" if isinstance(value, list):
+            return ";".join(str(each) for each in value)
         case _ if isinstance(value, dict | list | bool):
             raise TypeError(value)
         case _:
@@ -106,7 +111,7 @@ def _plain(field: Field, value: Any) -> Any:
         case "id" | "reference":
             return long_id(str(value))
         case "multipicklist":
-            return frozenset(part.strip() for part in str(value).split(";"))
+            return frozenset(part.strip() for part in str(_sent(field, value)).split(";"))
         case kind if kind in _NUMBERS:
             return _decimal(value).quantize(Decimal(1).scaleb(-field.scale), ROUND_HALF_UP)
         case _:
@@ -118,6 +123,11 @@ def _decimal(value: Any) -> Decimal:
     if not number.is_finite():
         raise ValueError(value)
     return number
+
+
+def _time(value: Any) -> time:
+    shown = value if isinstance(value, time) else time.fromisoformat(str(value).removesuffix("Z"))
+    return shown.replace(microsecond=0, tzinfo=None)
 
 
 def _moment(value: Any) -> datetime:
