@@ -9,7 +9,7 @@ from antiphon.mapping import Counter as Counting
 from antiphon.mapping import Field, SetUnion
 from antiphon.model import MISSING, Cause, Missing, Op, OpKind, Side, Value
 from tests.simulation.judge import Judge, value_of
-from tests.simulation.shape import FOREIGN, other
+from tests.simulation.shape import FOREIGN, HUBSPOT, other
 from tests.simulation.world import RESTORE, SYNC, USER, Event, Row
 
 KEPT = (Cause.SUPERSEDED, Cause.CLOBBERED, Cause.PARKED, Cause.DELETED)
@@ -177,8 +177,8 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
     if judge.world.systems[side].kind == FOREIGN and event.at >= heir.unseen:
         return True
     op = judge.ops.get(heir.op_id)
-    if op is not None and op.kind is not OpKind.CREATE and _never_told(judge, op) and event.at > heir.unseen:
-        return True  # it was made between the target's look and its write, of which only the receipt would have told
+    if op is not None and op.kind is not OpKind.CREATE and _in_the_window(judge, side, event, heir):
+        return _never_told(judge, op)  # of an edit between the target's look and its write only its receipt tells
     if "restored" in judge.world.happened and (op is None or is_empty(value_of(event.value))):
         return True  # the audit went with the ledger, or the base that showed it was an edit
     if isinstance(field.policy, SetUnion) and op is not None and "added or removed" in op.reasons.get(field.name, ""):
@@ -195,9 +195,12 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
 
 def _never_told(judge: Judge, op: Op) -> bool:
     """Its target got no answer; or acknowledged it by STATE, which it must not before its receipt is written."""
-    if op.op_id in judge.world.unanswered:
-        return True
-    return op.acked_at is not None and op.op_id not in judge.told and judge.world.systems[op.side].kind != FOREIGN
+    return op.op_id not in judge.told and (op.op_id in judge.world.unanswered or op.acked_at is not None)
+
+
+def _in_the_window(judge: Judge, side: Side, event: Event, heir: Event) -> bool:
+    """Whether the edit was made in the moment between a target's look and its write, where these are two steps."""
+    return judge.world.systems[side].kind == HUBSPOT and heir.unseen < event.at <= heir.at
 
 
 def _seen_before(judge: Judge, side: Side, field: Field, event: Event, events: list[Event]) -> bool:

@@ -10,6 +10,7 @@ from antiphon.ledger import Ledger
 from antiphon.ledger.tables import AUDIT, CONFLICT, LINK, MEMBER, OUTBOX, RECEIPT
 from antiphon.mapping import Field
 from antiphon.model import Audit, Conflict, Link, Missing, Op, Rid, Side, Value
+from antiphon.protocol import Status
 from tests.simulation.engine import Engine
 from tests.simulation.shape import HUBSPOT, SIDES
 from tests.simulation.world import Row, World
@@ -32,7 +33,7 @@ class Judge:
                 self.members[member.lid][member.side] = member.rid
                 self.holders[member.side, member.entity, member.rid] = member.lid
         self.ops: dict[str, Op] = {op.op_id: op for op in engine.store.scan(OUTBOX)}
-        self.told = {receipt.op_id for receipt in engine.store.scan(RECEIPT)}
+        self.told = {r.op_id for r in engine.store.scan(RECEIPT) if r.status == Status.APPLIED}
         self.audits: dict[str, list[Audit]] = defaultdict(list)
         for audit in engine.store.scan(AUDIT):
             self.audits[audit.lid].append(audit)
