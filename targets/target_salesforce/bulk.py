@@ -52,8 +52,18 @@ class Bulk:
 
     def delete(self, ids: Sequence[str]) -> list[Result]:
         """By a job of deletes."""
+        return self._removed("delete", ids, self.small.delete)
+
+    def purge(self, ids: Sequence[str]) -> list[Result]:
+        """Delete records past the recycle bin, which collections cannot do; what is locked is left for later."""
+        held = Failed(Fault(LOCKED, f"another transaction holds the record of {self.object.name}", 503))
+        return self._removed("hardDelete", ids, lambda some: [held for _ in some])
+
+    def _removed(
+        self, operation: str, ids: Sequence[str], otherwise: Callable[[Sequence[str]], list[Result]]
+    ) -> list[Result]:
         records = [{KEY: each} for each in ids]
-        return self._written("delete", records, (KEY,), lambda some: self.small.delete([each[KEY] for each in some]))
+        return self._written(operation, records, (KEY,), lambda some: otherwise([each[KEY] for each in some]))
 
     def _written(
         self,

@@ -5,18 +5,18 @@
 | insert | made                              | made                                                        |
 | update | a look, and what differs          | a look, and what differs; refused if nothing is found       |
 | upsert | one request: Salesforce finds it  | a look; made if nothing is found                            |
-| mirror | as upsert; deleted if it is gone at its source                                                  |
+| mirror | as upsert; deleted if it is gone at its source, purged if wanted; if it is back, out of the bin |
 
 Of several records with the value none is written. A row that refers to another of the same batch is written after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from tap_salesforce.api import DELETED, MaybeApplied, NotConvertible, SalesforceError, folded
+from tap_salesforce.api import DELETED, MASTER, STAMP, MaybeApplied, NotConvertible, SalesforceError, folded, undelete
 from tap_salesforce.api.org import Shown
 from target_kit import Failed, Fault, Gone, Rejected, Row, TargetError
 from target_salesforce.batches import Result, Writer
@@ -38,10 +38,11 @@ class _Ready:
 
 @dataclass(slots=True)
 class Rows:
-    """Writes rows of one stream. `ignored`: columns left out."""
+    """Writes rows of one stream. `purge` deletes past the recycle bin; `ignored`: columns left out."""
 
     records: Records
     settings: StreamSettings
+    purge: Callable[[Sequence[str]], list[Result]]
     ignored: set[str] = field(default_factory=set)
 
     def write(self, rows: Sequence[Row], writer: Writer) -> Iterator[Refusal]:
@@ -60,7 +61,10 @@ class Rows:
             if self.settings.mode is Mode.INSERT:
                 yield from self._create(ready, writer)
                 return
-            for wave in self._waves({each.key: each for each in ready}):
+            last = {each.key: each for each in ready}
+            if self.settings.mode is Mode.MIRROR and self.settings.undelete:
+                yield from self._undelete(last)
+            for wave in self._waves(last):
                 yield from self._write(wave, writer)
             if self.settings.mode is Mode.MIRROR:
                 yield from self._delete(gone, writer)
@@ -156,13 +160,32 @@ class Rows:
                 yield each.row, self._ambiguous(each, found)
             elif found:
                 doomed.append((each, str(found[0][KEY])))
-        results = writer.delete([key for _, key in doomed]) if doomed else []
+        remove = self.purge if self.settings.hard_delete else writer.delete
+        results = remove([key for _, key in doomed]) if doomed else []
         there_still = [
             (each, result)
             for (each, _), result in zip(doomed, results, strict=True)
             if not isinstance(result, Gone)
         ]  # fmt: skip
         yield from _refused([each for each, _ in there_still], [result for _, result in there_still])
+
+    def _undelete(self, rows: dict[str, _Ready]) -> Iterator[Refusal]:
+        """Take out of the recycle bin what is back and has no live record; rows of what cannot be had are refused."""
+        match, known = self.settings.match, self.records.object
+        live, binned = set[str](), dict[str, Shown]()
+        keys = [self._key(each) for each in rows.values()]
+        for shown in self.records.look(match, keys, [MASTER]):
+            key = folded(known.fields[match], shown[match])
+            if not shown[DELETED]:
+                live.add(key)
+            elif not shown.get(MASTER) and shown[STAMP] >= binned.get(key, shown)[STAMP]:
+                binned[key] = shown
+        back = sorted(binned.keys() - live)
+        what = f"the taking of {len(back)} records of {known.name} out of the recycle bin"
+        told = undelete(self.records.org.session, [str(binned[key][KEY]) for key in back], what) if back else []
+        for key, words in zip(back, told, strict=True):
+            if words:
+                yield rows.pop(key).row, Rejected(Fault("UNDELETE_FAILED", f"Salesforce says: {words}", 400))
 
     # ---- finding
 

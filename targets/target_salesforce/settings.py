@@ -45,11 +45,14 @@ SETTINGS = th.PropertiesList(
                 th.Property("mode", th.StringType, allowed_values=_MODES),
                 th.Property("match", th.StringType, description="Field by which records are found; `Id` by default."),
                 *NULL_SETTINGS,
+                th.Property("hard_delete", th.BooleanType, description="Purge what `mirror` deletes."),
+                th.Property("undelete", th.BooleanType, description="Take a record that is back out of the bin."),
             )
         ),
         title="Streams",
         description="Per stream of an ordinary tap: `object` (by default the stream's name), `mode`, `match` (the "
-        "field by which a record is found, `Id` by default), `nulls` (clear or skip), `skip_nulls`, `clear_nulls`.",
+        "field by which a record is found, `Id` by default), `nulls` (clear or skip), `skip_nulls`, `clear_nulls`; "
+        "with `mirror` also `hard_delete` (purge what is deleted) and `undelete` (take what is back out of the bin).",
     ),
     th.Property(
         "api",
@@ -87,6 +90,8 @@ class StreamSettings:
     mode: Mode = Mode.UPSERT
     match: str = KEY
     nulls: Nulls = field(default_factory=Nulls)
+    hard_delete: bool = False
+    undelete: bool = False
 
     @classmethod
     def of(cls, config: Mapping[str, Any], stream: str) -> StreamSettings:
@@ -98,4 +103,6 @@ class StreamSettings:
             Mode(str(given.get("mode") or config.get("mode") or Mode.UPSERT)),
             str(given.get("match") or KEY),
             Nulls.of(given, stream),
+            hard_delete=bool(given.get("hard_delete")),
+            undelete=bool(given.get("undelete")),
         )

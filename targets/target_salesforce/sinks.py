@@ -57,8 +57,12 @@ class ObjectSink(OperationSink):
 
     def _writer(self, number: int) -> Writer:
         """The way to write so many records."""
+        return self._bulk if self.target.takes_bulk(number) else self._bulk.small
+
+    @cached_property
+    def _bulk(self) -> Bulk:
         small = Batches(self.target.org, self.object, self.target.write_headers)
-        return Bulk(self.target.org, self.object, small) if self.target.takes_bulk(number) else small
+        return Bulk(self.target.org, self.object, small)
 
     @cached_property
     def _rows_of(self) -> Rows:
@@ -67,7 +71,7 @@ class ObjectSink(OperationSink):
                 f"`streams.{self.stream_name}.match`: {self.object.name} has no field {self.settings.match!r}",
                 hint="name one that it has, in upper and lower case as Salesforce writes it",
             )
-        return Rows(self._records, self.settings)
+        return Rows(self._records, self.settings, self._bulk.purge)
 
     def refers_to(self, other: ObjectSink) -> bool:
         """Whether records of this object may refer to those of another, which must be there first."""

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from antiphon_sandbox.salesforce import bulk_query, collections, ingest, queries, records, tooling
+from antiphon_sandbox.salesforce import bulk_query, collections, ingest, queries, records, soap, tooling
 from antiphon_sandbox.salesforce.errors import Refused, not_found, over_limit
 from antiphon_sandbox.salesforce.jobs import Jobs
 from antiphon_sandbox.salesforce.oauth import App
@@ -115,6 +115,11 @@ class Salesforce:
             if parts.path.rstrip("/") == "/services/data" and method == "GET":
                 return Reply(body=[{"label": label, "url": f"/services/data/v{each}", "version": each}
                                    for label, each in VERSIONS])  # fmt: skip
+            if parts.path.startswith(soap.PATH) and method == "POST":
+                self.used += 1
+                if fault is not None and fault.kind == "status":
+                    return Reply(fault.status, _PAGE, kind="text/html")
+                return soap.answer(self.org, self.app, raw)
             return self._api(method, parts.path, parse_qs(parts.query, keep_blank_values=True), headers, raw, fault)
         except Refused as refused:
             return Reply(refused.status, refused.body)

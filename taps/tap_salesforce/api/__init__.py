@@ -22,6 +22,7 @@ from tap_salesforce.api.org import USUAL, Org, SObject
 from tap_salesforce.api.session import Session
 from tap_salesforce.api.settings import SETTINGS, connect
 from tap_salesforce.api.setup import make_key_field
+from tap_salesforce.api.soap import undelete
 from tap_salesforce.api.values import NotConvertible, folded, literal, long_id, same, to_salesforce
 
 __all__ = [
@@ -55,5 +56,6 @@ __all__ = [
     "make_key_field",
     "same",
     "to_salesforce",
+    "undelete",
     "write_by_job",
 ]

@@ -79,6 +79,7 @@ class Session:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.root, self.share = f"/services/data/v{version}", share
+        self.soap = f"/services/Soap/u/{version}"
         self.pause = sleep
         self._auth, self._http, self._attempts = auth, http, attempts
         self._lock = threading.Lock()
@@ -108,9 +109,17 @@ class Session:
         asked = _Asked(method, path, body, params, headers, repeatable, what or f"{method} {path}")
         return self._answer(asked, lambda answer: decode(answer.content) if answer.content else None)
 
-    def text(self, path: str, *, what: str) -> str:
-        """An answer that is CSV in UTF-8."""
-        asked = _Asked("GET", path, None, None, {"Accept": "text/csv"}, True, what)
+    def text(
+        self,
+        path: str,
+        *,
+        body: Callable[[str], bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        what: str,
+    ) -> str:
+        """An answer that is text in UTF-8; `body` makes what is posted, of the token."""
+        method = "GET" if body is None else "POST"
+        asked = _Asked(method, path, body, None, {"Accept": "text/csv", **(headers or {})}, True, what)
         return self._answer(asked, lambda answer: answer.content.decode("utf-8"))
 
     def open(self, path: str, *, params: Mapping[str, Any], headers: Mapping[str, str], what: str) -> requests.Response:
@@ -179,7 +188,7 @@ class Session:
                 asked.method,
                 token.instance + (asked.path if asked.path.startswith("/services/") else self.root + asked.path),
                 params=asked.params,
-                data=asked.body if isinstance(asked.body, bytes | None) else msgspec.json.encode(asked.body),
+                data=_content(asked.body, token),
                 headers={
                     "Authorization": f"Bearer {token.value}",
                     "Content-Type": "application/json",
@@ -209,6 +218,13 @@ class Session:
                 self._server_time = (shown, time.monotonic())
             if used is not None:
                 self._usage = (int(used[1]), int(used[2]))
+
+
+def _content(body: Any, token: Token) -> bytes | None:
+    if callable(body):
+        made: bytes = body(token.value)
+        return made
+    return body if isinstance(body, bytes | None) else msgspec.json.encode(body)
 
 
 __all__ = ["ATTEMPTS", "CLIENT", "SalesforceError", "Session"]

@@ -70,6 +70,34 @@ def test_each_mode_does_what_it_says(desk: Desk) -> None:
     assert old.values["Name"] == "One"
 
 
+def test_a_mirror_purges_if_told_to_and_takes_what_is_back_out_of_the_bin(desk: Desk) -> None:
+    org = desk.org
+    org.objects["Account"].add(NUMBER)
+    here, binned, merged, purged = (
+        org.enter("Account", {"Name": "Old", "Number__c": name, "Phone": "1"}) for name in ("A1", "A2", "A3", "A4")
+    )
+    org.trash(binned.id)
+    org.merge(here.id, merged.id)
+    how = {"match": "Number__c", "mode": "mirror"}
+    rows: list[dict[str, Any]] = [{"Number__c": f"A{n}", "Name": "New"} for n in (1, 2, 3)]
+    gone = {"Number__c": "A4", "_sdc_deleted_at": "2026-01-01T00:00:00Z"}
+    assert desk.load("Account", *rows, gone, **how, undelete=True, hard_delete=True) == []
+    assert (binned.in_bin, binned.values["Name"], binned.values["Phone"]) == (False, "New", "1")
+    assert purged.id not in org.records
+    live = {each.values["Number__c"]: each.id for each in org.live("Account")}
+    assert (live["A1"], live["A2"]) == (here.id, binned.id)
+    assert live["A3"] not in {merged.id, here.id}  # what was merged into another is made anew
+    org.trash(binned.id)
+    desk.salesforce.faults.append(Fault("human", "Soap", does=lambda: org.purge(binned.id)))
+    assert desk.load("Account", rows[1], **how, undelete=True) == [
+        "Salesforce says: Entity is not in the recycle bin (UNDELETE_FAILED)"
+    ]
+    desk.salesforce.faults.append(Fault("status", "Soap"))
+    org.trash(live["A3"])
+    assert desk.load("Account", rows[2], **how, undelete=True) == []
+    assert not org.records[live["A3"]].in_bin
+
+
 def test_an_external_id_needs_no_look_and_breaking_off_makes_no_second_record(desk: Desk) -> None:
     desk.org.objects["Account"].add(NUMBER)
     desk.salesforce.faults.append(Fault("cut", "PATCH .*Number__c", applied=True))
