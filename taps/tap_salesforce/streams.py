@@ -70,21 +70,33 @@ class ObjectStream(EnvelopeStream):
         """Salesforce's time when the read began: nothing later is taken for read."""
         del context
         if self._signpost is None and self.replication_method == "INCREMENTAL":
-            self.org.account  # noqa: B018 - its answer tells the time there
-            self._signpost = self.org.session.clock()
+            self._signpost = self.now()
         return self._signpost
 
     _signpost: datetime | None = None
 
+    def _place(self, what: str) -> dict[str, Any]:
+        """A part of the STATE of this stream that is not the SDK's."""
+        found: dict[str, Any] = self.tap_state.setdefault("bookmarks", {}).setdefault(f"{self.name}:{what}", {})
+        return found
+
     # ---- reading
 
     def get_records(self, context: Any) -> Iterable[Row]:
-        """All records, or those that changed since the bookmark less the overlap; deleted and merged ones as such."""
-        incremental = self.replication_method == "INCREMENTAL"
-        since = self.get_starting_timestamp(context) if incremental else None
+        """All records, or those that changed since the bookmark; deleted and merged ones as such."""
+        self._name_what_is_hidden()
+        match self.replication_method:
+            case "LOG_BASED":
+                yield from self._salesforce_tap.log(self, self._place("log"))
+            case "INCREMENTAL":
+                yield from self.changed_since(self.get_starting_timestamp(context))
+            case _:
+                yield from self.changed_since(None)
+
+    def changed_since(self, since: datetime | None) -> Iterator[Row]:
+        """All rows, or those that changed since a moment less the overlap."""
         if since is not None:
             since -= timedelta(seconds=self._salesforce_tap.overlap)
-        self._name_what_is_hidden()
         gone: set[str] = set()
         for shown in self._rows(since):
             values = self._values(shown)
@@ -184,8 +196,7 @@ class ObjectStream(EnvelopeStream):
 
     def _purged(self, gone: set[str]) -> Iterator[Row]:
         """What was deleted since the last read and is not in the recycle bin any more."""
-        place = self.tap_state.setdefault("bookmarks", {}).setdefault(f"{self.name}:deleted", {})
-        now = self.org.session.clock()
+        place, now = self._place("deleted"), self.org.session.clock()
         covered = place.get("covered")
         start = datetime.fromisoformat(covered) if covered else now
         told = self.org.deleted(self.name, start - _LAG, now)
@@ -201,18 +212,35 @@ class ObjectStream(EnvelopeStream):
         listed = {str(each["id"]): str(each["deletedDate"]) for each in told["deletedRecords"]} if covered else {}
         for some in in_batches(sorted(listed.keys() - gone), _AT_ONCE):
             there = self._there(some)
-            for key in some:
-                if key not in there:
-                    at = datetime.fromisoformat(listed[key]).isoformat()
-                    row: Row = {_KEY: key, DELETED_AT: at, ENVELOPE: {"state": "gone"}}
-                    yield {**row, STAMP: at} if STAMP in self._columns else row
+            yield from (self._gone(key, datetime.fromisoformat(listed[key])) for key in some if key not in there)
         place["covered"] = datetime.fromisoformat(str(told["latestDateCovered"])).isoformat()
 
-    def _there(self, ids: Sequence[str]) -> set[str]:
-        """Those of the ids that are there: a record may have been restored, or be in the bin and told before."""
-        listed = ", ".join(f"'{each}'" for each in ids)
-        query = f"SELECT Id FROM {self.object.name} WHERE Id IN ({listed})"  # noqa: S608 - SOQL
-        return {str(each[_KEY]) for page in self.org.pages(query, f"what was deleted of {self.name}") for each in page}
+    def _there(self, ids: Sequence[str]) -> dict[str, Shown]:
+        """Those of the ids that are there: a record may have been restored, or lie in the bin."""
+        listed, columns = ", ".join(f"'{each}'" for each in ids), ", ".join(sorted(self._needed))
+        query = f"SELECT {columns} FROM {self.object.name} WHERE Id IN ({listed})"  # noqa: S608 - SOQL
+        pages = self.org.pages(query, f"what was deleted of {self.name}")
+        return {str(each[_KEY]): each for page in pages for each in page}
+
+    def _gone(self, key: str, at: datetime) -> Row:
+        row: Row = {_KEY: key, DELETED_AT: at.isoformat(), ENVELOPE: {"state": "gone"}}
+        return {**row, STAMP: at.isoformat()} if STAMP in self._columns else row
+
+    # ---- records that change events name
+
+    def now(self) -> datetime:
+        """Salesforce's time."""
+        self.org.account  # noqa: B018 - its answer tells the time there
+        return self.org.session.clock()
+
+    def rows_of(self, ids: Sequence[str], at: datetime) -> Iterator[Row]:
+        """Records as they are now; those that are not there any more as gone at that moment."""
+        live = self.org.read(self.object.name, ids, self._asked, self._what)
+        yield from (self._row(self._values(each)) for each in live if each is not None)
+        for some in in_batches([key for key, each in zip(ids, live, strict=True) if each is None], _AT_ONCE):
+            there = self._there(some)
+            for key in some:
+                yield self._row(self._values(there[key])) if key in there else self._gone(key, at)
 
     # ---- rows
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from singer_sdk import typing as th
-from singer_sdk.helpers.capabilities import CapabilitiesEnum
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, TapCapabilities
 
 from tap_kit import Capability, Check, CheckedTap
-from tap_salesforce.api import SETTINGS, STAMP, USUAL, Org, Refused, SalesforceError, connect
+from tap_salesforce.api import SETTINGS, STAMP, USUAL, Org, Refused, SalesforceError, WrongSettings, connect
 from tap_salesforce.streams import ObjectStream
 
 
@@ -20,6 +22,7 @@ class TapSalesforce(CheckedTap):
     name = "tap-salesforce"
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         *CheckedTap.capabilities,
+        TapCapabilities.LOG_BASED,
         Capability.DELETES,
         Capability.MERGES,
     ]
@@ -64,6 +67,20 @@ class TapSalesforce(CheckedTap):
             title="Bulk from",
             description="From how many records on `auto` uses the Bulk API.",
         ),
+        th.Property(
+            "pubsub_address",
+            th.StringType,
+            default="api.pubsub.salesforce.com:7443",
+            title="Pub/Sub",
+            description="Where LOG_BASED reads change events; in Europe `api.deu.pubsub.salesforce.com:7443`.",
+        ),
+        th.Property(
+            "log_seconds",
+            th.NumberType,
+            default=5,
+            title="Log seconds",
+            description="After how long without a change event LOG_BASED takes an object's events for read.",
+        ),
     ).to_dict()
 
     @cached_property
@@ -80,6 +97,19 @@ class TapSalesforce(CheckedTap):
     def bulk_from(self) -> int:
         """From how many records on `auto` takes the Bulk API."""
         return int(self.config["bulk_from"])
+
+    def log(self, stream: ObjectStream, place: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """What change events tell of a stream. Raises `WrongSettings` without the extra that they need."""
+        try:
+            from tap_salesforce.api.events import Events  # noqa: PLC0415 - comes with an extra of its own
+            from tap_salesforce.changes import Log  # noqa: PLC0415
+        except ImportError as error:
+            raise WrongSettings(
+                f"LOG_BASED needs {error.name}", hint="pip install 'antiphon[salesforce-cdc]'"
+            ) from None
+        session, address = self.org.session, str(self.config["pubsub_address"])
+        with closing(Events(session, self.org.id, address, float(self.config["log_seconds"]))) as events:
+            yield from Log(stream, place, timedelta(seconds=self.overlap)).rows(events)
 
     def discover_streams(self) -> Sequence[ObjectStream]:
         """The streams of a catalog that is handed in, else those of the objects."""

@@ -16,12 +16,13 @@ import base64
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, NoReturn, Self
 
 import grpc
 
 from antiphon_sandbox.salesforce.avro import Layout, encoded, layout
-from antiphon_sandbox.salesforce.changes import Event
+from antiphon_sandbox.salesforce.changes import KEPT, Event
 from antiphon_sandbox.salesforce.errors import Refused
 from antiphon_sandbox.salesforce.schema import SObject
 from antiphon_sandbox.salesforce.server import Salesforce
@@ -43,6 +44,7 @@ class PubSub:
         self.refuse: list[tuple[grpc.StatusCode, str]] = []
         self.calls: list[str] = []
         self._layouts: dict[str, Layout] = {}
+        self._stands: dict[int, datetime] = {}
         self._server = grpc.server(ThreadPoolExecutor(max_workers=16))
         self._server.add_generic_rpc_handlers([_handlers(self)])
         self.address = f"127.0.0.1:{self._server.add_insecure_port(f'127.0.0.1:{port}')}"
@@ -97,7 +99,7 @@ class PubSub:
             silent += _LOOK
             if silent >= self.keepalive:
                 silent = 0.0
-                last = self._replay_id(max(after, self._newest()))
+                last = self._replay_id(self._stand(max(after, self._newest())))
                 yield wire.FetchResponse(latest_replay_id=last, pending_num_requested=budget.left)
 
     # ---- what is told
@@ -108,6 +110,11 @@ class PubSub:
             return [
                 each for each in org.changes.kept(org.clock()) if each.number > number and each.object == sobject.name
             ]
+
+    def _stand(self, number: int) -> int:
+        """Where the stream is told to be: a place to go on from, for as long as an event is kept."""
+        self._stands[number] = self.salesforce.org.clock()
+        return number
 
     def _newest(self) -> int:
         events = self.salesforce.org.changes.events
@@ -145,7 +152,8 @@ class PubSub:
     def _numbers(self) -> list[int]:
         org = self.salesforce.org
         with org.lock:
-            return [each.number for each in org.changes.kept(org.clock())]
+            stands = [number for number, at in self._stands.items() if at >= org.clock() - KEPT]
+            return stands + [each.number for each in org.changes.kept(org.clock())]
 
     # ---- who may ask
 

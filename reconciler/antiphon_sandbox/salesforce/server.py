@@ -218,7 +218,7 @@ class _Handler(Handler):
         as_it_is = isinstance(reply.body, bytes)
         content = b"" if reply.body is None else reply.body if as_it_is else msgspec.json.encode(reply.body)
         self.send_response_only(reply.status)
-        self.send_header("Date", formatdate(usegmt=True))
+        self.send_header("Date", formatdate(self.salesforce.org.clock().timestamp(), usegmt=True))
         self.send_header("Content-Type", reply.kind)
         if reply.status != HTTPStatus.NO_CONTENT:
             self.send_header("Content-Length", str(len(content)))

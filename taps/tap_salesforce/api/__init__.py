@@ -7,6 +7,7 @@ business of `tap_salesforce` and `target_salesforce`.
 from tap_salesforce.api.bulk import bulk_rows
 from tap_salesforce.api.errors import (
     ExpiredCursor,
+    ExpiredReplay,
     JobFailed,
     MaybeApplied,
     NotAuthorized,
@@ -34,6 +35,7 @@ __all__ = [
     "STAMP",
     "USUAL",
     "ExpiredCursor",
+    "ExpiredReplay",
     "Field",
     "Ingested",
     "JobFailed",

@@ -7,6 +7,7 @@
 | `MaybeApplied`  | the connection broke while a write was under way                 | a look                |
 | `OverLimit`     | `REQUEST_LIMIT_EXCEEDED`, or our own share of the day is used up | time                  |
 | `ExpiredCursor` | `INVALID_QUERY_LOCATOR`: the pages of a query are kept no longer | asking from there on  |
+| `ExpiredReplay` | `…replayid.corrupted`: the event of a replay id is not kept       | a look at what changed|
 | `JobFailed`     | a job of Bulk API 2.0 is `Failed` or `Aborted`; nothing was read | another API           |
 | `Refused`       | any other `errorCode`                                            | other data, or rights |
 """
@@ -67,6 +68,10 @@ class OverLimit(SalesforceError):
 
 class ExpiredCursor(SalesforceError):
     """The further pages of a query are not kept any longer."""
+
+
+class ExpiredReplay(SalesforceError):
+    """The change events after a replay id are not kept any longer."""
 
 
 class JobFailed(SalesforceError):

@@ -41,10 +41,15 @@ class Org:
         self._objects: dict[str, SObject] = {}
 
     @cached_property
-    def account(self) -> str:
-        """The fingerprint of the org. Raises the errors of `tap_salesforce.api.errors`."""
+    def id(self) -> str:
+        """The org's id. Raises the errors of `tap_salesforce.api.errors`."""
         (found,) = self.session.call("GET", "/query", params={"q": "SELECT Id FROM Organization"})["records"]
-        return f"salesforce:{found['Id']}"
+        return str(found["Id"])
+
+    @property
+    def account(self) -> str:
+        """The fingerprint of the org."""
+        return f"salesforce:{self.id}"
 
     def names(self) -> list[str]:
         """The objects that the user may query and that say when a record was changed."""

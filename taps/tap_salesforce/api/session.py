@@ -158,6 +158,14 @@ class Session:
             f"{what}: Salesforce could not be had in {self._attempts} attempts ({last})", hint="try again later"
         )
 
+    def token(self) -> Token:
+        """The token, for calls that are none of REST. Raises `NotAuthorized`, `Unavailable`."""
+        return self._auth.token()
+
+    def ended(self, token: Token) -> bool:
+        """A token is not taken any longer; whether there may be another."""
+        return self._auth.ended(token)
+
     def clock(self) -> datetime:
         """Salesforce's time now: from the last answer's `Date`, which is cut to a second."""
         with self._lock:
