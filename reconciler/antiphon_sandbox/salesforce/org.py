@@ -70,6 +70,7 @@ class Org:
     duplicates: dict[str, list[Rule]] = field(default_factory=dict)
     saves_duplicates: bool = False
     customizable: bool = True  # whether the user of the API may make fields
+    most_listed: int = 600_000  # ids that the logs of changes and deletions tell at once
     locked: set[str] = field(default_factory=set)  # ids that another transaction holds
     changes: ChangeLog = field(default_factory=ChangeLog)
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -9,7 +10,7 @@ from typing import Any
 
 from antiphon_sandbox.salesforce.answers import shown_head, shown_value
 from antiphon_sandbox.salesforce.errors import Refused, in_our_words, no_such_key, not_found
-from antiphon_sandbox.salesforce.org import Record
+from antiphon_sandbox.salesforce.org import Org, Record
 from antiphon_sandbox.salesforce.request import Reply, Request, Route
 from antiphon_sandbox.salesforce.schema import SObject
 from antiphon_sandbox.salesforce.tooling import RIGHTS, show_what_is_permitted
@@ -142,6 +143,11 @@ def _upsert(request: Request) -> Reply:
     return Reply(HTTPStatus.CREATED if result["created"] else HTTPStatus.OK, result)
 
 
+def _must_fit(org: Org, listed: Sequence[object]) -> None:
+    if len(listed) > org.most_listed:
+        raise in_our_words("EXCEEDED_ID_LIMIT", f"more than {org.most_listed} ids were changed: ask about less time")
+
+
 def _updated(request: Request) -> Reply:
     sobject = request.org.kind(request.path["type"])
     start, end = moment(request.one("start")), moment(request.one("end"))
@@ -150,6 +156,7 @@ def _updated(request: Request) -> Reply:
         for each in request.org.live(sobject.name)
         if start <= moment(each.values["SystemModstamp"]) < end
     ]  # fmt: skip
+    _must_fit(request.org, ids)
     return Reply(body={"ids": ids, "latestDateCovered": stamp(min(end, request.org.clock()))})
 
 
@@ -166,6 +173,7 @@ def _deleted(request: Request) -> Reply:
     listed = [
         {"id": key, "deletedDate": at} for key, at in {**binned, **purged}.items() if start <= moment(at) < end
     ]  # fmt: skip
+    _must_fit(request.org, listed)
     return Reply(
         body={
             "deletedRecords": listed,
