@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 
 from antiphon.equivalence import canonical_json
@@ -77,7 +78,7 @@ def read_receipts(
             known = replace(known, offset=0)  # a new file stands in its place
         file.seek(known.offset)
         while True:
-            lines = [line for line, _ in zip(file, range(_CHUNK), strict=False)]
+            lines = list(islice(file, _CHUNK))
             whole = [line for line in lines if line.endswith(b"\n")]
             if not whole:
                 return total
