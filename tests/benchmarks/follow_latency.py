@@ -26,7 +26,7 @@ from typing import Any
 import psycopg
 
 from antiphon_sandbox import postgres
-from tests.benchmarks.made import machine, tell
+from tests.benchmarks.made import lowest_fsync, machine, tell
 
 SIDES = ("crm", "warehouse")
 LOOK = 0.0005
@@ -60,17 +60,16 @@ class Pair:
 
     folder: Path
     clusters: dict[str, postgres.Cluster]
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[str]
     said: list[str] = field(default_factory=list)
 
     def connect(self, side: str) -> psycopg.Connection[Any]:
         return postgres.connect(self.clusters[side])
 
-    def rss(self) -> int:
-        """Memory of the process that follows, in MiB."""
-        assert self.process is not None
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) // 1024
+    def memory(self) -> dict[str, int]:
+        """Memory of the process that follows, and of all its plugins together, in MiB."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="utf-8")
+        return {"follow_mib": _memory(self.process.pid), "plugins_mib": sum(map(_memory, map(int, children.split())))}
 
 
 @contextmanager
@@ -83,9 +82,8 @@ def pair(rows: int) -> Iterator[Pair]:
             with postgres.running(folder / side, durable=True) as cluster, postgres.connect(cluster) as connection:
                 connection.execute("alter system set wal_level = logical")
             clusters[side] = stack.enter_context(postgres.running(folder / side, durable=True))
-        made = Pair(folder, clusters)
-        for side in SIDES:
-            with made.connect(side) as connection:
+        for side, cluster in clusters.items():
+            with postgres.connect(cluster) as connection:
                 connection.execute(TABLE.encode())
                 query = (
                     "insert into contact select %s || n, 'c' || n, n || '@example.com' from generate_series(1, %s) n"
@@ -94,34 +92,46 @@ def pair(rows: int) -> Iterator[Pair]:
         sides = "".join(SIDE.format(side=side, url=clusters[side].dsn()) for side in SIDES)
         fields = ", ".join(f"{name}: {name}" for name in FIELDS)
         (folder / "sync.yml").write_text(SYNC.format(sides=sides, fields=fields), encoding="utf-8")
-        made.process = process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "antiphon"), "follow"],
-            cwd=folder,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
-        )
-        following = threading.Event()
+        made = stack.enter_context(_followed(folder, clusters))
+        yield made
 
-        def listen() -> None:
-            assert process.stderr is not None
-            for line in process.stderr:
+
+@contextmanager
+def _followed(folder: Path, clusters: dict[str, postgres.Cluster]) -> Iterator[Pair]:
+    programs = Path(sys.executable).parent
+    process = subprocess.Popen(
+        [str(programs / "antiphon"), "follow"],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    made = Pair(folder, clusters, process)
+    following = threading.Event()
+
+    def listen() -> None:
+        for line in process.stderr or ():
+            if '"topic": "plugin"' not in line:
                 made.said.append(line)
-                if '"topic": "following"' in line:
-                    following.set()
-            following.set()
+            if '"topic": "following"' in line:
+                following.set()
+        following.set()
 
-        threading.Thread(target=listen, daemon=True).start()
-        following.wait()
-        if process.poll() is not None:
+    threading.Thread(target=listen, daemon=True).start()
+    following.wait()
+    if process.poll() is not None:
+        sys.exit("".join(made.said))
+    try:
+        yield made
+    finally:
+        process.send_signal(signal.SIGTERM)
+        if process.wait(120) != 0:
             sys.exit("".join(made.said[-20:]))
-        time.sleep(2)
-        try:
-            yield made
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
-            print("".join(line for line in made.said if '"topic": "plugin"' not in line)[-1500:], file=sys.stderr)
+
+
+def _memory(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) // 1024
 
 
 def latencies(made: Pair, rows: int, samples: int) -> dict[str, list[float]]:
@@ -149,7 +159,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def main() -> None:
-    asking = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asking = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     asking.add_argument("--samples", type=int, default=200)
     asking.add_argument("--rows", type=int, default=10_000)
     given = asking.parse_args()
@@ -164,6 +174,7 @@ def main() -> None:
                 p95_ms=percentile(values, 0.95),
                 p99_ms=percentile(values, 0.99),
                 max_ms=round(max(values), 2),
+                fsync_ms=round(1000 * lowest_fsync(made.folder), 3),
                 machine=machine(),
             )
 

@@ -82,13 +82,21 @@ class Ledger:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """All transactions within as a single one: durable, or undone, as a whole."""
-        with self.transaction():
+        """All transactions within as a single one, which happens or is undone as a whole.
+
+        It is not durable before `make_durable` was called, and must be told to nobody until then.
+        """
+        with self.transaction(durable=False):
             self._together = True
             try:
                 yield
             finally:
                 self._together = False
+
+    def make_durable(self) -> None:
+        """Have whatever was committed until now outlive a power cut."""
+        with self.transaction():
+            self.update_instance()  # a transaction that writes nothing would not be
 
     def update_instance(self, **changes: object) -> None:
         """Change the ledger's own row, inside a transaction."""

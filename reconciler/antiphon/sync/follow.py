@@ -134,10 +134,12 @@ def _follow(runner: Runner, stop: Stop, *, interval: float, poll: float) -> None
 def _run(runner: Runner, rounds: Rounds, stop: Stop, total: Tally, *, interval: float, poll: float) -> None:
     beat = min(poll, HEARTBEAT) if any(not tap.pushes for tap in rounds.taps.values()) else HEARTBEAT
     now = time.monotonic()
-    told, looked, once = now, now, now + interval
+    told, looked, once, beaten = now, now, now + interval, 0.0
     while True:
         due = rounds.once if rounds.once and now >= once else []
-        rounds.run(once=due)
+        if everywhere := now - beaten >= beat:
+            beaten = now
+        rounds.run(everywhere=everywhere, once=due)
         now = time.monotonic()
         if due:
             once = now + interval
@@ -152,7 +154,8 @@ def _run(runner: Runner, rounds: Rounds, stop: Stop, total: Tally, *, interval: 
                 return
         if stop.asked:
             return
-        _wait(rounds, stop, min(beat, max(0.0, once - now)) if rounds.once else beat)
+        soonest = min(beaten + beat, once) if rounds.once else beaten + beat
+        _wait(rounds, stop, max(0.0, soonest - now))
         now = time.monotonic()
 
 

@@ -80,8 +80,9 @@ def propose(
     *,
     held: Mapping[Side, str] | None = None,
     reviewed: frozenset[str] | None = None,
+    linked: Mapping[str, int] | None = None,
 ) -> Plan:
-    """The plan that follows from the ledger now. Nothing is stored."""
+    """The plan that follows from the ledger now. Nothing is stored. `linked`: how many links each entity has."""
     instance = ledger.instance
     return make_plan(
         ledger.facts(mapping.sides),
@@ -90,7 +91,7 @@ def propose(
         at=at,
         held=unread(ledger, mapping) if held is None else held,
         deletes_blocked=instance.deletes_blocked,
-        linked=ledger.linked(mapping.entities),
+        linked=ledger.linked(mapping.entities) if linked is None else linked,
         reviewed=reviewed,
     )
 

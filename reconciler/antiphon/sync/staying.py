@@ -1,19 +1,20 @@
 """A small round with plugins that stay: collect, plan, deliver, confirm, by the same functions as any other round.
 
-| step                                                      | durable by                                     |
-|-----------------------------------------------------------|------------------------------------------------|
-| every tap is asked, and shows what was committed until now | nothing yet                                    |
-| collect, plan, intent                                     | one transaction                                |
-| the taps are told which STATE is stored                   |                                                |
-| both targets write, and acknowledge                       | receipts, and the sides themselves             |
-| confirm, and the intent of what may go out now            | one transaction each time, until nothing is left |
+| step                                                       | durable by                                     |
+|------------------------------------------------------------|------------------------------------------------|
+| taps are asked, and show what was committed until now      | nothing yet                                    |
+| collect, plan, intent                                      | one transaction, if something is to be written |
+| both targets write, and acknowledge                        | receipts, and the sides themselves             |
+| confirm, and the intent of what may go out now             | as above, until nothing is left                |
+| twice a second the taps are told which STATE is stored     | a durable transaction                          |
 
-Nothing is read while something is written: what a read shows is later than all that we wrote before, so that no echo
+No side is read while it is written: what a read shows is later than all that we wrote before, so that no echo
 can be taken for an edit.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -40,6 +41,8 @@ FOLLOW = "follow"
 """The capability of plugins that stay."""
 _LONG_FILE = 8 << 20
 """A receipts file of so many bytes is set aside."""
+_ACKNOWLEDGE = 0.5
+"""Seconds between two times that the taps are told which STATE is stored."""
 
 
 @dataclass(slots=True)
@@ -59,10 +62,13 @@ class Rounds:
         self._runner, self._ledger = runner, runner.ledger
         self._pool = ThreadPoolExecutor(max_workers=2)
         self._window = Window()
+        self._hiding = {side: runner.hiding(side) for side in runner.config.side_names}
         self._schemas: dict[tuple[Side, str], object] | None = None
         self._mapping: SyncMapping | None = None
         self._quiet: dict[Side, Instant] = {}
         self._streams: dict[Side, list[Stream]] = {}
+        self._states: dict[Side, Mapping[str, object]] = {}  # stored, but not yet known to outlive a power cut
+        self._acknowledged_at = 0.0
         self.taps: dict[Side, FollowedTap] = {}
         self.targets: dict[Side, KeptTarget] = {}
         self.waiting = False
@@ -115,16 +121,22 @@ class Rounds:
 
     # ---- a round
 
-    def run(self, *, once: Iterable[Side] = ()) -> bool:
-        """One round; whether anything was shown, planned or written. `once`: sides to read by taps that cannot stay."""
+    def run(self, *, everywhere: bool = False, once: Iterable[Side] = ()) -> bool:
+        """One round; whether anything was shown, planned or written.
+
+        Read are the sides that told of a change, or `everywhere` all that can be asked; and the sides `once`, by taps
+        that cannot stay. A side that is not read counts as not seen: its target looks before it writes.
+        """
         asked = self._runner.clock()
-        for tap in self.taps.values():
+        taps = {side: tap for side, tap in self.taps.items() if everywhere or tap.changed or not self._looks(side)}
+        for tap in taps.values():
             tap.ask()
         done: list[Written] = []
         with ExitStack() as stack:
-            read = [*self._followed(stack, asked), *(self._read_once(stack, side) for side in once)]
+            read = [*self._followed(taps, stack, asked), *(self._read_once(stack, side) for side in once)]
             if not read:
                 if not self.waiting:
+                    self.acknowledge()
                     return False
                 stack.enter_context(self._ledger.together())
             mapping = self._bound()
@@ -137,25 +149,40 @@ class Rounds:
                     clock=self._runner.clock,
                     run_id=self._runner.run_id,
                     receipts=self._runner.receipts_path(side),
-                    hide=self._runner.hiding(side),
+                    hide=self._hiding[side],
                 )
                 for side in mapping.sides
                 if self._runner.config.sides[side].target is not None
             }
             batches = self._advance(deliveries, {}, done)
-        for side, state in read:
-            if state is not None:
-                self.taps[side].acknowledge(state)
+        self._states.update({side: state for side, state in read if state is not None})
         while batches:
+            self._ledger.make_durable()
             outcomes = self._write(batches)
             with self._ledger.together():
                 batches = self._advance({side: deliveries[side] for side in outcomes}, outcomes, done)
+        self.acknowledge()
         self._account(mapping, done)
         return True
 
-    def _followed(self, stack: ExitStack, asked: Instant) -> Iterator[tuple[Side, Mapping[str, object] | None]]:
-        """Collect what the taps that stay show, in a transaction that begins with the first word of any."""
-        for side, tap in self.taps.items():
+    def acknowledge(self, *, now: bool = False) -> None:
+        """Once in a while, or `now`: tell the taps which STATE is stored, for good."""
+        if self._states and (now or time.monotonic() - self._acknowledged_at > _ACKNOWLEDGE):
+            self._ledger.make_durable()
+            for side, state in self._states.items():
+                self.taps[side].acknowledge(state)
+            self._states.clear()
+            self._acknowledged_at = time.monotonic()
+
+    def _looks(self, side: Side) -> bool:
+        """Whether a side's target looks at what is there before it writes."""
+        return self._runner.receipts_path(side) is not None
+
+    def _followed(
+        self, taps: Mapping[Side, FollowedTap], stack: ExitStack, asked: Instant
+    ) -> Iterator[tuple[Side, Mapping[str, object] | None]]:
+        """Collect what these taps show, in a transaction that begins with the first word of any."""
+        for side, tap in taps.items():
             collector: Collector | None = None
             for lines in tap.answer():
                 if collector is None:
@@ -218,8 +245,10 @@ class Rounds:
         index(ledger, mapping)
         runner.leave_out(mapping)
         held = {**unread(ledger, mapping), **runner.without_target(mapping)}
-        plan = propose(ledger, mapping, runner.moment(mapping), held=held)
-        tripped = [*plan.tripped, *self._window.check(ledger, mapping, plan.operations, runner.clock())]
+        now = runner.moment(mapping)
+        linked = self._window.linked(ledger, mapping, now.now)
+        plan = propose(ledger, mapping, now, held=held, linked=linked)
+        tripped = [*plan.tripped, *self._window.check(ledger, mapping, plan.operations, now.now)]
         if tripped:
             raise GuardTripped("\n".join(guard.message for guard in tripped), hint=tripped[0].hint)
         adopt(ledger, mapping, plan)
