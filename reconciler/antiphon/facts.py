@@ -22,6 +22,7 @@ from antiphon.model import (
     Observation,
     Op,
     OpState,
+    RecordState,
     Rid,
     Row,
     Side,
@@ -82,6 +83,37 @@ class Facts(Protocol):
 
     def cursor(self, side: Side, entity: str) -> Cursor | None:
         """How far the stream was read."""
+
+
+class Holders(Protocol):
+    """Where ids lead: a part of `Facts`, which a `Workspace` answers as well."""
+
+    def observation(self, key: ObsKey) -> Observation | None:
+        """What was last seen of a record."""
+
+    def holder(self, key: ObsKey) -> str | None:
+        """The link that holds an id."""
+
+    def link(self, lid: str) -> Link | None:
+        """A link."""
+
+
+MERGE_CHAIN = 16
+"""A chain of merges longer than this is a loop."""
+
+
+def link_of(facts: Holders, entity: str, side: Side, rid: Rid) -> str | None:
+    """The link that an id stands for; merged records and aliases lead to the survivor."""
+    for _ in range(MERGE_CHAIN):
+        lid = facts.holder((side, entity, rid))
+        if lid is not None:
+            link = facts.link(lid)
+            return link.alias_of if link is not None and link.alias_of else lid
+        seen = facts.observation((side, entity, rid))
+        if seen is None or seen.state is not RecordState.MERGED or seen.merged_into is None:
+            return None
+        rid = seen.merged_into
+    return None
 
 
 @dataclass(slots=True)

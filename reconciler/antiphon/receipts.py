@@ -211,9 +211,17 @@ def _told_late(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, a
 
 
 def _stored(entity: Entity, op: Op, told: Mapping[str, Value]) -> dict[str, Value]:
-    """What was stored for each value. A target that tells what it stored and leaves a column out did not write it."""
+    """What was stored for each value. A target that tells what it stored and leaves a column out did not write it.
+
+    The columns of the key need not be told: the receipt's id is made of them.
+    """
     columns = {name: f.columns[op.side] for name, f in entity.fields.items() if name in op.patch}
-    return {name: told.get(column, op.patch[name]) for name, column in columns.items() if not told or column in told}
+    told_by_id = entity.sides[op.side].key
+    return {
+        name: told.get(column, op.patch[name])
+        for name, column in columns.items()
+        if not told or column in told or column in told_by_id
+    }
 
 
 def rid_of(entity: Entity, side: Side, shown: Value) -> Rid:

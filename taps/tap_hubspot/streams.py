@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_hubspot.api import BATCH, HubSpotError, ObjectType, Property
+from tap_hubspot.api import BATCH, ObjectType, Property
+from tap_hubspot.api.paging import Page, pages
 from tap_hubspot.api.properties import canonical_moment, milliseconds
 from tap_hubspot.api.types import ASSOCIATION_READ, BATCH_WITH_HISTORY, association_stream
 from tap_hubspot.changes import changed_ids
@@ -23,7 +23,6 @@ UPDATED = "updatedAt"
 _LONGEST_URL = 6000
 """Characters of property names in one URL; with more, ids are listed and the records read in batches."""
 
-_CIRCLES = 3
 Row = dict[str, Any]
 
 
@@ -123,23 +122,12 @@ class CrmStream(HubSpotStream):
     ) -> Iterator[Sequence[Mapping[str, Any]]]:
         """The pages of the list, each asked for while the one before is still being written out."""
 
-        def page(after: str | None) -> tuple[list[Mapping[str, Any]], str | None]:
+        def page(after: str | None) -> Page:
             return self.hubspot.page(
                 self.kind.name, asked, after, limit=self._batch, archived=archived, history=history
             )
 
-        seen: Counter[str] = Counter()
-        coming: Future[tuple[list[Mapping[str, Any]], str | None]] | None = workers.submit(page, None)
-        while coming is not None:
-            found, after = coming.result()
-            if after is not None:
-                seen[after] += 1
-                if seen[after] > _CIRCLES:
-                    raise HubSpotError(
-                        f"{self.name}: HubSpot's pages go round in circles at {after!r}", hint="try again later"
-                    )
-            coming = workers.submit(page, after) if after is not None else None
-            yield found
+        return pages(self.name, page, workers)
 
     # ---- rows
 
@@ -209,18 +197,17 @@ class AssociationStream(HubSpotStream):
             return list(hubspot.associations(a, b, ids))
 
         with ThreadPoolExecutor(self._hubspot_tap.workers) as workers:
-            batches = in_batches(self._starts(), ASSOCIATION_READ)
+            batches = in_batches(self._starts(workers), ASSOCIATION_READ)
             for found in ahead(workers, self._hubspot_tap.workers, read, batches):
                 for start, ends in found:
                     yield from _ends(start, ends)
 
-    def _starts(self) -> Iterator[str]:
-        after: str | None = None
-        while True:
-            page, after = self.hubspot.page(self.from_type, ["hs_object_id"], after, limit=BATCH)
-            yield from (str(each["id"]) for each in page)
-            if after is None:
-                return
+    def _starts(self, workers: ThreadPoolExecutor) -> Iterator[str]:
+        def page(after: str | None) -> Page:
+            return self.hubspot.page(self.from_type, ["hs_object_id"], after, limit=BATCH)
+
+        for found in pages(self.name, page, workers):
+            yield from (str(each["id"]) for each in found)
 
 
 def _ends(start: str, ends: Sequence[Mapping[str, Any]]) -> Iterator[Row]:

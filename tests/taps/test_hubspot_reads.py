@@ -177,10 +177,49 @@ def test_what_goes_wrong_in_between_is_overcome(hubspot: HubSpot, fault: Fault) 
     assert hubspot.faults.met
 
 
-def test_an_oauth_token_that_expires_between_two_pages_is_replaced(hubspot: HubSpot) -> None:
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_a_page_that_was_cut_short_ends_no_list(hubspot: HubSpot, after: int) -> None:
+    account = hubspot.account
+    made, firm = enter(hubspot, 250), hubspot.account.enter("companies", {"name": "Acme"})
+    for record in made:
+        account.links.add(record, firm, [])
+    account.trash("contacts", account.enter("contacts", {}).id)
+    catalog = catalog_of(hubspot, {**SOME, "contacts_to_companies": None})
+    hubspot.faults.add(
+        Fault("truncate", path="GET /crm/v3/objects/contacts", after=after),
+        Fault("truncate", path="associations/.*/batch/read"),
+    )
+    found = read(hubspot, catalog)
+    assert set(found.ids("contacts")) == {record.id for record in made}
+    assert len(found.records["contacts"]) == 251  # each once, and the one of the recycle bin
+    assert {m["record"]["from_id"] for m in found.records["contacts_to_companies"]} == {record.id for record in made}
+    assert len(hubspot.faults.met) == 2
+
+
+def test_a_search_or_a_batch_that_was_cut_short_loses_no_change(hubspot: HubSpot) -> None:
+    made = enter(hubspot, 250)
+    first = since(hubspot, {})
+    for path in ("/search", "batch/read"):
+        hubspot.faults.add(Fault("truncate", path=path))
+        assert set(since(hubspot, first.state).ids("contacts")) == {record.id for record in made}
+    assert len(hubspot.faults.met) == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status", status=423, retry_after=0, times=2),
+        Fault("status", status=504, times=2),
+        Fault("cut", applied=True, times=2),
+        Fault("cut", times=2),
+    ],
+    ids=["locked", "gateway", "answer lost", "request lost"],
+)
+def test_an_oauth_token_that_expires_between_two_pages_is_replaced(hubspot: HubSpot, fault: Fault) -> None:
     made = enter(hubspot, 250)
     catalog = catalog_of(hubspot, SOME)
-    hubspot.faults.add(Fault("expire", path="GET /crm/v3/objects/contacts", after=1))
+    fault.path = "POST /oauth"
+    hubspot.faults.add(Fault("expire", path="GET /crm/v3/objects/contacts", after=1), fault)
     found = read(
         hubspot,
         catalog,
@@ -190,7 +229,8 @@ def test_an_oauth_token_that_expires_between_two_pages_is_replaced(hubspot: HubS
         refresh_token=hubspot.tokens.grant_refresh(),
     )
     assert set(found.ids("contacts")) == {record.id for record in made}
-    assert hubspot.tokens.granted == 2
+    assert hubspot.tokens.granted == (4 if fault.applied else 2)
+    assert len(hubspot.faults.met) == 3
 
 
 def test_the_limits_of_an_account_are_kept_without_a_single_refusal() -> None:

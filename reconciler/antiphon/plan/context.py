@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from antiphon.equivalence import canonical_json, make_rid
-from antiphon.facts import ObsKey, Workspace
+from antiphon.facts import ObsKey, Workspace, link_of
 from antiphon.identity import op_id
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
@@ -19,7 +19,6 @@ from antiphon.model import (
     Op,
     OpKind,
     OpState,
-    RecordState,
     Rid,
     Side,
     Value,
@@ -64,17 +63,8 @@ class Planning:
         return found
 
     def resolve(self, entity: str, side: Side, rid: Rid) -> str | None:
-        """The link that an id stands for; merged records and aliases lead to the survivor."""
-        for _ in range(MERGE_CHAIN):
-            lid = self.ws.holder((side, entity, rid))
-            if lid is not None:
-                link = self.ws.link(lid)
-                return link.alias_of if link is not None and link.alias_of else lid
-            seen = self.ws.observation((side, entity, rid))
-            if seen is None or seen.state is not RecordState.MERGED or seen.merged_into is None:
-                return None
-            rid = seen.merged_into
-        return None
+        """The link that an id stands for, as `facts.link_of`."""
+        return link_of(self.ws, entity, side, rid)
 
     def member_of(self, lid: str, side: Side) -> Rid | None:
         """The link's id on a side; an id that is planned for a create counts."""
@@ -177,10 +167,6 @@ class Planning:
     def _being_created(self, lid: str, side: Side) -> bool:
         op = self.ws.ops(lid).get(side)
         return side not in self.ws.members(lid) or (op is not None and op.kind is OpKind.CREATE)
-
-
-MERGE_CHAIN = 16
-"""A chain of merges longer than this is a loop."""
 
 
 def key_rid(entity: Entity, side: Side, key: Mapping[str, Value]) -> Rid:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from antiphon.echoes import MAX_ATTEMPTS, REMNANT, failed_yet_done, observed
 from antiphon.equivalence import from_json
-from antiphon.facts import ObsKey
+from antiphon.facts import MERGE_CHAIN, ObsKey
 from antiphon.mapping import Entity, OnDelete
 from antiphon.match import LOOSE
 from antiphon.model import (
@@ -42,7 +42,7 @@ from antiphon.model import (
     Value,
     replace,
 )
-from antiphon.plan.context import MERGE_CHAIN, Planning
+from antiphon.plan.context import Planning
 from antiphon.plan.fields import merge_fields, side_changed
 from antiphon.plan.newcomers import plan_create
 from antiphon.settle import bury, call_off, close_conflicts, park

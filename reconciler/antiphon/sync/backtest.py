@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from antiphon.facts import link_of
 from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.tables import CONFLICT, OUTBOX
 from antiphon.mapping import Entity
@@ -92,9 +94,7 @@ def replay(ledger: Ledger, mapping: SyncMapping, contests: list[Contest]) -> Ite
 
 
 def _around(facts: LedgerFacts, entity: Entity) -> Surroundings:
-    return Surroundings(
-        entity, lambda name, side, rid: facts.holder((side, name, rid)), lambda lid, side: facts.members(lid).get(side)
-    )
+    return Surroundings(entity, partial(link_of, facts), lambda lid, side: facts.members(lid).get(side))
 
 
 def _replayed(mapping: SyncMapping, entity: Entity, contest: Contest, around: Surroundings) -> Replayed:

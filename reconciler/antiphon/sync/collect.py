@@ -134,7 +134,7 @@ class Collector:
             self._store_all()
             for reading in self._readings.values():
                 entity = reading.stream.entity
-                missing = self._missing(reading) if reading.full else []
+                missing = self._missing(reading) if reading.full else self._unseen_writes(reading)
                 gone = {row.rid: row for row in self._ledger.store.find(ABSENCE, "stream", [(self._side, entity)])}
                 back = self._shown(reading, gone)
                 self._ledger.store.remove(ABSENCE, [(self._side, entity, rid) for rid in back])
@@ -362,6 +362,26 @@ class Collector:
                 if rid not in reading.shown and not reading.was_hit(old):
                     found.append(rid)
         return sorted(found)
+
+    def _unseen_writes(self, reading: Reading) -> list[Rid]:
+        """Records that our target wrote since the last complete read, and that a read which tells them does not show.
+
+        Somebody deleted them before any read saw them, so that no read will tell of it. A full read comes next, and
+        proves it.
+        """
+        if not reading.stream.tells_new:
+            return []
+        rows = self._ledger.store.pick(
+            OBS, ("side", "entity", "rid", "state", "origin", "read_at"), "touched", [(True,)]
+        )
+        return sorted(
+            rid
+            for side, entity, rid, state, origin, at in rows
+            if (side, entity) == (self._side, reading.stream.entity)
+            and (state, origin) == (RecordState.LIVE, "sync")
+            and at > reading.cursor.low_water
+            and rid not in reading.shown
+        )
 
     def _shown(self, reading: Reading, rids: Iterable[Rid]) -> list[Rid]:
         """Which of these records the read showed."""

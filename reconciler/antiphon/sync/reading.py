@@ -25,7 +25,10 @@ that prints its records otherwise than last time is learnt, one that does so in 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What is read of one entity on one side. `full`: this read shows every record."""
+    """What is read of one entity on one side. `full`: this read shows every record.
+
+    `tells_new`: every read shows whatever was written since the last one, be it by us.
+    """
 
     entity: str
     stream: str
@@ -33,6 +36,7 @@ class Stream:
     columns: tuple[str, ...]
     full: bool = True
     overlap: Instant = 0
+    tells_new: bool = False
 
 
 def lacks(cursor: Cursor, columns: Iterable[str]) -> bool:

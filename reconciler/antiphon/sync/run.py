@@ -69,7 +69,8 @@ def stream_of(entity: EntityConfig, side: Side, *, full: bool) -> Stream:
     columns = {f.columns[side] for f in entity.fields.values()} | set(there.key) | set(there.required)
     late = (Replication.INCREMENTAL, Replication.LOG)  # what was committed may show, and be in the log, a moment later
     overlap = there.overlap if there.replication in late else 0
-    return Stream(entity.name, there.stream, there.key, tuple(sorted(columns)), full=full, overlap=overlap)
+    tells_new = there.replication is Replication.DIFF
+    return Stream(entity.name, there.stream, there.key, tuple(sorted(columns)), full, overlap, tells_new)
 
 
 def in_doubt(*, receipts: bool) -> OpState:

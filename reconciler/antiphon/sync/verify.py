@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from antiphon.facts import ObsKey
+from antiphon.facts import ObsKey, link_of
 from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.chain import Checked, check_chain
 from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER, OBS
@@ -118,9 +119,7 @@ def _compare(
     keys = [(side, entity.name, rid) for pair in members.values() for side, rid in pair.items()]
     seen = ledger.store.get(OBS, keys)
     facts = LedgerFacts(ledger.store, lids=[link.lid for link in links])
-    around = Surroundings(
-        entity, lambda name, side, rid: facts.holder((side, name, rid)), lambda lid, side: facts.members(lid).get(side)
-    )
+    around = Surroundings(entity, partial(link_of, facts), lambda lid, side: facts.members(lid).get(side))
     for link in links:
         if link.lid in planned:
             continue

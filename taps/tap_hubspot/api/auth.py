@@ -15,6 +15,10 @@ from tap_hubspot.api.errors import NotAuthorized, Unavailable
 _EARLY = 60.0
 """Seconds before its end at which an OAuth token is replaced."""
 
+_ATTEMPTS = 6
+_LATER = frozenset({423, 429, 477, *range(500, 600)})
+"""Statuses that say nothing of the credentials: HubSpot is asked again."""
+
 
 class Auth(Protocol):
     """Whatever gives tokens."""
@@ -52,6 +56,7 @@ class OAuth:
     refresh_token: str
     http: requests.Session
     clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
     _token: str = ""
     _ends: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -77,20 +82,28 @@ class OAuth:
             "client_secret": self.client_secret,
             "refresh_token": self.refresh_token,
         }
-        try:
-            answer = self.http.post(f"{self.base}/oauth/v1/token", data=form, timeout=30)
-            shown = answer.json()
-        except (requests.RequestException, ValueError) as error:
-            raise Unavailable(
-                f"no OAuth token could be had: HubSpot did not answer ({type(error).__name__})", hint="try again later"
-            ) from error
-        if not answer.ok or not isinstance(shown, dict) or not shown.get("access_token"):
+        why = ""
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                self.sleep(0.2 * 2**attempt)
+            try:
+                answer = self.http.post(f"{self.base}/oauth/v1/token", data=form, timeout=30)
+                why = f"HubSpot answers with status {answer.status_code}"
+                shown = {} if answer.status_code in _LATER else answer.json()
+            except (requests.RequestException, ValueError) as error:
+                why = f"HubSpot did not answer ({type(error).__name__})"
+                continue
+            if answer.status_code in _LATER:
+                continue
+            if answer.ok and isinstance(shown, dict) and shown.get("access_token"):
+                self._token = str(shown["access_token"])
+                self._ends = self.clock() + float(shown.get("expires_in") or 1800)
+                self.refresh_token = str(shown.get("refresh_token") or self.refresh_token)
+                return
             words = shown.get("message") if isinstance(shown, dict) else ""
             raise NotAuthorized(
                 f"no OAuth token could be had: HubSpot says: {words or answer.status_code}",
                 hint="check `client_id`, `client_secret` and `refresh_token`; a user may have to install the app again",
                 status=answer.status_code,
             )
-        self._token = str(shown["access_token"])
-        self._ends = self.clock() + float(shown.get("expires_in") or 1800)
-        self.refresh_token = str(shown.get("refresh_token") or self.refresh_token)
+        raise Unavailable(f"no OAuth token could be had: {why}", hint="try again later")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tap_hubspot.api.errors import HubSpotError, Refused, Unavailable
+from tap_hubspot.api.paging import Page, page_of, pages
 from tap_hubspot.api.properties import Property
 from tap_hubspot.api.session import Session
 from tap_hubspot.api.types import ObjectType
@@ -117,13 +118,13 @@ class HubSpot:
         limit: int,
         archived: bool = False,
         history: Iterable[str] = (),
-    ) -> tuple[list[Shown], str | None]:
+    ) -> Page:
         """One page of the list, and where the next begins."""
         params: dict[str, Any] = {"limit": limit, "archived": str(archived).lower()}
         params |= {"properties": ",".join(properties)} if properties else {}
         params |= {"propertiesWithHistory": ",".join(history)} if history else {}
         params |= {"after": after} if after else {}
-        return _page(self.session.call("GET", self._objects(name), params=params).body)
+        return page_of(self.session.call("GET", self._objects(name), params=params).body)
 
     def read(
         self,
@@ -135,23 +136,58 @@ class HubSpot:
         archived: bool = False,
         history: Sequence[str] = (),
     ) -> list[Shown]:
-        """The records that are there; a merged id shows its survivor. At most a hundred ids, fifty with history."""
-        body: dict[str, Any] = {
-            "inputs": [{"id": each} for each in ids],
-            "properties": list(properties),
-            "propertiesWithHistory": list(history),
-        }
+        """The records that are there; a merged id shows its survivor. At most a hundred ids, fifty with history.
+
+        `by` is a unique property, of which the ids are values; it must be among the `properties`.
+        """
+        body: dict[str, Any] = {"properties": list(properties), "propertiesWithHistory": list(history)}
         body |= {"idProperty": by} if by else {}
         params = {"archived": "true"} if archived else None
-        return self._whole(f"{self._objects(name)}/batch/read", body, params)
+        found: dict[str, Shown] = {}
+        for shown in self._told(
+            f"{self._objects(name)}/batch/read",
+            {each.lower(): {"id": each} for each in ids},
+            lambda shown: str(shown["properties"].get(by) if by else shown["id"]),
+            body,
+            params,
+        ):
+            found[str(shown["id"])] = shown
+        return list(found.values())
 
-    def _whole(self, path: str, body: Mapping[str, Any], params: Mapping[str, Any] | None = None) -> list[Any]:
-        """The results of a batch read: what they lack is not there. Raises `Unavailable` while that is not sure."""
+    def _told(
+        self,
+        path: str,
+        inputs: Mapping[str, Any],
+        name: Callable[[Shown], str],
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Iterator[Shown]:
+        """The results of a batch read, all of them. Raises `Unavailable` as `_whole` does.
+
+        What HubSpot says nothing of, neither that it is there nor that it is not, is asked for again, and believed to
+        be missing if it is passed over every time.
+        """
+        rest = dict(inputs)
+        for _ in range(_READS):
+            shown, missing = self._whole(path, {**(body or {}), "inputs": list(rest.values())}, params)
+            yield from shown
+            if len(shown) + len(missing) >= len(rest):  # a merged record has another name than the one that was asked
+                return
+            for each in (*map(name, shown), *missing):
+                rest.pop(each.lower(), None)
+
+    def _whole(
+        self, path: str, body: Mapping[str, Any], params: Mapping[str, Any] | None = None
+    ) -> tuple[list[Any], list[str]]:
+        """The results of a batch read, and ids of what is not there. Raises `Unavailable` while that is not sure."""
         for attempt in range(1, _READS + 1):
             shown = self.session.call("POST", path, body, params=params).body
-            doubts = [each for each in shown.get("errors") or () if each.get("category") != "OBJECT_NOT_FOUND"]
+            errors = shown.get("errors") or ()
+            doubts = [each for each in errors if each.get("category") != "OBJECT_NOT_FOUND"]
             if not doubts:
-                return list(shown["results"])
+                contexts = [each.get("context") or {} for each in errors]
+                missing = [str(key) for c in contexts for name in ("ids", "fromObjectId") for key in c.get(name) or ()]
+                return list(shown["results"]), missing
             self.session.sleep(attempt)
         raise Unavailable(
             f"POST {path}: HubSpot showed a part of the records, again and again, and said of the others: "
@@ -159,9 +195,19 @@ class HubSpot:
             hint="try again later",
         )
 
-    def search(self, name: str, body: Mapping[str, Any]) -> tuple[list[Shown], str | None]:
-        """One page of a search, and where the next begins."""
-        return _page(self.session.call("POST", f"{self._objects(name)}/search", body, kind="search").body)
+    def search(self, name: str, body: Mapping[str, Any]) -> Page:
+        """One page of a search, and where the next begins. One that shows less than its total is asked for again.
+
+        The index may still count what the store has no more, so that a page which falls short twice is believed.
+        """
+        before: int | None = None
+        while True:
+            shown = self.session.call("POST", f"{self._objects(name)}/search", body, kind="search").body
+            found, after = page_of(shown)
+            number = len(found)
+            if after or number == before or int(body.get("after") or 0) + number >= int(shown.get("total") or 0):
+                return found, after
+            before = number
 
     def write(self, name: str, action: str, inputs: Sequence[Mapping[str, Any]], *, repeatable: bool) -> Answer:
         """A batch create, update or upsert. Raises `Refused` for the whole of it, having done nothing."""
@@ -189,16 +235,16 @@ class HubSpot:
         self, from_type: str, to_type: str, ids: Sequence[str]
     ) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
         """For each of these records that has any, its associations; long lists come in pages of their own."""
-        inputs: list[dict[str, Any]] = [{"id": each} for each in ids]
+        path, inputs = f"{self._pairs(from_type, to_type)}/batch/read", {each: {"id": each} for each in ids}
         while inputs:
-            found = self._whole(f"{self._pairs(from_type, to_type)}/batch/read", {"inputs": inputs})
-            inputs = []
-            for each in found:
+            more: dict[str, dict[str, str]] = {}
+            for each in self._told(path, inputs, lambda shown: str(shown["from"]["id"])):
                 start = str(each["from"]["id"])
                 yield start, each["to"]
                 after = ((each.get("paging") or {}).get("next") or {}).get("after")
                 if after:
-                    inputs.append({"id": start, "after": after})
+                    more[start] = {"id": start, "after": after}
+            inputs = more
 
     def associate(self, from_type: str, to_type: str, inputs: Sequence[Mapping[str, Any]]) -> Answer:
         """Make associations, with their kinds; one that is there already stays."""
@@ -224,7 +270,7 @@ class HubSpot:
 
     def members(self, list_id: str) -> Iterator[Mapping[str, Any]]:
         """The records of a list: recordId, membershipTimestamp."""
-        yield from self.pages(f"/crm/v3/lists/{list_id}/memberships")
+        yield from self.pages(f"/crm/v3/lists/{list_id}/memberships", key="recordId")
 
     def change_members(self, list_id: str, add: Sequence[str], remove: Sequence[str]) -> Mapping[str, Any]:
         """Put records into a static list and take others out; tells those that are missing."""
@@ -234,20 +280,17 @@ class HubSpot:
         ).body
         return shown
 
-    def pages(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, Any]]:
-        """All results of an endpoint that pages by `after`."""
-        after: str | None = None
-        while True:
+    def pages(
+        self, path: str, params: Mapping[str, Any] | None = None, *, key: str = "id"
+    ) -> Iterator[Mapping[str, Any]]:
+        """All results of an endpoint that pages by `after`; `key` names them."""
+
+        def ask(after: str | None) -> Page:
             asked = {**(params or {}), "limit": 100, **({"after": after} if after else {})}
-            found, after = _page(self.session.call("GET", path, params=asked).body)
+            return page_of(self.session.call("GET", path, params=asked).body)
+
+        for found in pages(path, ask, key=key):
             yield from found
-            if after is None:
-                return
-
-
-def _page(body: Mapping[str, Any]) -> tuple[list[Shown], str | None]:
-    after = ((body.get("paging") or {}).get("next") or {}).get("after")
-    return list(body["results"]), str(after) if after else None
 
 
 __all__ = ["Account", "Answer", "HubSpot", "HubSpotError", "Shown"]

@@ -1,0 +1,135 @@
+"""How near a whole `antiphon sync` comes to what HubSpot's limits allow: a first load, then changes on both sides.
+
+`python -m tests.benchmarks.hubspot_sync --contacts 100000 --changes 5000 --warehouse duckdb`
+
+The least number of requests and the least time are reckoned from the limits of the API (`hubspot_pace` does so for tap
+and target alone). All programs, the server among them, share the machine: the time is that of the whole command, with
+the start of each program, the plan and the warehouse; the requests are the same anywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from math import ceil
+from pathlib import Path
+
+from antiphon_sandbox.hubspot import HubSpot, Limits
+from antiphon_sandbox.hubspot.schema import Property
+from tests.benchmarks.hubspot_pace import BURST, SEARCHES, SPAN, Least
+from tests.e2e.crm import BIN
+
+SYNC = """\
+name: pace
+sides:
+  crm:
+    config: {{access_token: $TOKEN, api_base: "{url}"}}
+    tap: {{command: {bin}/tap-hubspot, config: {{overlap_seconds: 0}}}}
+    target: {{command: {bin}/target-hubspot}}
+  warehouse:
+    config: {{url: "{warehouse}"}}
+    tap: {{command: {bin}/tap-sql}}
+    target: {{command: {bin}/target-sql}}
+entities:
+  contact:
+    sides:
+      crm: {{stream: contacts, key: id, on_create: assigned, replication: incremental, replication_key: updatedAt,
+             overlap: 0s}}
+      warehouse: {{stream: {stream}, key: contact_id, on_create: uuid}}
+    match: [email]
+    policy: {{latest: {{else: crm}}}}
+    fields:
+      email: {{crm: email, warehouse: email, normalize: [strip, lower]}}
+      first_name: {{crm: firstname, warehouse: first_name}}
+      city: city
+guards: {{max_change: 100%, max_create: 1000000}}
+"""
+TABLE = "create table contacts (contact_id {key} primary key, email {text}, first_name {text}, city {text})"
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--contacts", type=int, default=100_000)
+    parser.add_argument("--changes", type=int, default=5_000)
+    parser.add_argument("--warehouse", choices=["duckdb", "sqlite"], default="duckdb")
+    given = parser.parse_args()
+    with HubSpot() as hubspot, tempfile.TemporaryDirectory() as name:
+        folder, account = Path(name), hubspot.account
+        account.define("contacts", Property("antiphon_key", unique=True))
+        made = [
+            account.enter("contacts", {"email": f"n{n}@example.com", "firstname": f"N{n}", "city": "Rome"})
+            for n in range(given.contacts)
+        ]
+        hubspot.limits = Limits(burst=BURST, search=SEARCHES)
+        embedded = given.warehouse
+        stream = "main-contacts" if embedded == "duckdb" else "contacts"
+        url = f"{embedded}:///{folder}/warehouse.{embedded}"
+        text = SYNC.format(url=hubspot.url, bin=BIN, warehouse=url, stream=stream)
+        (folder / "sync.yml").write_text(text, encoding="utf-8")
+        sql(folder, embedded, TABLE.format(key="varchar" if embedded == "sqlite" else "uuid", text="varchar"))
+
+        pages = ceil(given.contacts / 100) + 1  # and the recycle bin
+        sync(hubspot, folder, f"first load of {given.contacts} contacts", Least(pages + 2))
+        for record in made[: given.changes]:
+            account.edit("contacts", record.id, city="Oslo")
+            time.sleep(0.001)  # people are not quicker than that
+        last = f"(select email from contacts order by email desc limit {given.changes})"
+        sql(folder, embedded, f"update contacts set first_name = 'Nina' where email in {last}")
+        reads = ceil(given.changes / 50) + 1  # by fifty, with their histories; and the recycle bin
+        writes = 2 * ceil(given.changes / 100) + ceil(given.changes / 50)  # a look, a write, and histories by fifty
+        least = Least(reads + writes + 2, ceil(given.changes / 200))
+        sync(hubspot, folder, f"{given.changes} changes on each side", least)
+        sync(hubspot, folder, "nothing to do", Least(1 + 2, 1))
+        assert sum(each.values["firstname"] == "Nina" for each in account.live("contacts")) == given.changes
+        assert sql(folder, embedded, "select count(*) from contacts where city = 'Oslo'") == str(given.changes)
+
+
+def sync(hubspot: HubSpot, folder: Path, what: str, least: Least) -> None:
+    """Sync, and print the ratios."""
+    time.sleep(SPAN + 1)  # the window is empty again
+    hubspot.limits.tally.clear()
+    started = time.monotonic()
+    done = subprocess.run(
+        [str(BIN / "antiphon"), "sync"], cwd=folder, env={**os.environ, "TOKEN": hubspot.token},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    seconds, tally = time.monotonic() - started, hubspot.limits.tally
+    if done.returncode:
+        sys.exit(done.stderr[-3000:])
+    asked = tally["api"] + tally["search"]
+    first, last = hubspot.seen[0][0], hubspot.seen[-1][0]
+    print(
+        f"{what}: {asked} requests, {asked / (least.api + least.search):.3f} of the least possible ({least.api} and "
+        f"{least.search} searches); {seconds:.1f} s, the limits allow {least.seconds:.1f} s; from the first request to "
+        f"the last {last - first:.1f} s; refused by a limit: {tally['429']}; {phases(done.stderr)}",
+        flush=True,
+    )
+    hubspot.seen.clear()
+
+
+def phases(log: str) -> str:
+    """When each step of the round was told, in seconds after the first."""
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    told = {line["topic"]: line["ts"] for line in lines if line["topic"] in {"read", "wrote", "plan"}}
+    return ", ".join(f"{topic} at {at[14:22]}" for topic, at in told.items())
+
+
+def sql(folder: Path, embedded: str, statement: str) -> str:
+    """Run SQL in the warehouse, as a program of its own would."""
+    module = "duckdb" if embedded == "duckdb" else "sqlite3"
+    code = (
+        f"import {module}, sys; c = {module}.connect(sys.argv[1]); found = c.execute(sys.argv[2]); "
+        "rows = found.fetchall() if found.description else []; c.commit(); print(rows[0][0] if rows else '')"
+    )
+    command = [sys.executable, "-c", code, str(folder / f"warehouse.{embedded}"), statement]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
