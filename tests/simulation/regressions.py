@@ -26,7 +26,8 @@ class Regression:
     def schedule(self) -> Schedule:
         """The schedule to run."""
         drawn = draw(self.seed, self.profile, plain=self.plain, size=self.size)
-        return replace(drawn, acts=self.acts, faults=self.faults, rounds=self.rounds)
+        shape = replace(drawn.shape, recalls=True)  # as they all did once
+        return replace(drawn, shape=shape, acts=self.acts, faults=self.faults, rounds=self.rounds)
 
 
 REGRESSIONS = [

@@ -50,6 +50,9 @@ SHARE_OF_SMALL = 0.8
 SHARE_OF_LEAN, LEAN_PAIRS = 0.8, 0.15
 """Most schedules are lean: small, and so many of them have two entities. Most mistakes need no more."""
 
+SHARE_OF_RECALLING = 0.3
+"""In so many schedules the targets of `hubspot` find in its histories whether a write without an answer was done."""
+
 SHARE_OF_REWRITES = 0.05
 """In so many schedules each side writes cities in its own way."""
 
@@ -102,7 +105,8 @@ def draw(seed: int, profile: str | None = None, *, plain: bool = False, size: Si
     happening = faults.draw(rng, shape, rounds)
     both_ways = all(entity.fields["city"].direction is None for entity in shape.cities)
     rewrites = not plain and rng.random() < SHARE_OF_REWRITES and both_ways
-    return Schedule(seed, replace(shape, rewrites=rewrites), rounds, tuple(acts), happening)
+    shape = replace(shape, rewrites=rewrites, recalls=rng.random() < SHARE_OF_RECALLING)
+    return Schedule(seed, shape, rounds, tuple(acts), happening)
 
 
 def run(schedule: Schedule, *, keep: bool = False, tell: Callable[[str], None] | None = None) -> Verdict:

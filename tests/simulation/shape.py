@@ -83,6 +83,9 @@ class Shape:
     full_every: int
     sql: bool  # the ledger is a database, not the twin in memory
     rewrites: bool = False  # the CRM writes cities in capitals, the warehouse in small letters
+    recalls: bool = (
+        True  # of a write without an answer the targets of `hubspot` find in its histories whether it was done
+    )
 
     @property
     def cities(self) -> list[Entity]:

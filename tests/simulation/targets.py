@@ -245,7 +245,7 @@ class Target:
 
     def _written_before(self, row: Row, patch: dict[str, Value], sync: dict[str, Any]) -> dict[str, Any] | None:
         """`hubspot` keeps who wrote what: this write happened, and somebody changed the value after it."""
-        if self.system.kind != HUBSPOT:
+        if self.system.kind != HUBSPOT or not self.system.world.shape.recalls:
             return None
         planned = (UUID(sync["op_id"]).int >> 80) * 1000 - self.system.world.skew
         stored = {}
