@@ -5,14 +5,16 @@ there too. Of the event the record keeps when each column was edited, and whethe
 
 | the bookmark                                     | what is done                                                   |
 |--------------------------------------------------|----------------------------------------------------------------|
-| none                                             | the object is read in full                                     |
+| none                                             | the object is read in full, then as with one                   |
 | a replay id                                      | the events after it                                            |
+| none but `covered`                               | the events that are kept, but for those older than it          |
 | a replay id whose event is kept no longer        | a catch-up: what changed since, by `SystemModstamp`            |
 | `GAP_OVERFLOW`, or an id that stands for many    | the same                                                       |
 | `GAP_CREATE`, `GAP_UPDATE` …                     | their records are read like any other's                        |
 
-After a full read or a catch-up, which know no replay id, the events that are kept are read from the first; older ones
-than the read less the overlap are left out. Salesforce keeps events for 72 hours.
+A catch-up knows no replay id. `covered` is when a read began whose rows are all given; events are older than it only if
+they are so by more than the overlap. It stands in the stream's own bookmark, without which a read is one in full; the
+replay id stands beside it, and is good after that, too. Salesforce keeps events for 72 hours.
 """
 
 from __future__ import annotations
@@ -71,37 +73,41 @@ class _Touched:
 
 
 class Log:
-    """One object's events. `place` is its part of the STATE: `replay_id`, and `covered`, up to when all is read."""
+    """One object's events. `mark` is its bookmark, with `covered`; `place` has the `replay_id`."""
 
-    def __init__(self, stream: Readable, place: dict[str, Any], overlap: timedelta) -> None:
-        self._stream, self._place, self._overlap = stream, place, overlap
+    def __init__(
+        self, stream: Readable, mark: dict[str, Any], place: dict[str, Any], overlap: timedelta
+    ) -> None:  # fmt: skip
+        self._stream, self._mark, self._place, self._overlap = stream, mark, place, overlap
         self._touched: dict[str, _Touched] = {}
 
     def rows(self, events: Events) -> Iterator[dict[str, Any]]:
         """The rows of a run."""
-        if "covered" not in self._place:
+        anew = "covered" not in self._mark
+        if anew:
             yield from self._caught_up(None)
         elif "replay_id" not in self._place and self._covered < self._stream.now() - KEPT:
             yield from self._missed("the events since the last read are kept no longer")
         try:
             yield from self._told(events)
         except ExpiredReplay as expired:
-            yield from self._missed(expired.message)
+            self._place.clear()
+            if not anew:
+                yield from self._missed(expired.message)
             yield from self._told(events)
 
     @property
     def _covered(self) -> datetime:
-        return datetime.fromisoformat(self._place["covered"])
+        return datetime.fromisoformat(self._mark["covered"])
 
     def _missed(self, why: str) -> Iterator[dict[str, Any]]:
-        logger.warning("%s: %s; what changed since %s is looked for", self._stream.name, why, self._place["covered"])
+        logger.warning("%s: %s; what changed since %s is looked for", self._stream.name, why, self._mark["covered"])
         yield from self._caught_up(self._covered)
 
     def _caught_up(self, since: datetime | None) -> Iterator[dict[str, Any]]:
         begun = self._stream.now()
         yield from self._stream.changed_since(since)
-        self._place.pop("replay_id", None)
-        self._place["covered"] = begun.isoformat()
+        self._mark["covered"] = begun.isoformat()
 
     def _told(self, events: Events) -> Iterator[dict[str, Any]]:
         begun = self._stream.now()
@@ -121,7 +127,7 @@ class Log:
                 if told.at > begun + _CUT_OFF:
                     break  # what came since is for the next run
         yield from self._flushed(last)
-        self._place["covered"] = begun.isoformat()
+        self._mark["covered"] = begun.isoformat()
 
     def _noted(self, change: Change) -> Iterator[dict[str, Any]]:
         """Keep what an event says; an event that says too little is made up for."""

@@ -87,7 +87,7 @@ class ObjectStream(EnvelopeStream):
         self._name_what_is_hidden()
         match self.replication_method:
             case "LOG_BASED":
-                yield from self._salesforce_tap.log(self, self._place("log"))
+                yield from self._salesforce_tap.log(self, self.get_context_state(None), self._place("log"))
             case "INCREMENTAL":
                 yield from self.changed_since(self.get_starting_timestamp(context))
             case _:

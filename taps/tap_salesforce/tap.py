@@ -98,8 +98,8 @@ class TapSalesforce(CheckedTap):
         """From how many records on `auto` takes the Bulk API."""
         return int(self.config["bulk_from"])
 
-    def log(self, stream: ObjectStream, place: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """What change events tell of a stream. Raises `WrongSettings` without the extra that they need."""
+    def log(self, stream: ObjectStream, mark: dict[str, Any], place: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """What change events tell of a stream after its bookmark. Raises `WrongSettings` without the extra for it."""
         try:
             from tap_salesforce.api.events import Events  # noqa: PLC0415 - comes with an extra of its own
             from tap_salesforce.changes import Log  # noqa: PLC0415
@@ -109,7 +109,7 @@ class TapSalesforce(CheckedTap):
             ) from None
         session, address = self.org.session, str(self.config["pubsub_address"])
         with closing(Events(session, self.org.id, address, float(self.config["log_seconds"]))) as events:
-            yield from Log(stream, place, timedelta(seconds=self.overlap)).rows(events)
+            yield from Log(stream, mark, place, timedelta(seconds=self.overlap)).rows(events)
 
     def discover_streams(self) -> Sequence[ObjectStream]:
         """The streams of a catalog that is handed in, else those of the objects."""

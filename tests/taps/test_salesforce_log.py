@@ -124,7 +124,7 @@ def test_what_the_log_does_not_tell_is_looked_for(
             org.changes.gap("Contact", "GAP_UPDATE", ["003*"], start)
         case _:
             del state["bookmarks"]["Contact:log"]["replay_id"]
-            state["bookmarks"]["Contact:log"]["covered"] = (start - timedelta(days=5)).isoformat()
+            state["bookmarks"]["Contact"]["covered"] = (start - timedelta(days=5)).isoformat()
     second = follow(salesforce, events, state)
     assert told(second) == {ann: "live"}
     assert "is looked for" in caplog.text
