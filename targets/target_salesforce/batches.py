@@ -20,6 +20,9 @@ from target_kit import Failed, Fault, Gone, Rejected, TargetError
 from target_kit import split_on_error as split
 
 MOST = 200
+COMPOSED = 25
+"""Requests in one composite request."""
+
 _ATTEMPTS = 4
 _PAUSE = 0.5
 """Seconds before a locked record is written again, growing with each attempt."""
@@ -72,11 +75,12 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """Writes by collections. `headers` go with each write."""
+    """Writes by collections. `headers` go with each write; `conditional`: how many updates may be made on condition."""
 
     org: Org
     object: SObject
     headers: Mapping[str, str] = field(default_factory=dict)
+    conditional: int = COMPOSED
 
     def create(self, records: Sequence[Sent], key: str) -> list[Result]:
         """By POST; results come in the order of the records."""
@@ -84,9 +88,9 @@ class Batches:
         return self._written("POST", "/composite/sobjects", records)
 
     def update(self, records: Sequence[Sent], seen: Mapping[str, str]) -> list[Result]:
-        """By PATCH; a single record only if it was not modified since: collections know no such condition."""
-        if len(records) == 1 and (at := seen.get(str(records[0]["Id"]))):
-            return [self._update_one(records[0], at)]
+        """By PATCH; a few of them only if they were not modified since: collections know no such condition."""
+        if len(records) <= self.conditional and all(seen.get(str(each["Id"])) for each in records):
+            return self._settled(records, lambda some: self._unless_modified(some, seen), COMPOSED)
         return self._written("PATCH", "/composite/sobjects", records)
 
     def upsert(self, by: str, records: Sequence[Sent]) -> list[Result]:
@@ -103,24 +107,44 @@ class Batches:
 
         return self._settled(list(ids), send)
 
-    def _update_one(self, record: Sent, seen: str) -> Result:
-        """Change one record. `If-Unmodified-Since` has whole seconds (Salesforce docs, "Conditional Requests")."""
-        key, values = str(record["Id"]), {name: value for name, value in record.items() if name != "Id"}
-        since = format_datetime(datetime.fromisoformat(seen).astimezone(UTC), usegmt=True)
-        headers = {**self.headers, "If-Unmodified-Since": since}
-        path, what = f"/sobjects/{self.object.name}/{key}", f"the writing of {self.object.name} {key}"
+    def _unless_modified(self, records: Sequence[Sent], seen: Mapping[str, str]) -> list[Result]:
+        """Change records that nobody modified since they were looked at: one alone, several in one composite request.
 
-        def send(_: Sequence[Sent]) -> list[Any]:
-            try:
-                self.org.session.call("PATCH", path, values, headers=headers, repeatable=False, what=what)
-            except Refused as error:
-                if error.status == HTTPStatus.PRECONDITION_FAILED:
-                    return [Changed()]
-                return [refusal(error.errors)]
-            return [Done(key)]
+        Source: Salesforce docs, "Conditional Requests" (whole seconds), "Composite Subrequest" (`httpHeaders`).
+        """
+        root, asked = self.org.session.root, []
+        for number, record in enumerate(records):
+            key, values = str(record["Id"]), {name: value for name, value in record.items() if name != "Id"}
+            since = format_datetime(datetime.fromisoformat(seen[key]).astimezone(UTC), usegmt=True)
+            path, headers = f"/sobjects/{self.object.name}/{key}", {**self.headers, "If-Unmodified-Since": since}
+            if len(records) == 1:
+                return [self._unless_one_is_modified(key, path, values, headers)]
+            asked.append(
+                {
+                    "method": "PATCH",
+                    "url": root + path,
+                    "referenceId": f"r{number}",
+                    "httpHeaders": headers,
+                    "body": values,
+                }
+            )
+        what = f"the writing of {len(records)} records of {self.object.name}"
+        body = {"allOrNone": False, "compositeRequest": asked}
+        shown = self.org.session.call("POST", "/composite", body, repeatable=False, what=what)["compositeResponse"]
+        told = {str(each["referenceId"]): each for each in shown}
+        return [
+            _composed(str(record["Id"]), told.get(f"r{number}")) for number, record in enumerate(records)
+        ]  # fmt: skip
 
-        result: Result = self._settled([record], send)[0]
-        return result
+    def _unless_one_is_modified(
+        self, key: str, path: str, values: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> Result:
+        what = f"the writing of {self.object.name} {key}"
+        try:
+            self.org.session.call("PATCH", path, values, headers=headers, repeatable=False, what=what)
+        except Refused as error:
+            return _composed(key, {"httpStatusCode": error.status, "body": error.errors})
+        return Done(key)
 
     def _written(self, method: str, path: str, records: Sequence[Sent], *, repeatable: bool = False) -> list[Result]:
         def send(some: Sequence[Sent]) -> list[Result]:
@@ -146,21 +170,32 @@ class Batches:
             raise MaybeApplied(f"{what}: Salesforce answered with {len(shown)} results")
         return [Done(str(each["id"])) if each["success"] else refusal(each["errors"]) for each in shown]
 
-    def _settled(self, items: Sequence[Any], send: Callable[[Sequence[Any]], list[Any]]) -> list[Any]:
+    def _settled(self, items: Sequence[Any], send: Callable[[Sequence[Any]], list[Any]], most: int = MOST) -> list[Any]:
         """One result per item; those that are locked are sent again."""
         found: dict[int, Result] = {}
         waiting = sorted(range(len(items)), key=lambda n: parents(self.object, items[n]))
         for attempt in range(_ATTEMPTS):
             if attempt:
                 self.org.session.pause(_PAUSE * attempt)
-            for start in range(0, len(waiting), MOST):
-                some = waiting[start : start + MOST]
+            for start in range(0, len(waiting), most):
+                some = waiting[start : start + most]
                 answers = split([items[n] for n in some], send, Refused, _refused)
                 found |= dict(zip(some, answers, strict=True))
             waiting = [n for n in waiting if _is_locked(found[n])]
             if not waiting:
                 break
         return [found[n] for n in range(len(items))]
+
+
+def _composed(key: str, shown: Mapping[str, Any] | None) -> Result:
+    """What one answer of a composite request means."""
+    if shown is None:
+        raise MaybeApplied(f"the writing of {key}: Salesforce's answer does not speak of it")
+    if shown["httpStatusCode"] == HTTPStatus.PRECONDITION_FAILED:
+        return Changed()
+    if shown["httpStatusCode"] < HTTPStatus.BAD_REQUEST:
+        return Done(key)
+    return refusal(shown["body"] or ())
 
 
 def parents(known: SObject, record: Any) -> tuple[str, ...]:

@@ -6,9 +6,9 @@
 | update    | a look to compare with `expect`; one collection of what differs; a look at what was stored |
 | delete    | a look to compare with `expect`; one collection                                            |
 
-A single update is made on condition that the record was not modified since the look; of several an edit in the moment
-between look and write is overwritten, since collections know no condition. A write of which nobody knows whether it was
-done is looked for before it is made again: a create by the key of its link, which is unique.
+A few updates are made on condition that the record was not modified since the look; of many an edit in the moment
+between look and write is overwritten, since collections and jobs know no condition. A write of which nobody knows
+whether it was done is looked for before it is made again: a create by the key of its link, which is unique.
 """
 
 from __future__ import annotations

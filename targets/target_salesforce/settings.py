@@ -71,6 +71,14 @@ SETTINGS = th.PropertiesList(
         description="From how many records on `auto` uses the Bulk API.",
     ),
     th.Property(
+        "conditional_up_to",
+        th.IntegerType,
+        default=25,
+        title="On condition",
+        description="Up to so many updates of the reconciler are made on condition that nobody modified the record "
+        "since the look, twenty-five in a request; more of them by collections or a job, which know no condition.",
+    ),
+    th.Property(
         "allow_duplicates",
         th.BooleanType,
         default=False,

@@ -61,7 +61,8 @@ class ObjectSink(OperationSink):
 
     @cached_property
     def _bulk(self) -> Bulk:
-        small = Batches(self.target.org, self.object, self.target.write_headers)
+        conditional = int(self.target.config["conditional_up_to"])
+        small = Batches(self.target.org, self.object, self.target.write_headers, conditional)
         return Bulk(self.target.org, self.object, small)
 
     @cached_property

@@ -32,11 +32,11 @@ name: salesforce-warehouse
 sides:
   crm:
     config: {{domain: "{url}", client_id: "{app.client_id}", client_secret: $SECRET}}
-    tap: {{command: {wrap}{bin}/tap-salesforce, config: {{overlap_seconds: 5}}}}
+    tap: {{command: {wrap}{bin}/tap-salesforce, config: {{overlap_seconds: 5}}, catalog: crm.json}}
     target: {{command: {wrap}{bin}/target-salesforce}}
   warehouse:
     config: {{url: "postgresql://{account}:{password}@{host}:{port}/{database}"}}
-    tap: {{command: {wrap}{bin}/tap-sql}}
+    tap: {{command: {wrap}{bin}/tap-sql, catalog: warehouse.json}}
     target: {{command: {wrap}{bin}/target-sql}}
 entities:
   account:
@@ -137,19 +137,34 @@ class Sales:
     database: str = field(default_factory=lambda: f"sales_{uuid.uuid4().hex[:12]}")
 
     def make(self, *, watched: bool = False) -> None:
-        """Both sides empty, the field for the key of the links, and a sync.yml. `watched`: plugins may be killed."""
+        """Both sides empty, the field for the key of the links, and a sync.yml. `watched`: plugins may be killed.
+
+        Each tap is asked for its streams now, instead of in every round.
+        """
         for kind in KINDS:
             self.org.objects[kind.object].add(Field("antiphon_key__c", length=36, external_id=True, unique=True))
         postgres.create_database(self.warehouse, self.database)
         self.sql(TABLES)
         self.sql(f"grant select, insert, update, delete on all tables in schema public to {ACCOUNT}")
         self.sql(f"grant create on schema public to {ACCOUNT}")
+        app, there = self.salesforce.app, self.warehouse
         text = SYNC.format(
-            url=self.salesforce.url, app=self.salesforce.app, bin=BIN, account=ACCOUNT, password=PASSWORD,
-            host=self.warehouse.host, port=self.warehouse.port, database=self.database, read=READ,
+            url=self.salesforce.url, app=app, bin=BIN, account=ACCOUNT, password=PASSWORD, host=there.host,
+            port=there.port, database=self.database, read=READ,
             wrap=f"{sys.executable} {SABOTEUR} " if watched else "",
         )  # fmt: skip
         (self.folder / "sync.yml").write_text(text, encoding="utf-8")
+        login = {"domain": self.salesforce.url, "client_id": app.client_id, "client_secret": app.client_secret}
+        url = f"postgresql://{ACCOUNT}:{PASSWORD}@{there.host}:{there.port}/{self.database}"
+        self._discover("crm", "tap-salesforce", {**login, "objects": [kind.object for kind in KINDS]})
+        self._discover("warehouse", "tap-sql", {"url": url})
+
+    def _discover(self, side: str, tap: str, config: Mapping[str, Any]) -> None:
+        settings = self.folder / f"{side}-tap.json"
+        settings.write_text(json.dumps(config), encoding="utf-8")
+        words = [str(BIN / tap), "--config", str(settings), "--discover"]
+        done = subprocess.run(words, capture_output=True, timeout=LONGEST, check=True)
+        (self.folder / f"{side}.json").write_bytes(done.stdout)
 
     def drop(self) -> None:
         """Drop the database."""

@@ -14,7 +14,7 @@ from antiphon_sandbox.salesforce.org import Record
 from tests.e2e.salesforce import KINDS, Sales
 from tests.e2e.world import Servers
 
-WRITE = "POST .*composite/sobjects$|PATCH"
+WRITE = "POST .*composite(/sobjects)?$|PATCH"
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e-salesforce")]
 
@@ -132,7 +132,7 @@ def users_disagree_delete_and_merge(
 def faults(sales: Sales, chance: random.Random, people: list[Record], deal: Record) -> list[Fault]:
     """Everything that can go wrong, and an edit by hand between a look and a write."""
     return [
-        Fault("human", "PATCH", does=lambda: sales.org.edit(deal.id, CloseDate="2027-02-02")),
+        Fault("human", "POST .*composite$|PATCH", does=lambda: sales.org.edit(deal.id, CloseDate="2027-02-02")),
         Fault("limit", "POST .*composite/sobjects$"),
         Fault("cut", WRITE, applied=True),
         Fault("status", WRITE, status=503),
@@ -142,7 +142,7 @@ def faults(sales: Sales, chance: random.Random, people: list[Record], deal: Reco
         Fault("timeout", "q=SELECT"),
         Fault("status", "q=SELECT", chance=0.3, times=3, status=503),
         Fault("expire", times=3, chance=0.2),
-        Fault("human", "PATCH", times=2, does=lambda: lock(sales, chance.choice(people).id)),
+        Fault("human", "POST .*composite$|PATCH", times=2, does=lambda: lock(sales, chance.choice(people).id)),
     ]
 
 

@@ -1,9 +1,10 @@
-"""Ingest by Bulk API 2.0, and references by external ids, judged by simple-salesforce, which runs unmodified."""
+"""Bulk API 2.0 ingest, composite requests, references by external ids, judged by simple-salesforce, unmodified."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -96,6 +97,40 @@ def test_a_job_is_filled_once_and_within_its_limits(salesforce: Salesforce, monk
     assert asked(salesforce, "PATCH", f"/{other['id']}", {"state": "Aborted"}).json()["state"] == "Aborted"
     wrong = asked(salesforce, "POST", "", {"operation": "upsert", "object": "Contact", "externalIdFieldName": "Phone"})
     assert wrong.status_code == 400
+
+
+def test_several_requests_go_in_one_each_with_its_own_headers(salesforce: Salesforce, simple: Any) -> None:
+    ann = salesforce.org.enter("Contact", {"LastName": "Ames"}, datetime(2026, 1, 2, tzinfo=UTC))
+    root = "/services/data/v66.0/sobjects"
+
+    def ask(*subrequests: dict[str, Any], together: bool = False) -> list[dict[str, Any]]:
+        body = {"allOrNone": together, "compositeRequest": list(subrequests)}
+        found: list[dict[str, Any]] = simple.restful("composite", method="POST", json=body)["compositeResponse"]
+        return found
+
+    made, child, changed, stale, wrong = ask(
+        {"method": "POST", "url": f"{root}/Account", "referenceId": "firm", "body": {"Name": "Acme"}},
+        {"method": "POST", "url": f"{root}/Contact", "referenceId": "child",
+         "body": {"LastName": "Child", "AccountId": "@{firm.id}"}},
+        {"method": "PATCH", "url": f"{root}/Contact/{ann.id}", "referenceId": "ann", "body": {"FirstName": "Ann"},
+         "httpHeaders": {"If-Unmodified-Since": "Fri, 02 Jan 2026 00:00:00 GMT"}},
+        {"method": "PATCH", "url": f"{root}/Contact/{ann.id}", "referenceId": "again", "body": {"FirstName": "A"},
+         "httpHeaders": {"If-Unmodified-Since": "Fri, 02 Jan 2026 00:00:00 GMT"}},
+        {"method": "PATCH", "url": f"{root}/Contact/{ann.id}", "referenceId": "wrong", "body": {"LastName": ""}},
+    )  # fmt: skip
+    assert [each["httpStatusCode"] for each in (made, child, changed, stale, wrong)] == [201, 201, 204, 412, 400]
+    assert salesforce.org.live("Contact")[-1].values["AccountId"] == made["body"]["id"]
+    assert (ann.values["FirstName"], wrong["body"][0]["errorCode"]) == ("Ann", "REQUIRED_FIELD_MISSING")
+    halted, refused = ask(
+        {"method": "POST", "url": f"{root}/Account", "referenceId": "one", "body": {"Name": "Gone"}},
+        {"method": "POST", "url": f"{root}/Account", "referenceId": "two", "body": {}},
+        together=True,
+    )
+    assert halted["body"][0]["errorCode"] == "PROCESSING_HALTED"
+    assert refused["body"][0]["errorCode"] == "REQUIRED_FIELD_MISSING"
+    assert [each.values["Name"] for each in salesforce.org.live("Account")] == ["Acme"]
+    with pytest.raises(SalesforceMalformedRequest, match="at most 25 subrequests"):
+        ask(*({"method": "GET", "url": f"{root}/Account", "referenceId": f"r{n}"} for n in range(26)))
 
 
 def test_a_reference_may_name_the_other_record_by_its_external_id(salesforce: Salesforce, simple: Any) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from antiphon_sandbox.salesforce import bulk_query, collections, ingest, queries, records, soap, tooling
+from antiphon_sandbox.salesforce import bulk_query, collections, composite, ingest, queries, records, soap, tooling
 from antiphon_sandbox.salesforce.errors import Refused, not_found, over_limit
 from antiphon_sandbox.salesforce.jobs import Jobs
 from antiphon_sandbox.salesforce.oauth import App
@@ -154,6 +154,11 @@ class Salesforce:
     def _resource(self, request: Request, rest: str) -> Reply:
         if rest.rstrip("/") == "/limits":
             return Reply(body={"DailyApiRequests": {"Max": self.daily, "Remaining": self.daily - self.used}})
+        if rest.rstrip("/") == composite.PATH and request.method == "POST":
+            try:
+                return composite.carry_out(request, self._resource)
+            except Refused as refused:
+                return Reply(refused.status, refused.body)
         for route, regex in _ROUTES:
             if route.method == request.method and (match := regex.fullmatch(rest)):
                 request.path = {name: unquote(value) for name, value in match.groupdict().items()}

@@ -57,20 +57,21 @@ RECORDS: dict[str, tuple[said.Refused, str, str]] = {
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_a_record_is_refused_in_the_same_words_alone_in_a_collection_and_in_a_job(desk: Desk, name: str) -> None:
+def test_a_record_is_refused_in_the_same_words_by_each_way_of_writing_it(desk: Desk, name: str) -> None:
     refused, status, words = RECORDS[name]
     bad, good = (desk.org.enter("Contact", {"LastName": name}) for name in ("Bad", "Good"))
     desk.org.rules["Contact"] = [lambda values: refused if values["LastName"] == "Bad" else None]
     told = []
-    for number, (ops, api) in enumerate(((1, "rest"), (2, "rest"), (2, "bulk"))):
+    ways: list[tuple[int, dict[str, Any]]] = [(1, {}), (2, {}), (2, {"conditional_up_to": 0}), (2, {"api": "bulk"})]
+    for number, (ops, how) in enumerate(ways):
         wanted = [update(each, {}, FirstName=f"F{number}") for each in (bad, good)][:ops]
-        receipts = desk.operate("Contact", *wanted, api=api)
+        receipts = desk.operate("Contact", *wanted, **how)
         assert [each["status"] for each in receipts[1:]] == ["applied"] * (ops - 1)
         told.append((receipts[0]["status"], receipts[0].get("error", {})))
     expected = {} if status == "gone" else {
         "class": refused.code, "status": 503 if status == "failed" else 400, "message": f"Salesforce says: {words}",
     }  # fmt: skip
-    assert told == [(status, expected)] * 3
+    assert told == [(status, expected)] * 4
 
 
 REQUESTS: dict[str, tuple[Fault, str, str]] = {
@@ -103,7 +104,7 @@ def test_a_request_that_is_refused_is_told_to_each_of_its_records(desk: Desk, na
     fault, status, words = REQUESTS[name]
     people = [desk.org.enter("Contact", {"LastName": f"N{n}"}) for n in range(2)]
     desk.salesforce.faults.append(fault)
-    receipts = desk.operate("Contact", *(update(each, {}, FirstName="F") for each in people))
+    receipts = desk.operate("Contact", *(update(each, {}, FirstName="F") for each in people), conditional_up_to=0)
     assert [each["status"] for each in receipts] == [status] * 2
     assert all(words in str(each.get("error")) for each in receipts)
 

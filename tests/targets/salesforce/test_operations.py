@@ -33,7 +33,7 @@ def test_whatever_breaks_off_a_create_is_done_once(desk: Desk, fault: Fault) -> 
 
 def test_a_delete_and_an_update_that_broke_off_are_known_to_be_done(desk: Desk) -> None:
     ann, bob = (desk.org.enter("Contact", {"LastName": name, "MailingCity": "Rome"}) for name in ("Ames", "Bond"))
-    desk.salesforce.faults.append(Fault("cut", "PATCH .*composite", applied=True))
+    desk.salesforce.faults.append(Fault("cut", "PATCH", applied=True))
     desk.salesforce.faults.append(Fault("cut", "DELETE .*composite", applied=True))
     changed, removed = desk.operate(
         "Contact", update(ann, {"MailingCity": "Rome"}, MailingCity="Oslo"), delete(bob, LastName="Bond")
@@ -104,8 +104,8 @@ def test_a_locked_record_is_written_again_and_told_as_failed_if_it_stays_locked(
     desk.org.locked |= {free.id, held.id}
     faults = desk.salesforce.faults
     faults += [
-        Fault("human", "PATCH", does=lambda: None),
-        Fault("human", "PATCH", does=lambda: desk.org.locked.discard(free.id)),
+        Fault("human", "composite$", does=lambda: None),
+        Fault("human", "composite$", does=lambda: desk.org.locked.discard(free.id)),
     ]
     receipts = desk.operate("Contact", update(free, {}, FirstName="Fay"), update(held, {}, FirstName="Hal"))
     assert [each["status"] for each in receipts] == ["applied", "failed"]
@@ -139,20 +139,33 @@ def test_only_what_is_as_expected_is_written_and_only_what_differs(desk: Desk) -
     assert emptied[0]["stored"] == {"Amount": None, "CloseDate": "2027-01-01"}
 
 
-def test_a_single_record_is_written_only_if_nobody_else_did_since_the_look(desk: Desk) -> None:
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_few_records_are_written_only_if_nobody_else_did_since_the_look(desk: Desk, others: int) -> None:
     at = datetime(2026, 1, 2, tzinfo=UTC)
-    ann, bob = (desk.org.enter("Contact", {"LastName": name, "MailingCity": "Rome"}, at) for name in ("Ames", "Bond"))
-    desk.salesforce.faults += [
-        Fault("human", f"PATCH .*{ann.id}", does=lambda: desk.org.edit(ann.id, MailingCity="Bonn")),
-        Fault("human", f"PATCH .*{bob.id}", does=lambda: desk.org.edit(bob.id, Phone="1")),
-    ]
-    (stale,) = desk.operate("Contact", update(ann, {"MailingCity": "Rome"}, MailingCity="Oslo"))
+    ann, bob, *rest = (
+        desk.org.enter("Contact", {"LastName": f"N{n}", "MailingCity": "Rome"}, at) for n in range(2 + others)
+    )
+    beside = [update(each, {"MailingCity": "Rome"}, MailingCity="Oslo") for each in rest]
+    write = "POST .*composite$" if others else "PATCH"
+    desk.salesforce.faults.append(Fault("human", write, does=lambda: desk.org.edit(ann.id, MailingCity="Bonn")))
+    stale, *done = desk.operate("Contact", update(ann, {"MailingCity": "Rome"}, MailingCity="Oslo"), *beside)
     assert (stale["status"], stale["found"], ann.values["MailingCity"]) == ("stale", {"MailingCity": "Bonn"}, "Bonn")
-    (done,) = desk.operate("Contact", update(bob, {"MailingCity": "Rome"}, MailingCity="Oslo"))
-    assert (done["status"], bob.values["Phone"], bob.values["MailingCity"]) == ("applied", "1", "Oslo")
-    (told,) = desk.operate("Contact", update(bob, {}, LastName=""))
-    assert told["error"]["message"] == "Salesforce says: Required fields are missing: [LastName]"
-    assert told["error"]["class"] == "REQUIRED_FIELD_MISSING"
+    assert [each["status"] for each in done] == ["applied"] * others
+    desk.salesforce.faults.append(Fault("human", write, does=lambda: desk.org.edit(bob.id, Phone="1")))
+    beside = [update(each, {"MailingCity": "Oslo"}, MailingCity="Graz") for each in rest]
+    first, *done = desk.operate("Contact", update(bob, {"MailingCity": "Rome"}, MailingCity="Oslo"), *beside)
+    assert (first["status"], bob.values["Phone"], bob.values["MailingCity"]) == ("applied", "1", "Oslo")
+    assert [each["status"] for each in done] == ["applied"] * others
+
+
+def test_more_than_a_few_go_by_collections_which_know_no_condition(desk: Desk) -> None:
+    people = [desk.org.enter("Contact", {"LastName": f"N{n}"}) for n in range(30)]
+    ops = [update(each, {}, FirstName="F") for each in people]
+    desk.operate("Contact", *ops)
+    assert (desk.asked("POST", "/composite/sobjects"), desk.asked("PATCH", "/composite/sobjects")) == (2, 1)
+    desk.operate("Contact", *(update(each, {}, FirstName="G") for each in people), conditional_up_to=30)
+    assert desk.asked("PATCH", "/composite/sobjects") == 1
+    assert {each.values["FirstName"] for each in people} == {"G"}
 
 
 def test_without_the_field_for_the_key_nothing_is_made_until_it_is_added(desk: Desk) -> None:
