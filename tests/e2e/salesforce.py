@@ -228,6 +228,7 @@ class Sales:
     def until_quiet(self, most: int = 6) -> int:
         """Rounds until one writes nothing; how many there were."""
         for number in range(1, most + 1):
+            self.wait_for_what_is_tried_again()
             if not sum(self.sync().wrote.values()):
                 return number
         raise AssertionError(f"{most} rounds, and still something is written")
