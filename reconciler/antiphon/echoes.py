@@ -34,6 +34,7 @@ from antiphon.model import (
     OpState,
     RecordState,
     Rid,
+    Value,
     replace,
 )
 from antiphon.settle import Moment, activate, agree, keep_losers, record
@@ -156,7 +157,10 @@ def _settle_value(
         return True
     if op.state is not OpState.SENT:
         made = op.kind is OpKind.CREATE and seen.rid == _rid_of_create(around, op)
-        if made:  # the record is there, so it was made as it was sent; but that value was never seen to have crossed
+        first = _made_it(ws, around, op, name, now) if made else None
+        if first is not None:
+            agree(ws, first, name, now, mapping.other(op.side), mapping.version)
+        elif made:  # the record is there, so it was made as it was sent; but that value was never seen to have crossed
             agree(ws, op, name, op.patch[name], mapping.other(op.side), mapping.version)
             for base in ws.bases(op.lid).get(name, {}).values():
                 ws.put_base(replace(base, status=BaseStatus.PROVISIONAL))
@@ -172,6 +176,16 @@ def _settle_value(
     for base in doubtful:
         ws.put_base(replace(base, previous=MISSING))
     return True
+
+
+def _made_it(ws: Workspace, around: Surroundings, op: Op, name: str, now: Value) -> Op | None:
+    """The create that brought the value: one before this, of which a read had not shown the record, may be done too."""
+    field = around.entity.fields[name]
+    for earlier in ws.facts.acknowledged(op.lid, op.side):
+        known = earlier.kind is OpKind.CREATE and name in earlier.source
+        if known and around.equal(field, op.side, now, earlier.patch[name]):
+            return earlier
+    return None
 
 
 def _rid_of_create(around: Surroundings, op: Op) -> Rid:

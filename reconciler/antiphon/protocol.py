@@ -20,6 +20,9 @@ from antiphon.model import Value
 ENVELOPE = "sync"
 OUTBOX = "outbox"
 
+SENT_BEFORE = "sent_before"
+"""In the envelope of an operation that is sent again, since nobody answered: when it was sent first, by our clock."""
+
 DELETED_AT = "_sdc_deleted_at"
 """The column by which Singer plugins tell a deletion."""
 

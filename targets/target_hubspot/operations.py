@@ -7,7 +7,7 @@
 | delete    | one read to compare with `expect`; one archive                                         |
 
 HubSpot cannot compare and set in one step: an edit of somebody else between our read and our write is overwritten. The
-histories show it, and the receipt tells it under `found`.
+histories show it, and the receipt tells it under `found`; also if nobody heard of that write, and it is sent once more.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from tap_hubspot.api import BATCH, HubSpot, HubSpotError, MaybeApplied, NotConvertible, Property
@@ -23,6 +24,8 @@ from target_hubspot.batches import Input, Shown, outage, written
 from target_kit import Applied, Failed, Fault, Gone, Kind, Operation, Outcome, Rejected, Stale
 
 _REQUESTS = {Kind.CREATE: 3, Kind.UPDATE: 4, Kind.DELETE: 2}
+_CLOCKS = timedelta(minutes=1)
+"""HubSpot's clock and ours may be so far apart."""
 _CREATE_ATTEMPTS = 5
 _PAUSE = 0.5
 """Seconds after which a create of unknown fate is looked for, growing with each attempt."""
@@ -52,6 +55,7 @@ class Operations:
         outcomes, ready = self._converted(operations)
         try:
             there = self._look([op for op in operations if op.op_id in ready])
+            earlier = self._replaced_before([op for op in operations if _id(op) in there], ready)
             inputs, befores = [], {}
             for op in operations:
                 if op.op_id not in ready:
@@ -60,7 +64,7 @@ class Operations:
                 outcomes[op.op_id] = early = self._compared(op, before)
                 changed = {} if before is None else self._changed(ready[op.op_id], before)
                 if early is None and not changed and before is not None:
-                    outcomes[op.op_id] = self._applied(op, before)
+                    outcomes[op.op_id] = self._applied(op, before, earlier.get(op.op_id))
                 elif early is None and before is not None:
                     inputs.append(Input(op.op_id, _id(op), changed))
                     befores[op.op_id] = before
@@ -74,7 +78,8 @@ class Operations:
                 outcomes[op.op_id] = Gone(_id(op)) if isinstance(result, Gone) else result
             elif result is not None:
                 shown = {**befores[op.op_id]["properties"], **_held(result)}
-                outcomes[op.op_id] = self._applied(op, {**result, "properties": shown}, clobbered.get(op.op_id, {}))
+                lost = {**earlier.get(op.op_id, {}), **clobbered.get(op.op_id, {})}
+                outcomes[op.op_id] = self._applied(op, {**result, "properties": shown}, lost)
         return _all(operations, outcomes, _missed())
 
     def create(self, operations: Sequence[Operation]) -> dict[str, Outcome]:
@@ -160,29 +165,51 @@ class Operations:
         found: dict[str, dict[str, Any]] = {}
         for start in range(0, len(done), BATCH_WITH_HISTORY):
             batch = done[start : start + BATCH_WITH_HISTORY]
-            names = sorted({name for each in batch for name in each.values})
-            shown = {
-                str(each["id"]): each.get("propertiesWithHistory") or {}
-                for each in self.hubspot.read(self.name, [each.id for each in batch], names, history=names)
-            }
+            histories = self._histories({each.id: each.values for each in batch})
             for each in batch:
-                lost = self._lost(each, befores[each.trace], shown.get(each.id, {}))
+                seen, history = befores[each.trace]["properties"], histories.get(each.id, {})
+                lost: dict[str, Any] = {}
+                for name, text in each.values.items():
+                    lost |= self._under(name, (self._written(name, text, history) or [()])[0], seen.get(name))
                 if lost:
                     found[each.trace] = lost
         return found
 
-    def _lost(self, each: Input, before: Shown, history: Mapping[str, Any]) -> dict[str, Any]:
-        """Values under ours that are not what we saw before we wrote. Histories come newest first."""
-        lost = {}
-        for name, text in each.values.items():
-            known, versions = self._known[name], history.get(name) or ()
-            ours = next((n for n, v in enumerate(versions) if self._is_ours(v) and known.same(v["value"], text)), None)
-            if ours is None or ours + 1 >= len(versions):
-                continue
-            under, seen = versions[ours + 1], before["properties"].get(name)
-            if not known.same(under["value"], seen) and not self._is_ours(under):
-                lost[name] = known.from_hubspot(under["value"])
-        return lost
+    def _replaced_before(
+        self, operations: Sequence[Operation], ready: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, dict[str, Any]]:
+        """Of operations that are sent once more, what they replaced the first time though it was not as expected."""
+        again = [op for op in operations if op.sent_before is not None and op.op_id in ready and self.verify]
+        found: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(again), BATCH_WITH_HISTORY):
+            batch = again[start : start + BATCH_WITH_HISTORY]
+            histories = self._histories({_id(op): ready[op.op_id] for op in batch})
+            for op in batch:
+                for name, text in ready[op.op_id].items():
+                    for versions in self._written(name, text, histories.get(_id(op), {})):
+                        if name in op.expect and op.sent_before and _at(versions[0]) >= op.sent_before - _CLOCKS:
+                            found.setdefault(op.op_id, {}).update(self._under(name, versions, op.expect[name]))
+        return {op_id: lost for op_id, lost in found.items() if lost}
+
+    def _histories(self, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, Any]]:
+        """The histories of these properties, by record; the newest version first."""
+        names = sorted({name for values in wanted.values() for name in values})
+        return {
+            str(each["id"]): each.get("propertiesWithHistory") or {}
+            for each in self.hubspot.read(self.name, list(wanted), names, history=names)
+        }
+
+    def _written(self, name: str, text: str, history: Mapping[str, Any]) -> list[Sequence[Mapping[str, Any]]]:
+        """The history of a property from each of our writes of this value on, the newest first."""
+        known, versions = self._known[name], history.get(name) or ()
+        return [versions[n:] for n, v in enumerate(versions) if self._is_ours(v) and known.same(v["value"], text)]
+
+    def _under(self, name: str, versions: Sequence[Mapping[str, Any]], seen: Any) -> dict[str, Any]:
+        """The value that our write replaced, by its property, if it is not what was seen there and not ours."""
+        known = self._known[name]
+        if len(versions) <= 1 or self._is_ours(versions[1]) or known.same(versions[1]["value"], seen):
+            return {}
+        return {name: known.from_hubspot(versions[1]["value"])}
 
     def _is_ours(self, version: Mapping[str, Any]) -> bool:
         app = self.hubspot.account().app
@@ -264,6 +291,11 @@ class Operations:
 
 def _id(op: Operation) -> str:
     return str(next(iter(op.key.values()), ""))
+
+
+def _at(version: Mapping[str, Any]) -> datetime:
+    """When a version of a property was entered, as HubSpot writes it: in ISO 8601, in UTC."""
+    return datetime.fromisoformat(str(version["timestamp"]))
 
 
 def _held(shown: Shown) -> Mapping[str, Any]:

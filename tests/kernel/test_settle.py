@@ -277,6 +277,22 @@ def test_a_foreign_create_that_a_complete_read_does_not_show_is_sent_again() -> 
     assert world.op(op.op_id).error == "never seen"
 
 
+def test_a_record_that_a_complete_read_did_not_show_is_known_by_the_create_that_made_it() -> None:
+    world = foreign()
+    world.show(CRM, 1, **ANN)
+    (op,) = world.round().operations
+    world.acknowledge(world.send(op))
+    world.read(WAREHOUSE)  # it lacked the record, though it is there
+    world.show(CRM, 1, name="Anna")
+    (again,) = world.round().operations
+    world.send(again)  # and nobody answers
+    world.show(WAREHOUSE, again.key["id"], **ANN)
+
+    plan = world.round()
+
+    assert wrote(plan) == [(WAREHOUSE, "update", {"name": "Anna"})]
+
+
 def test_the_value_of_a_create_that_failed_and_is_seen_otherwise_is_kept_when_the_other_replaces_it() -> None:
     world = World(person(warehouse=side(key_rule=Uuid())))
     world.show(CRM, 1, email="ann@x", name="Anna")

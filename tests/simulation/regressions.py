@@ -385,4 +385,28 @@ REGRESSIONS = [
         plain=False,
         size=Size.LEAN,
     ),
+    Regression(
+        "a write that nobody heard of had replaced an edit of the last moment, and told nothing of it when it was sent again",
+        550012582,
+        None,
+        (
+            Act(1, "before", 1, "edit", "warehouse", "company", "name", 3469),
+            Act(1, "window crm", 1, "edit", "crm", "company", "name", 5609),
+            Act(0, "read crm", 6, "edit", "warehouse", "contact", "name", 6166),
+        ),
+        (Fault(1, "target dies", "crm", 129),),
+        rounds=2,
+        plain=False,
+        size=Size.LEAN,
+    ),
+    Regression(
+        "two creates were sent since a read had lacked the record, and an edit between them gave way to the first one's value",
+        560001059,
+        None,
+        (Act(0, "window crm", 4, "poison", "crm", "contact", "city", 1918),),
+        (Fault(0, "empty", "warehouse", 392), Fault(1, "empty", "warehouse", 509)),
+        rounds=3,
+        plain=False,
+        size=Size.LEAN,
+    ),
 ]

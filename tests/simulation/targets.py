@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 from antiphon.equivalence import from_json, make_rid
 from antiphon.model import Missing, Op, Rid, Side, Value
+from antiphon.protocol import SENT_BEFORE
 from antiphon.singer.listening import Outcome
 from antiphon.singer.messages import encode
 from tests.simulation.shape import FOREIGN, HUBSPOT, SECOND, other
@@ -193,6 +195,7 @@ class Target:
         if not met:
             earlier = self._written_before(row, patch, sync) if sync["op"] == "update" else None
             return earlier or {"status": "stale", "found": dict(row.values)}
+        earlier_lost = self._replaced_before(row, patch, sync) if sync["op"] == "update" else {}
         looked = system.world.now
         if system.kind == HUBSPOT or COMPARE_AND_SET not in system.knows:
             system.world.tick()
@@ -211,7 +214,12 @@ class Target:
             return {"status": "applied", "id": list(row.key.values()), "found": clobbered}
         stored = {name: system.put(row, name, value, SYNC, sync["op_id"], looked) for name, value in patch.items()}
         self._note(entity, row, "update", patch)
-        return {"status": "applied", "id": list(row.key.values()), "stored": stored, "found": clobbered}
+        return {
+            "status": "applied",
+            "id": list(row.key.values()),
+            "stored": stored,
+            "found": {**earlier_lost, **clobbered},
+        }
 
     def _create(self, entity: str, record: dict[str, Any], sync: dict[str, Any]) -> dict[str, Any]:
         system = self.system
@@ -255,6 +263,20 @@ class Target:
                 return None
             stored[name] = ours[-1].value
         return {"status": "applied", "id": list(row.key.values()), "stored": stored}
+
+    def _replaced_before(self, row: Row, patch: dict[str, Value], sync: dict[str, Any]) -> dict[str, Value]:
+        """What this write replaced when it was done before and nobody heard of it, though it was not as expected."""
+        if self.system.kind != HUBSPOT or SENT_BEFORE not in sync or HISTORY not in self.system.knows:
+            return {}
+        lost: dict[str, Value] = {}
+        for name in patch.keys() & sync["expect"].keys():
+            events = row.history.get(name, ())
+            for under, ours in pairwise(events):
+                if ours.op_id != sync["op_id"] or under.by != USER or isinstance(under.value, Missing):
+                    continue
+                if _plain(under.value) != _plain(sync["expect"][name]):
+                    lost[name] = under.value
+        return lost
 
     # ---- a foreign target
 

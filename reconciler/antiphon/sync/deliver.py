@@ -20,7 +20,7 @@ from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Instant, Member, Op, OpKind, OpState, Side, Value, replace
 from antiphon.plan.context import key_rid
 from antiphon.plan.order import in_order
-from antiphon.protocol import DELETED_AT, ENVELOPE, UUID, Bookmark
+from antiphon.protocol import DELETED_AT, ENVELOPE, SENT_BEFORE, UUID, Bookmark
 from antiphon.represent import as_type, referenced
 
 STATE_EVERY = 1000
@@ -145,7 +145,7 @@ def _record(entity: Entity, side: Side, op: Op, standing: Mapping[str, Value], n
     there = entity.sides[side]
     record: dict[str, Any] = {}
     if op.kind is OpKind.DELETE and not there.receipts:
-        record[DELETED_AT] = datetime.fromtimestamp(now / 1_000_000, UTC).isoformat()
+        record[DELETED_AT] = _iso(now)
     elif op.kind is not OpKind.DELETE:
         if not there.receipts:
             record.update({column: standing[column] for column in there.required if standing.get(column) is not None})
@@ -163,7 +163,12 @@ def _envelope(entity: Entity, side: Side, op: Op) -> dict[str, Any]:
         "sync_key": op.lid,
         "expect": expect,
         **archive,
+        **({SENT_BEFORE: _iso(op.sent_at)} if op.redelivered and op.sent_at is not None else {}),
     }
+
+
+def _iso(at: Instant) -> str:
+    return datetime.fromtimestamp(at / 1_000_000, UTC).isoformat()
 
 
 def _resolved(ledger: Ledger, entity: Entity, side: Side, op: Op) -> Op | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -122,6 +123,28 @@ def test_an_edit_between_our_look_and_our_write_is_told(desk: Desk, hubspot: Hub
     assert receipt["status"] == "applied"
     assert receipt["stored"] == {"city": "Oslo", "phone": "2"}
     assert receipt["found"] == {"city": "Paris"}
+
+
+@pytest.mark.parametrize("since", ["the first time", "long after"])
+@pytest.mark.parametrize("put_back", [False, True])
+def test_what_a_write_had_replaced_is_told_when_it_is_sent_again_since_nobody_heard_of_it(
+    desk: Desk, hubspot: HubSpot, since: str, *, put_back: bool
+) -> None:
+    ann = hubspot.account.enter("contacts", {"email": "ann@example.com", "city": "Rome"})
+    op = update(ann.id, {"city": "Rome"}, city="Oslo")
+    hubspot.faults.add(
+        Fault("human", path="batch/update", does=lambda: hubspot.account.edit("contacts", ann.id, city="Paris"))
+    )
+    desk.operate(op)  # its receipt is lost
+    if put_back:
+        hubspot.account.edit("contacts", ann.id, city="Rome")
+    written = next(v.at for v in ann.history["city"] if v.value == "Oslo") / 1000
+    sent = written - 5 if since == "the first time" else written + 3600
+
+    (receipt,) = desk.operate({**op, "sent_before": datetime.fromtimestamp(sent, UTC).isoformat()})
+
+    assert (receipt["status"], receipt["stored"]) == ("applied", {"city": "Oslo"})
+    assert receipt.get("found", {}) == ({"city": "Paris"} if since == "the first time" else {})
 
 
 def test_a_record_that_is_archived_or_merged_away_is_gone(desk: Desk, hubspot: HubSpot) -> None:
