@@ -30,6 +30,18 @@ class Regression:
         return replace(drawn, shape=shape, acts=self.acts, faults=self.faults, rounds=self.rounds)
 
 
+def found(
+    story: str,
+    seed: int,
+    acts: tuple[Act, ...] = (),
+    faults: tuple[Fault, ...] = (),
+    rounds: int = 3,
+    size: Size = Size.LEAN,
+) -> Regression:
+    """A schedule of a long run, which draws every profile and policy."""
+    return Regression(story, seed, None, acts, faults, rounds, plain=False, size=size)
+
+
 REGRESSIONS = [
     Regression(
         "a record that refers to itself waited for itself and was never created",
@@ -173,123 +185,98 @@ REGRESSIONS = [
         (Fault(0, "silent", "warehouse", 965),),
         size=Size.ANY,
     ),
-    Regression(
+    found(
         "while a write to the CRM was in doubt, one planned before went to a foreign side and replaced an edit unseen",
         5001300,
-        None,
         (Act(0, "window warehouse", 1, "edit", "warehouse", "contact", "city", 3594),),
         (Fault(0, "crash", "crm", 217),),
-        plain=False,
         size=Size.ANY,
     ),
-    Regression(
+    found(
         "a foreign target wrote and said nothing, the record was deleted, and the edits it had replaced stood nowhere",
         5002708,
-        None,
         (
             Act(0, "read crm", 9, "delete", "crm", "contact", "name", 4740),
             Act(2, "before", 4, "delete", "warehouse", "contact", "score", 3851),
         ),
         (Fault(0, "silent", "crm", 3),),
-        plain=False,
         size=Size.ANY,
     ),
-    Regression(
+    found(
         "a write that got no answer was done all the same, and the value it had overwritten was written down nowhere",
         1206,
-        None,
         (),
         (Fault(0, "answer lost", "crm", 836),),
         rounds=2,
-        plain=False,
         size=Size.ANY,
     ),
-    Regression(
+    found(
         "what a user wrote into a record that was made when the runner died was taken for a value of a first meeting",
         1352,
-        None,
         (Act(0, "before", 6, "edit", "warehouse", "company", "name", 3805),),
         (Fault(0, "crash", "warehouse", 113),),
         rounds=2,
-        plain=False,
         size=Size.ANY,
     ),
-    Regression(
+    found(
         "what a user wrote into a record whose create got no answer was taken for a value of a first meeting",
         1002397,
-        None,
         (Act(0, "read warehouse", 1, "edit", "warehouse", "contact", "name", 2322),),
         (Fault(0, "answer lost", "crm", 431),),
         rounds=1,
-        plain=False,
         size=Size.ANY,
     ),
-    Regression(
+    found(
         "a create was in flight when its link was given another record, which was taken for the one that it made",
         1001652,
-        None,
         (),
         (Fault(0, "crash", "warehouse", 662), Fault(1, "empty", "crm", 103), Fault(1, "crash", "warehouse", 635)),
         rounds=2,
-        plain=False,
         size=Size.ANY,
     ),
-    Regression(
+    found(
         "a create was made and its answers were lost twice; the receipt of its third sending hid what a read had shown",
         9001591,
-        None,
         (
             Act(0, "window crm", 6, "edit", "warehouse", "company", "name", 1497),
             Act(1, "window crm", 2, "edit", "crm", "contact", "tags", 3115),
         ),
         (Fault(0, "mute", "crm", 839), Fault(1, "answer lost", "crm", 93)),
-        plain=False,
         size=Size.ANY,
     ),
-    Regression(
+    found(
         "a write that had arrived unanswered was replaced by a newer plan, and what it had overwritten stood nowhere",
         2011384,
-        None,
         (Act(0, "write warehouse", 4, "rival", "warehouse", "contact", "email", 3594),),
         (Fault(0, "answer lost", "crm", 262), Fault(1, "unread", "crm", 823)),
         rounds=2,
-        plain=False,
-        size=Size.LEAN,
     ),
-    Regression(
+    found(
         "two engines sent the same write, and of the edit that the second one replaced only its late receipt told",
         2014323,
-        None,
         (
             Act(0, "planned", 1, "edit", "warehouse", "contact", "name", 3064),
             Act(2, "window crm", 2, "edit", "crm", "contact", "name", 5387),
         ),
         (Fault(1, "field gone", "crm", 868), Fault(2, "second", "crm", 187)),
-        plain=False,
-        size=Size.LEAN,
     ),
-    Regression(
+    found(
         "a combined set whose write to one side was lost became the base when the other side showed it",
         2006649,
-        None,
         (Act(1, "window crm", 9, "both", "warehouse", "contact", "tags", 1676),),
         (Fault(0, "target dies", "crm", 532), Fault(0, "write lost", "warehouse", 572)),
         rounds=2,
-        plain=False,
         size=Size.ANY,
     ),
-    Regression(
+    found(
         "a field came back to sync.yml, and what an unchanged record held there was overwritten unseen",
         70009238,
-        None,
         (
             Act(0, "read crm", 2, "rival", "crm", "contact", "score", 2399),
             Act(1, "planned", 3, "edit", "warehouse", "contact", "score", 1525),
         ),
         (Fault(1, "field gone", "warehouse", 890),),
         rounds=2,
-        plain=False,
-        size=Size.LEAN,
     ),
     Regression(
         "a column came back, the full read that was to show it was broken off, and no other followed",
@@ -300,23 +287,19 @@ REGRESSIONS = [
         plain=False,
         size=Size.LEAN,
     ),
-    Regression(
+    found(
         "a write without an answer was sent again, its record was gone, and what it had replaced before stood nowhere",
         300014203,
-        None,
         (Act(0, "write crm", 9, "both", "crm", "contact", "score", 2305),),
         (
             Fault(0, "silent", "crm", 770),
             Fault(0, "mute", "crm", 558),
         ),
         rounds=2,
-        plain=False,
-        size=Size.LEAN,
     ),
-    Regression(
+    found(
         "a user put the old value back while a write was in doubt, which was sent again and replaced it unnoticed",
         200007728,
-        None,
         (
             Act(0, "write crm", 2, "create", "warehouse", "contact", "tags", 1252),
             Act(0, "write crm", 1, "edit", "warehouse", "company", "name", 3591),
@@ -325,43 +308,32 @@ REGRESSIONS = [
         ),
         (Fault(1, "target dies", "crm", 122),),
         rounds=2,
-        plain=False,
         size=Size.ANY,
     ),
-    Regression(
+    found(
         "a record came back as it was before an unseen write, and the reads that showed it so were no answer to it",
         200013215,
-        None,
         (Act(0, "read crm", 9, "delete", "crm", "contact", "tags", 2547),),
         (Fault(2, "side restored", "crm", 796),),
         rounds=3,
-        plain=False,
-        size=Size.LEAN,
     ),
-    Regression(
+    found(
         "a link moved to its record's new key, and the record of the old one came back to be held by nobody",
         500035432,
-        None,
         (Act(0, "window crm", 6, "rekey", "crm", "contact", "score", 3369),),
         (Fault(2, "side restored", "crm", 26),),
         rounds=3,
-        plain=False,
-        size=Size.LEAN,
     ),
-    Regression(
+    found(
         "a failed write was seen to be done in part, and of a field that sync.yml had lost the edit stood nowhere",
         510004536,
-        None,
         (),
         (Fault(1, "field gone", "warehouse", 145), Fault(0, "answer lost", "crm", 786)),
         rounds=2,
-        plain=False,
-        size=Size.LEAN,
     ),
-    Regression(
+    found(
         "a column came back with an edit that was called later than it was, since the last read had not shown it",
         510002705,
-        None,
         (
             Act(3, "window warehouse", 6, "edit", "crm", "contact", "email", 4447),
             Act(3, "window warehouse", 1, "empty", "warehouse", "contact", "email", 8627),
@@ -369,26 +341,21 @@ REGRESSIONS = [
         ),
         (Fault(4, "column gone", "warehouse", 956),),
         rounds=5,
-        plain=False,
         size=Size.ANY,
     ),
-    Regression(
+    found(
         "a write that counts waited for ever for a record that had been merged into another",
         530009220,
-        None,
         (
             Act(0, "write crm", 1, "edit", "warehouse", "contact", "score", 1276),
             Act(1, "write crm", 1, "merge", "crm", "contact", "score", 4537),
         ),
         (),
         rounds=2,
-        plain=False,
-        size=Size.LEAN,
     ),
-    Regression(
-        "a write that nobody heard of had replaced an edit of the last moment, and told nothing of it when it was sent again",
+    found(
+        "a write that nobody heard of had replaced an edit of the last moment, and nobody was told when it was sent again",
         550012582,
-        None,
         (
             Act(1, "before", 1, "edit", "warehouse", "company", "name", 3469),
             Act(1, "window crm", 1, "edit", "crm", "company", "name", 5609),
@@ -396,17 +363,12 @@ REGRESSIONS = [
         ),
         (Fault(1, "target dies", "crm", 129),),
         rounds=2,
-        plain=False,
-        size=Size.LEAN,
     ),
-    Regression(
-        "two creates were sent since a read had lacked the record, and an edit between them gave way to the first one's value",
+    found(
+        "a read lacked a record that we had made, and an edit before its second create gave way to the first one's value",
         560001059,
-        None,
         (Act(0, "window crm", 4, "poison", "crm", "contact", "city", 1918),),
         (Fault(0, "empty", "warehouse", 392), Fault(1, "empty", "warehouse", 509)),
         rounds=3,
-        plain=False,
-        size=Size.LEAN,
     ),
 ]
