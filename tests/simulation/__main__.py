@@ -51,16 +51,20 @@ def main() -> int:
         tell(f"{len(done) * size:,} schedules were run before")
     ahead = (first for first in firsts if first not in done)
     told, mine = 0.0, 0
-    for block in run_blocks(ahead, size, options.workers, options.profile, watch.over):
-        notebook.add(block)
-        counts += block.counts
-        wrong += block.wrong
-        mine += size
-        for seed, sentence in block.wrong:
-            tell(f"seed {seed}: {sentence}")
-        if watch.spent - told > PROGRESS:
-            told = watch.spent
-            tell(f"{counts['schedules']:,} schedules, {mine / told:,.0f}/s, {len(wrong)} wrong, {told:,.0f} s")
+    try:
+        for block in run_blocks(ahead, size, options.workers, options.profile, watch.over):
+            notebook.add(block)
+            counts += block.counts
+            wrong += block.wrong
+            mine += size
+            for seed, sentence in block.wrong:
+                tell(f"seed {seed}: {sentence}")
+            if watch.spent - told > PROGRESS:
+                told = watch.spent
+                tell(f"{counts['schedules']:,} schedules, {mine / told:,.0f}/s, {len(wrong)} wrong, {told:,.0f} s")
+    except KeyboardInterrupt:
+        tell("broken off; the notebook goes on from here" if options.notebook else "broken off")
+    tell(f"seeds {firsts.start:,} to {firsts.start + len(firsts) * size:,}, code {notebook.code}")
     tell(report(counts, wrong, 0 if done else watch.spent))
     for seed, _ in sorted(wrong)[: options.show]:
         _explain(seed, options.profile)

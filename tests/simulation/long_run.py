@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import signal
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -69,7 +70,11 @@ def run_blocks(
 
 
 def _prepare() -> None:
-    """Schedules leave cycles behind, which `run_block` collects at its end; what was imported is never garbage."""
+    """Schedules leave cycles behind, which `run_block` collects at its end; what was imported is never garbage.
+
+    A key that breaks the run off is for the one who hands out the blocks: those under way are ended first.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
     gc.disable()
 
