@@ -119,22 +119,13 @@ class Batches:
             path, headers = f"/sobjects/{self.object.name}/{key}", {**self.headers, "If-Unmodified-Since": since}
             if len(records) == 1:
                 return [self._unless_one_is_modified(key, path, values, headers)]
-            asked.append(
-                {
-                    "method": "PATCH",
-                    "url": root + path,
-                    "referenceId": f"r{number}",
-                    "httpHeaders": headers,
-                    "body": values,
-                }
-            )
+            one = {"method": "PATCH", "url": root + path, "referenceId": f"r{number}"}
+            asked.append({**one, "httpHeaders": headers, "body": values})
         what = f"the writing of {len(records)} records of {self.object.name}"
         body = {"allOrNone": False, "compositeRequest": asked}
         shown = self.org.session.call("POST", "/composite", body, repeatable=False, what=what)["compositeResponse"]
         told = {str(each["referenceId"]): each for each in shown}
-        return [
-            _composed(str(record["Id"]), told.get(f"r{number}")) for number, record in enumerate(records)
-        ]  # fmt: skip
+        return [_composed(str(record["Id"]), told.get(f"r{number}")) for number, record in enumerate(records)]
 
     def _unless_one_is_modified(
         self, key: str, path: str, values: Mapping[str, Any], headers: Mapping[str, str]
@@ -173,7 +164,7 @@ class Batches:
     def _settled(self, items: Sequence[Any], send: Callable[[Sequence[Any]], list[Any]], most: int = MOST) -> list[Any]:
         """One result per item; those that are locked are sent again."""
         found: dict[int, Result] = {}
-        waiting = sorted(range(len(items)), key=lambda n: parents(self.object, items[n]))
+        waiting = by_parents(self.object, items)
         for attempt in range(_ATTEMPTS):
             if attempt:
                 self.org.session.pause(_PAUSE * attempt)
@@ -198,15 +189,17 @@ def _composed(key: str, shown: Mapping[str, Any] | None) -> Result:
     return refusal(shown["body"] or ())
 
 
-def parents(known: SObject, record: Any) -> tuple[str, ...]:
-    """What to sort by so that records which belong to the same other record stand together."""
-    if isinstance(record, str):
-        return ()
-    return tuple(
-        str(record.get(each.name) or record.get(each.relationship) or "")
-        for each in known.fields.values()
-        if each.refers_to
-    )
+def by_parents(known: SObject, records: Sequence[Sent | str]) -> list[int]:
+    """The places of records in an order in which those that belong to the same other record stand together."""
+    names = [(each.name, each.relationship) for each in known.fields.values() if each.refers_to]
+
+    def others(place: int) -> tuple[str, ...]:
+        record = records[place]
+        if isinstance(record, str):
+            return ()
+        return tuple(str(record.get(name) or record.get(relationship) or "") for name, relationship in names)
+
+    return sorted(range(len(records)), key=others)
 
 
 def refusal(errors: Sequence[Mapping[str, Any]]) -> Rejected | Failed | Gone:

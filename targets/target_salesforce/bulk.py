@@ -7,27 +7,31 @@
 | create of a link   | the key of the link                                |
 | create otherwise   | all that was sent: records that are alike are alike |
 
-What a job cannot carry, a text that is `#N/A`, and what another transaction held, goes by collections. The job has no
-condition and no header for duplicate rules. Records of one parent stand together: Salesforce works through a job in
-parallel, two hundred rows at a time.
+What a job cannot carry, a text that is `#N/A`, and what another transaction held, goes by collections, and so does an
+object of which Salesforce takes no jobs. The job has no condition and no header for duplicate rules. Records of one
+parent stand together: Salesforce works through a job in parallel, two hundred rows at a time.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tap_salesforce.api import LARGEST, NOTHING, Ingested, Org, SObject, long_id, write_by_job
+from tap_salesforce.api import LARGEST, NOTHING, Ingested, Org, Refused, SObject, long_id, write_by_job
 from target_kit import Failed, Fault
-from target_salesforce.batches import LOCKED, Batches, Done, Result, Sent, parents, refusal
+from target_salesforce.batches import LOCKED, Batches, Done, Result, Sent, by_parents, refusal
 from target_salesforce.columns import flat
 from target_salesforce.settings import KEY
 
+_PURGE = "hardDelete"
 _ERROR = re.compile(r"(?P<code>[A-Z_]+):(?P<words>.*?)(?::(?P<fields>[^:]*?)\s*--)?", re.DOTALL)
+
+logger = logging.getLogger("target-salesforce")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Bulk:
     def purge(self, ids: Sequence[str]) -> list[Result]:
         """Delete records past the recycle bin, which collections cannot do; what is locked is left for later."""
         held = Failed(Fault(LOCKED, f"another transaction holds the record of {self.object.name}", 503))
-        return self._removed("hardDelete", ids, lambda some: [held for _ in some])
+        return self._removed(_PURGE, ids, lambda some: [held for _ in some])
 
     def _removed(
         self, operation: str, ids: Sequence[str], otherwise: Callable[[Sequence[str]], list[Result]]
@@ -76,11 +80,17 @@ class Bulk:
         rows = [_cells(each) for each in records]
         columns = sorted({name for row in rows for name in row})
         by, found = tuple(key) or tuple(columns), dict[int, Result]()
-        able = [n for n, row in enumerate(rows) if not _names_nothing(records[n], row)]
-        able.sort(key=lambda n: parents(self.object, records[n]))
+        able = [n for n in by_parents(self.object, records) if not _names_nothing(records[n], rows[n])]
         for some in _within(able, rows, columns, LARGEST):
             content = _csv(columns, [rows[n] for n in some])
-            results = _told(write_by_job(self.org.session, self.object.name, operation, content, external_id), by)
+            try:
+                done = write_by_job(self.org.session, self.object.name, operation, content, external_id)
+            except Refused as error:
+                if operation == _PURGE:
+                    raise
+                logger.info("%s; collections write its %d records", error.message, len(some))
+                continue
+            results = _told(done, by)
             for n in some:
                 waiting = results.get(_key(rows[n], by))
                 found[n] = waiting.pop() if waiting else _untold()

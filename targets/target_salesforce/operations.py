@@ -106,7 +106,7 @@ class Operations:
         return {op.op_id: self._made_before(op, there[op.sync_key]) for op in operations if op.sync_key in there}
 
     def _made_before(self, op: Operation, shown: Shown) -> Outcome:
-        if shown[DELETED]:
+        if shown.get(DELETED):
             return Gone(self.records.key_of(str(shown[KEY])))
         writable = {name: value for name, value in op.values.items() if self.records.is_writable(name, creating=False)}
         return (

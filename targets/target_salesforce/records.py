@@ -131,7 +131,7 @@ class Records:
         Of many, those alone that lie in the recycle bin, unless all are wanted `surely`: the live ones are known by
         the refusal to make another.
         """
-        only = "" if surely or len(keys) <= _FEW else f"{DELETED} = TRUE"
+        only = "" if surely or len(keys) <= _FEW or DELETED not in self.object.fields else f"{DELETED} = TRUE"
         return {str(each[self.link]): each for each in self.look(self.link, keys, names, only)}
 
     def by_id(self, operations: Sequence[Operation], ids: Mapping[str, str]) -> dict[str, Shown]:

@@ -176,7 +176,7 @@ class Rows:
         keys = [self._key(each) for each in rows.values()]
         for shown in self.records.look(match, keys, [MASTER]):
             key = folded(known.fields[match], shown[match])
-            if not shown[DELETED]:
+            if not shown.get(DELETED):
                 live.add(key)
             elif not shown.get(MASTER) and shown[STAMP] >= binned.get(key, shown)[STAMP]:
                 binned[key] = shown
@@ -195,7 +195,7 @@ class Rows:
         field, found = self.records.object.fields[match], dict[str, list[Shown]]()
         names = {name for each in rows for name in each.values}
         for shown in self.records.look(match, [self._key(each) for each in rows], names):
-            if not shown[DELETED]:
+            if not shown.get(DELETED):
                 found.setdefault(folded(field, shown[match]), []).append(shown)
         return found
 

@@ -126,6 +126,19 @@ def test_a_job_that_stops_midway_or_is_refused_leaves_rows_to_be_tried_again(des
     assert len(desk.org.live("Contact")) == 5
 
 
+def test_an_object_of_which_salesforce_takes_no_jobs_goes_by_collections(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.org.objects["Contact"].bulk = False
+    receipts = desk.operate("Contact", *(create(LastName=f"P{n}") for n in range(3)), api="bulk")
+    assert [each["status"] for each in receipts] == ["applied"] * 3
+    gone = {"Id": receipts[0]["id"]["Id"], "_sdc_deleted_at": "2026-01-01"}
+    done = desk.send({"Contact": [{"record": gone}]}, streams={"Contact": {"hard_delete": True}}, mode="mirror")
+    assert done.code == 1
+    assert "Entity 'Contact' is not supported by the Bulk API." in caplog.text
+    assert len(desk.org.live("Contact")) == 3
+
+
 def test_what_another_transaction_holds_is_written_again_by_collections(desk: Desk) -> None:
     held, free = (desk.org.enter("Contact", {"LastName": name}) for name in ("Held", "Free"))
     desk.org.locked.add(held.id)
