@@ -13,19 +13,41 @@ whether it was done is looked for before it is made again: a create by the key o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 from tap_salesforce.api import DELETED, MaybeApplied, SalesforceError
 from tap_salesforce.api.org import Shown
 from target_kit import Applied, Failed, Fault, Gone, Kind, Operation, Outcome, Rejected
-from target_salesforce.batches import Changed, Done, Result, Writer, outage
-from target_salesforce.records import MODIFIED, Outcomes, Records, id_of
+from target_salesforce.batches import COMPOSED, MOST, Changed, Done, Result, Writer, outage
+from target_salesforce.records import MODIFIED, RETRIEVED, Outcomes, Records, id_of
 from target_salesforce.settings import KEY
+
+JOB = 7
+"""Requests of a job: made, filled, closed, looked at two or three times, and one list of results."""
 
 _ATTEMPTS = 4
 _PAUSE = 0.5
 """Seconds before a write of unknown fate is looked for, growing with each attempt."""
+
+
+def requests(numbers: Mapping[Kind, int], few: int, takes_bulk: Callable[[int], bool]) -> int:
+    """The requests that so many operations of each kind take, if nothing goes wrong.
+
+    `few`: how many updates are made on condition; `takes_bulk`: whether a job writes so many records.
+    """
+
+    def writes(number: int, most: int = MOST) -> int:
+        return JOB if takes_bulk(number) else ceil(number / most)
+
+    total = 0
+    for kind, number in numbers.items():
+        looks = 1 if kind is Kind.CREATE else ceil(number / RETRIEVED)
+        shown = 0 if kind is Kind.DELETE else ceil(number / RETRIEVED)
+        on_condition = kind is Kind.UPDATE and number <= few
+        total += looks + writes(number, COMPOSED if on_condition else MOST) + shown if number else 0
+    return total
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ MODIFIED = "LastModifiedDate"
 _ADDRESS = 14_000
 """Bytes of a query in an address, of which Salesforce takes 16,384 with all headers."""
 
-_RETRIEVED = 2000
+RETRIEVED = 2000
 """Records that one request shows by their ids."""
 
 _FEW = 250
@@ -138,7 +138,7 @@ class Records:
         """What is there of the records with these ids, by id, with the fields that the operations speak of."""
         names = {name for op in operations for name in (*op.expect, *op.values)} | {KEY, STAMP, MODIFIED}
         wanted, found = sorted(names & self.object.fields.keys()), dict[str, Shown]()
-        for some in in_batches(sorted(set(ids.values())), _RETRIEVED):
+        for some in in_batches(sorted(set(ids.values())), RETRIEVED):
             shown = self.org.read(self.object.name, some, wanted, f"a look at records of {self.object.name}")
             found |= {str(each[KEY]): each for each in shown if each is not None}
         return found

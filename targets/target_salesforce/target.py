@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
 from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
 from tap_salesforce.api import Org, SalesforceError, WrongSettings, connect, make_key_field
-from target_kit import Capability, Check, CheckReport, OperationTarget, SettingsError
+from target_kit import Capability, Check, CheckReport, Kind, OperationTarget, SettingsError
+from target_salesforce.operations import requests
 from target_salesforce.records import Records
 from target_salesforce.settings import SETTINGS, StreamSettings
 from target_salesforce.sinks import ObjectSink
@@ -33,6 +34,7 @@ class TargetSalesforce(OperationTarget):
         Capability.READ_BACK,
         Capability.IDEMPOTENT_CREATE,
         Capability.DELETES,
+        Capability.ESTIMATE,
     ]
 
     @cached_property
@@ -94,6 +96,27 @@ class TargetSalesforce(OperationTarget):
             return Check(stream, ok=False, message=words, hint=f"mend it, or name another in `sync_key`; {_BY_HAND}")
         words = f"{known.name} has no field {link} for the key of a link: no record can be created"
         return Check(stream, ok=False, message=words, hint=_BY_HAND, fixable=True)
+
+    def estimate(self, planned: Mapping[str, Mapping[Kind, int]]) -> CheckReport:
+        """The requests of each stream, and whether what is left of our share of the day's suffices."""
+        try:
+            account = self.org.account
+        except SalesforceError as error:
+            return CheckReport(None, [Check("login", ok=False, message=error.message, hint=error.hint)])
+        checks, total, few = [], 0, int(self.config["conditional_up_to"])
+        for stream, numbers in planned.items():
+            needed = 1 + requests(numbers, few, self.takes_bulk)  # one asks for the fields
+            total, number = total + needed, sum(numbers.values())
+            words = f"{number:,} operation{' needs' if number == 1 else 's need'} about {needed:,} requests"
+            checks.append(Check(stream, ok=True, message=words))
+        session = self.org.session
+        if session.usage is not None:
+            used, daily = session.usage
+            left = max(0, int(daily * session.share) - used)
+            words = f"about {total:,} requests are needed, {left:,} of {daily:,} are left of our share of a day's"
+            hint = "what does not go out today is tried again in a later run"
+            checks.append(Check("daily requests", ok=total <= left, message=words, hint=hint))
+        return CheckReport(account, checks)
 
     def process_endofpipe(self) -> Any:
         """Write the rest, and close the connections."""

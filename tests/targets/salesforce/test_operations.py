@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -166,6 +167,28 @@ def test_more_than_a_few_go_by_collections_which_know_no_condition(desk: Desk) -
     desk.operate("Contact", *(update(each, {}, FirstName="G") for each in people), conditional_up_to=30)
     assert desk.asked("PATCH", "/composite/sobjects") == 1
     assert {each.values["FirstName"] for each in people} == {"G"}
+
+
+@pytest.mark.parametrize("how", [{}, {"api": "bulk"}, {"conditional_up_to": 300}])
+def test_what_is_planned_is_reckoned_beforehand_and_costs_that_much(desk: Desk, how: dict[str, Any]) -> None:
+    def reckoned(**numbers: int) -> int:
+        done = desk.run("--check", "--planned", json.dumps({"Contact": numbers}), "--format=json", **how)
+        told = {each["name"]: each["message"] for each in json.loads(done.out)["checks"]}
+        assert told["daily requests"].endswith("of 100,000 are left of our share of a day's")
+        (number,) = (int(word) for word in told["Contact"].split() if word.isdigit() and word not in {"300", "1"})
+        return number
+
+    def counted(*ops: dict[str, Any]) -> int:
+        before = len(desk.salesforce.seen)
+        assert {each["status"] for each in desk.operate("Contact", *ops, **how)} == {"applied"}
+        return len(desk.salesforce.seen) - before
+
+    needed = reckoned(create=300)
+    made = counted(*(create(LastName=f"N{n}") for n in range(300)))
+    assert abs(needed - made) <= (0 if not how.get("api") else 1), (needed, made)
+    people = desk.org.live("Contact")
+    assert abs(reckoned(update=300) - counted(*(update(each, {}, FirstName="F") for each in people))) <= 1
+    assert abs(reckoned(delete=300) - counted(*(delete(each) for each in people))) <= 1
 
 
 def test_without_the_field_for_the_key_nothing_is_made_until_it_is_added(desk: Desk) -> None:
