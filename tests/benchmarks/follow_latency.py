@@ -30,6 +30,7 @@ from tests.benchmarks.made import lowest_fsync, machine, tell
 
 SIDES = ("crm", "warehouse")
 LOOK = 0.0005
+PROGRAMS = Path(sys.executable).parent
 TABLE = """
 create table contact (id text primary key, code text unique, email text, first_name text, last_name text, phone text,
                       city text, amount numeric(12, 2), active boolean, updated_at timestamptz default now())
@@ -56,15 +57,33 @@ SIDE = """  {side}:
 
 @dataclass
 class Pair:
-    """Two databases that are followed."""
+    """Two databases, and the process between them."""
 
     folder: Path
     clusters: dict[str, postgres.Cluster]
-    process: subprocess.Popen[str]
     said: list[str] = field(default_factory=list)
+    running: subprocess.Popen[str] | None = None
 
     def connect(self, side: str) -> psycopg.Connection[Any]:
+        """A connection of a user."""
         return postgres.connect(self.clusters[side])
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        """The process that follows."""
+        if self.running is None:
+            raise RuntimeError("nobody follows")
+        return self.running
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a user's shell has."""
+        return {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
+
+    def antiphon(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a command to its end."""
+        command = [str(PROGRAMS / "antiphon"), *arguments]
+        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, check=False)
 
     def memory(self) -> dict[str, int]:
         """Memory of the process that follows, and of all its plugins together, in MiB."""
@@ -73,8 +92,8 @@ class Pair:
 
 
 @contextmanager
-def pair(rows: int) -> Iterator[Pair]:
-    """Two servers with the same contacts, and the follower between them."""
+def databases(rows: int) -> Iterator[Pair]:
+    """Two servers with the same contacts under other ids."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-follow-")))
         clusters = {}
@@ -82,8 +101,9 @@ def pair(rows: int) -> Iterator[Pair]:
             with postgres.running(folder / side, durable=True) as cluster, postgres.connect(cluster) as connection:
                 connection.execute("alter system set wal_level = logical")
             clusters[side] = stack.enter_context(postgres.running(folder / side, durable=True))
-        for side, cluster in clusters.items():
-            with postgres.connect(cluster) as connection:
+        made = Pair(folder, clusters)
+        for side in SIDES:
+            with made.connect(side) as connection:
                 connection.execute(TABLE.encode())
                 query = (
                     "insert into contact select %s || n, 'c' || n, n || '@example.com' from generate_series(1, %s) n"
@@ -92,21 +112,20 @@ def pair(rows: int) -> Iterator[Pair]:
         sides = "".join(SIDE.format(side=side, url=clusters[side].dsn()) for side in SIDES)
         fields = ", ".join(f"{name}: {name}" for name in FIELDS)
         (folder / "sync.yml").write_text(SYNC.format(sides=sides, fields=fields), encoding="utf-8")
-        made = stack.enter_context(_followed(folder, clusters))
-        yield made
+        try:
+            yield made
+        finally:
+            if made.running is not None and made.running.poll() is None:
+                made.running.kill()
+                made.running.wait()
 
 
-@contextmanager
-def _followed(folder: Path, clusters: dict[str, postgres.Cluster]) -> Iterator[Pair]:
-    programs = Path(sys.executable).parent
-    process = subprocess.Popen(
-        [str(programs / "antiphon"), "follow"],
-        cwd=folder,
-        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
-        stderr=subprocess.PIPE,
-        text=True,
+def follow(made: Pair, *options: str) -> None:
+    """Start the process, and wait until it follows."""
+    command = [str(PROGRAMS / "antiphon"), "follow", *options]
+    process = made.running = subprocess.Popen(
+        command, cwd=made.folder, env=made.environment, stderr=subprocess.PIPE, text=True
     )
-    made = Pair(folder, clusters, process)
     following = threading.Event()
 
     def listen() -> None:
@@ -120,12 +139,17 @@ def _followed(folder: Path, clusters: dict[str, postgres.Cluster]) -> Iterator[P
     threading.Thread(target=listen, daemon=True).start()
     following.wait()
     if process.poll() is not None:
-        sys.exit("".join(made.said))
-    try:
+        sys.exit("".join(made.said[-30:]))
+
+
+@contextmanager
+def pair(rows: int) -> Iterator[Pair]:
+    """Two databases that are followed."""
+    with databases(rows) as made:
+        follow(made)
         yield made
-    finally:
-        process.send_signal(signal.SIGTERM)
-        if process.wait(120) != 0:
+        made.process.send_signal(signal.SIGTERM)
+        if made.process.wait(120) != 0:
             sys.exit("".join(made.said[-20:]))
 
 

@@ -13,11 +13,13 @@ import argparse
 import random
 import threading
 import time
+from typing import Any, ClassVar
+
+import psycopg
 
 from tests.benchmarks.follow_latency import SIDES, Pair, pair, percentile
 from tests.benchmarks.made import machine, tell
 
-COLUMN = {"crm": "city", "warehouse": "phone"}
 TELL = 10.0
 
 
@@ -45,7 +47,9 @@ def burst(made: Pair, rows: int) -> None:
 
 
 class Writer(threading.Thread):
-    """Changes rows of one side at a steady rate."""
+    """Changes rows of one side at a steady rate, in one column; a server that is not there is waited for."""
+
+    COLUMN: ClassVar = {"crm": "city", "warehouse": "phone"}
 
     def __init__(self, made: Pair, side: str, rows: int, rate: float) -> None:
         super().__init__(daemon=True)
@@ -53,21 +57,30 @@ class Writer(threading.Thread):
         self.last: dict[str, str] = {}
         self.written = 0
         self.stop = threading.Event()
+        self._chance = random.Random(side)
 
     def run(self) -> None:
         """Write until told to stop."""
-        chance = random.Random(self._side)
-        query = f"update contact set {COLUMN[self._side]} = %s where code = %s".encode()
-        with self._made.connect(self._side) as connection:
-            began = time.perf_counter()
-            while not self.stop.is_set():
-                ahead = self.written / self._rate - (time.perf_counter() - began)
-                if ahead > 0:
-                    time.sleep(ahead)
-                code, value = f"c{chance.randint(1, self._rows)}", f"{self.written}"
-                connection.execute(query, (value, code))
-                self.last[code] = value
-                self.written += 1
+        while not self.stop.is_set():
+            try:
+                with self._made.connect(self._side) as connection:
+                    self._write(connection)
+            except psycopg.OperationalError:
+                time.sleep(0.1)
+
+    def _write(self, connection: psycopg.Connection[Any]) -> None:
+        query = f"update contact set {self.COLUMN[self._side]} = %s where code = %s".encode()
+        began, before = time.perf_counter(), self.written
+        while not self.stop.is_set():
+            ahead = (self.written - before) / self._rate - (time.perf_counter() - began)
+            if ahead > 0:
+                time.sleep(ahead)
+            code = f"c{self._chance.randint(1, self._rows)}"
+            self.written += 1
+            value = f"{self.written}"
+            self.last.pop(code, None)  # if the connection breaks, nobody knows whether it was committed
+            connection.execute(query, (value, code))
+            self.last[code] = value
 
 
 def sustained(made: Pair, rows: int, rate: float, seconds: float) -> None:
@@ -102,7 +115,7 @@ def sustained(made: Pair, rows: int, rate: float, seconds: float) -> None:
         wanted = sorted(writers[side].last.items())
         with made.connect(there) as connection:
             while True:
-                shown = dict(connection.execute(f"select code, {COLUMN[side]} from contact".encode()).fetchall())
+                shown = dict(connection.execute(f"select code, {Writer.COLUMN[side]} from contact".encode()).fetchall())
                 if all(shown[code] == value for code, value in wanted):
                     break
                 time.sleep(0.1)

@@ -1,0 +1,159 @@
+"""`antiphon follow` under faults: users edit while servers restart, plugins and the process itself are killed.
+
+    python -m tests.benchmarks.follow_faults --seconds 600
+
+Faults come one after the other in a random order (`--seed`): a server is stopped at once and started again, a slot is
+dropped, a plugin is killed, a plugin hangs (SIGSTOP) longer than `--patience`, the process is killed (kill -9) or
+asked to end (SIGTERM) and started again. Then the users rest, the process ends by SIGTERM, `antiphon sync` takes what
+is left and `antiphon verify` must find nothing; every user's last value must stand on the other side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from antiphon_sandbox import postgres
+from tests.benchmarks.follow_latency import SIDES, Pair, databases, follow
+from tests.benchmarks.follow_load import Writer
+from tests.benchmarks.made import machine, tell
+
+PATIENCE = 5
+ROWS = 500
+QUIET = (3.0, 8.0)
+"""Seconds between two faults."""
+
+
+def plugins(made: Pair) -> list[int]:
+    """The processes that the follower started."""
+    try:
+        children = Path(f"/proc/{made.process.pid}/task/{made.process.pid}/children").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    return [int(child) for child in children.split()]
+
+
+def a_server_restarts(made: Pair, chance: random.Random) -> None:
+    """As after a crash."""
+    cluster = made.clusters[chance.choice(SIDES)]
+    postgres.stop(cluster, mode="immediate")
+    postgres.start(cluster.data_dir, durable=True)
+
+
+def a_slot_is_dropped(made: Pair, chance: random.Random) -> None:
+    """With whoever reads it."""
+    with made.connect(chance.choice(SIDES)) as connection:
+        connection.execute("select pg_terminate_backend(active_pid) from pg_replication_slots where active")
+        for _ in range(50):
+            try:
+                connection.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
+            except psycopg.errors.ObjectInUse:
+                time.sleep(0.05)
+            else:
+                return
+
+
+def a_plugin_is_killed(made: Pair, chance: random.Random) -> None:
+    """By somebody's hand."""
+    if running := plugins(made):
+        os.kill(chance.choice(running), signal.SIGKILL)
+
+
+def a_plugin_hangs(made: Pair, chance: random.Random) -> None:
+    """As one whose network neither answers nor refuses."""
+    if running := plugins(made):
+        os.kill(chance.choice(running), signal.SIGSTOP)
+        time.sleep(PATIENCE + 2)
+
+
+def the_process_is_killed(made: Pair, _chance: random.Random) -> None:
+    """And started anew."""
+    made.process.kill()
+    made.process.wait()
+
+
+def the_process_is_stopped(made: Pair, _chance: random.Random) -> None:
+    """And started anew. It must end well."""
+    made.process.send_signal(signal.SIGTERM)
+    made.process.wait(120)
+
+
+FAULTS: tuple[Callable[[Pair, random.Random], None], ...] = (
+    a_server_restarts,
+    a_slot_is_dropped,
+    a_plugin_is_killed,
+    a_plugin_hangs,
+    the_process_is_killed,
+    the_process_is_stopped,
+)
+
+
+def main() -> None:
+    """Run for so long, and judge."""
+    asking = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    asking.add_argument("--seconds", type=float, default=600)
+    asking.add_argument("--rate", type=float, default=20)
+    asking.add_argument("--seed", type=int, default=1)
+    given = asking.parse_args()
+    chance = random.Random(given.seed)
+    done: Counter[str] = Counter()
+    with databases(ROWS) as made:
+        options = ("--patience", str(PATIENCE), "--wait", "60")
+        follow(made, *options)
+        writers = {side: Writer(made, side, ROWS, given.rate) for side in SIDES}
+        for writer in writers.values():
+            writer.start()
+        ends = time.monotonic() + given.seconds
+        while time.monotonic() < ends:
+            time.sleep(chance.uniform(*QUIET))
+            fault = chance.choice(FAULTS)
+            print(f"{ends - time.monotonic():4.0f} s left: {fault.__name__.replace('_', ' ')}", file=sys.stderr)
+            fault(made, chance)
+            done[fault.__name__] += 1
+            if made.process.poll() is not None:
+                if fault not in (the_process_is_killed, the_process_is_stopped):
+                    sys.exit(f"it ended after {fault.__name__}:\n{''.join(made.said[-30:])}")
+                follow(made, *options)
+        for writer in writers.values():
+            writer.stop.set()
+            writer.join()
+        time.sleep(QUIET[1])
+        made.process.send_signal(signal.SIGTERM)
+        code = made.process.wait(120)
+        commands = {name: made.antiphon(name).returncode for name in ("sync", "verify")}
+        lost = [each for side in SIDES for each in missing(made, side, writers[side].last)]
+    tell(
+        benchmark="follow under faults",
+        seconds=given.seconds,
+        seed=given.seed,
+        **done,
+        edits=sum(writer.written for writer in writers.values()),
+        ended_with=code,
+        **commands,
+        lost=len(lost),
+        machine=machine(),
+    )
+    if lost or code or any(commands.values()):
+        sys.exit(f"{lost[:10]}\n{''.join(made.said[-30:])}")
+
+
+def missing(made: Pair, side: str, last: dict[str, str]) -> list[tuple[str, str, str]]:
+    """The user's last values that do not stand on the other side."""
+    there = next(other for other in SIDES if other != side)
+    column = Writer.COLUMN[side]
+    with made.connect(there) as connection:
+        shown = dict(connection.execute(f"select code, {column} from contact".encode()).fetchall())
+    return [(side, code, value) for code, value in sorted(last.items()) if shown[code] != value]
+
+
+if __name__ == "__main__":
+    main()
