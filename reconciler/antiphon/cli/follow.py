@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+from pathlib import Path
+
 import click
 
 from antiphon.cli.options import Options, common
-from antiphon.cli.session import read_config, working
-from antiphon.sync.follow import Stop
+from antiphon.cli.session import ledger_path, read_config, working
+from antiphon.ledger.lease import ASIDE, asked_aside
+from antiphon.sync.follow import Pace, Stop
 from antiphon.sync.follow import follow as follow_sides
+
+_LET = 10.0
+"""Seconds that another command has to take the ledger once we let it go."""
 
 
 @click.command()
@@ -43,9 +51,22 @@ def follow(options: Options, interval: float, poll: float, patience: float, wait
     Ends on SIGTERM or Ctrl-C once the writes under way are finished.
     """
     config = read_config(options.config)
-    with (
-        Stop().heard() as stop,
-        working(config, "follow", options.report, patience=patience, wait=wait, backup=True) as runner,
-    ):
-        follow_sides(runner, stop, interval=interval, poll=poll)
+    path, pace, first = ledger_path(config), Pace(interval, poll), True
+    with Stop().heard() as stop:
+        while not stop.asked:
+            with working(
+                config, "follow", options.report, patience=patience, wait=wait if first else ASIDE, backup=first
+            ) as runner:
+                follow_sides(runner, stop, pace, aside=partial(asked_aside, path), first=first)
+            first = False
+            if not stop.asked:
+                options.report.say("aside", "another command works on the ledger")
+                _let_others(path, stop)
     return 0
+
+
+def _let_others(path: Path, stop: Stop) -> None:
+    """Wait until whoever asked for the ledger has it."""
+    began = time.monotonic()
+    while asked_aside(path) and not stop.asked and time.monotonic() - began < _LET:
+        stop.wait(0.1)

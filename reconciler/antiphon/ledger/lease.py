@@ -16,6 +16,10 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # checked where it is used
 
+FOLLOWER = "antiphon follow"
+"""Who holds the lock for days, and steps aside for a while when another asks (`asked_aside`)."""
+ASIDE = 60.0
+"""Seconds that others wait for a follower to step aside."""
 _POLL = 0.05
 _LONGEST = 4096
 
@@ -23,6 +27,8 @@ _LONGEST = 4096
 @contextmanager
 def hold(path: Path, *, wait: float, who: str) -> Iterator[int]:
     """Hold the lock of the ledger at `path`, the file `<path>.lock`; `who` is the command, for others to read.
+
+    A follower that holds it is asked to step aside, by the file `<path>.lock.wanted`, unless another follower asks.
 
     Yields a file descriptor. The runner passes it to every plugin it starts (`pass_fds`): the lock is held until the
     last process that has it is gone, so that a killed run keeps others off while its plugins still write. For the
@@ -38,15 +44,36 @@ def hold(path: Path, *, wait: float, who: str) -> Iterator[int]:
     lock = path.with_name(f"{path.name}.lock")
     descriptor = _open(lock)
     try:
-        deadline = time.monotonic() + wait
-        while not _taken(descriptor, lock):
-            if time.monotonic() >= deadline:
-                raise _busy(path, _read(descriptor))
-            time.sleep(_POLL)
+        _wait(path, lock, descriptor, wait=wait, who=who)
         _write(descriptor, lock, who)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def asked_aside(path: Path) -> bool:
+    """Whether somebody waits for the lock of the ledger at `path`."""
+    return _wish(path).exists()
+
+
+def _wish(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock.wanted")
+
+
+def _wait(path: Path, lock: Path, descriptor: int, *, wait: float, who: str) -> None:
+    began, asked = time.monotonic(), False
+    try:
+        while not _taken(descriptor, lock):
+            holder = _read(descriptor)
+            if not asked and who != FOLLOWER and holder.get("who") == FOLLOWER:
+                asked, wait = True, max(wait, ASIDE)
+                _wish(path).touch()
+            if time.monotonic() - began >= wait:
+                raise _busy(path, holder)
+            time.sleep(_POLL)
+    finally:
+        if asked:
+            _wish(path).unlink(missing_ok=True)
 
 
 def _open(lock: Path) -> int:

@@ -12,6 +12,7 @@ can stay are started, and small rounds run (`sync.staying`):
 | a stream is to be read in full                 | the plugins are let go, an ordinary round, and on             |
 | a plugin fails, a server restarts, a slot goes | the same after a pause that grows, and is told                |
 | a guard trips                                  | the process ends with exit code 3                             |
+| another command wants the ledger               | the plugins are let go, the other runs, and on                |
 | SIGTERM, Ctrl-C                                | the round under way is finished, then exit code 0             |
 """
 
@@ -21,8 +22,9 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
 from uuid import uuid4
 
@@ -74,19 +76,26 @@ class Stop:
         os.write(self._write, b".")
 
 
-def follow(runner: Runner, stop: Stop, *, interval: float, poll: float) -> None:
-    """Follow both sides until asked to stop.
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often, in seconds: a tap that cannot stay is run; one that stays and cannot tell of changes is asked."""
 
-    `interval`: seconds between two runs of a tap that cannot stay; `poll`: between two questions to one that cannot
-    tell of changes. Raises `GuardTripped`, and `PluginFailed` if the first round fails.
+    interval: float = 60.0
+    poll: float = 1.0
+
+
+def follow(runner: Runner, stop: Stop, pace: Pace, *, aside: Callable[[], bool], first: bool = True) -> None:
+    """Follow both sides until asked to stop, or until `aside` says that another command wants the ledger.
+
+    Raises `GuardTripped`, and `PluginFailed` if the `first` round fails.
     """
-    pause, first = 1.0, True
-    while not stop.asked:
+    pause = 1.0
+    while not stop.asked and not aside():
         try:
             catch_up(runner)
             first = False
             if not stop.asked:
-                _follow(runner, stop, interval=interval, poll=poll)
+                _follow(runner, stop, pace, aside)
             pause = 1.0
         except PluginFailed as error:
             if first:
@@ -109,8 +118,8 @@ def catch_up(runner: Runner) -> None:
     runner.record("follow", "caught up", started, counts)
 
 
-def _follow(runner: Runner, stop: Stop, *, interval: float, poll: float) -> None:
-    """Small rounds, until asked to stop or a full read is due."""
+def _follow(runner: Runner, stop: Stop, pace: Pace, aside: Callable[[], bool]) -> None:
+    """Small rounds, until asked to stop or to step aside, or until a full read is due."""
     started = runner.clock()
     runner.run_id = uuid4().hex[:12]
     rounds = Rounds(runner)
@@ -119,7 +128,7 @@ def _follow(runner: Runner, stop: Stop, *, interval: float, poll: float) -> None
     try:
         rounds.start()
         runner.report.say("following", _telling(runner, rounds), once=rounds.once)
-        _run(runner, rounds, stop, total, interval=interval, poll=poll)
+        _run(runner, rounds, stop, pace, aside, total)
     except BaseException as error:
         outcome = str(error) or type(error).__name__
         raise
@@ -131,10 +140,10 @@ def _follow(runner: Runner, stop: Stop, *, interval: float, poll: float) -> None
         runner.record("follow", outcome, started, counts)
 
 
-def _run(runner: Runner, rounds: Rounds, stop: Stop, total: Tally, *, interval: float, poll: float) -> None:
-    beat = min(poll, HEARTBEAT) if any(not tap.pushes for tap in rounds.taps.values()) else HEARTBEAT
+def _run(runner: Runner, rounds: Rounds, stop: Stop, pace: Pace, aside: Callable[[], bool], total: Tally) -> None:
+    beat = min(pace.poll, HEARTBEAT) if any(not tap.pushes for tap in rounds.taps.values()) else HEARTBEAT
     now = time.monotonic()
-    told, looked, once, beaten = now, now, now + interval, 0.0
+    told, looked, once, beaten = now, now, now + pace.interval, 0.0
     while True:
         due = rounds.once if rounds.once and now >= once else []
         if everywhere := now - beaten >= beat:
@@ -142,7 +151,7 @@ def _run(runner: Runner, rounds: Rounds, stop: Stop, total: Tally, *, interval: 
         rounds.run(everywhere=everywhere, once=due)
         now = time.monotonic()
         if due:
-            once = now + interval
+            once = now + pace.interval
         if now - told >= _TELL:
             told = now
             _tell(runner, rounds)
@@ -152,7 +161,7 @@ def _run(runner: Runner, rounds: Rounds, stop: Stop, total: Tally, *, interval: 
             looked = now
             if _full_read_due(runner, rounds):
                 return
-        if stop.asked:
+        if stop.asked or (everywhere and aside()):
             return
         soonest = min(beaten + beat, once) if rounds.once else beaten + beat
         _wait(rounds, stop, max(0.0, soonest - now))
