@@ -14,6 +14,7 @@ from antiphon.mapping import Kind, Latest, OnDelete, Owner, Park, SetUnion, Uuid
 from antiphon.model import BaseStatus, Cause, ConflictKind, ConflictState, LinkState, Op, OpKind, OpState, RecordState
 from antiphon.protocol import Status
 from antiphon.receipts import rid_of
+from antiphon.sync.deliver import sent
 from tests.kernel.facts import CRM, WAREHOUSE, World, entity, field, opened, person, side, wrote
 
 ANN: dict[str, Any] = {"email": "ann@x", "name": "Ann"}
@@ -679,6 +680,15 @@ def test_the_edit_that_a_write_may_have_replaced_is_in_the_audit_when_it_is_sent
     world.answer(again, status, found={"name": "Annabel"} if status is Status.STALE else {}, message="no")
 
     assert [(a.old, a.new, a.cause) for a in world.audits()] == [("Anne", "Anna", Cause.SUPERSEDED)]
+
+
+def test_a_batch_that_is_tried_in_halves_within_one_delivery_is_not_sent_again() -> None:
+    world = World(person())
+    _, op = changed(world)
+    began, first = world.now, sent(op, world.now + 1, world.now)
+
+    assert not sent(first, world.now + 2, began).redelivered
+    assert sent(first, world.now + 3, world.now + 2).redelivered
 
 
 def test_an_edit_that_is_seen_to_stand_was_not_replaced() -> None:

@@ -24,7 +24,7 @@ from antiphon.ledger import Ledger
 from antiphon.mapping import Counter as Counting
 from antiphon.mapping import Field, SetUnion
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import MISSING, Audit, Base, BaseStatus, Instant, LinkState, Op, OpState, Row, Side, replace
+from antiphon.model import MISSING, Audit, Base, BaseStatus, LinkState, Op, OpState, Row, Side, replace
 from antiphon.protocol import ReceiptLine
 from antiphon.settle import Moment
 from antiphon.sync import confirm, deliver, outbound
@@ -88,8 +88,8 @@ def _no_intent() -> Iterator[None]:
     """That a write is under way is noted when its target has ended, not before."""
     intend, withheld = deliver.intend, dict[Side, list[Op]]()
 
-    def silently(ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], now: Instant) -> list[Op]:
-        withheld[side] = intend(ledger, mapping, side, ops, now)
+    def silently(ledger: Ledger, mapping: SyncMapping, side: Side, *args: Any, **options: Any) -> list[Op]:
+        withheld[side] = intend(ledger, mapping, side, *args, **options)
         with ledger.transaction():
             ledger.put(replace(op, state=OpState.PLANNED, sent_at=None) for op in withheld[side])
         return withheld[side]

@@ -61,11 +61,22 @@ def ready(
     return in_order(fit, [entity.name for entity in mapping.parents_first]), skipped
 
 
-def intend(ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], now: Instant) -> list[Op]:
-    """Commit the intent: the operations are numbered, their references resolved, and INFLIGHT; some may wait."""
+def intend(
+    ledger: Ledger,
+    mapping: SyncMapping,
+    side: Side,
+    ops: Sequence[Op],
+    now: Instant,
+    *,
+    began: Instant | None = None,
+) -> list[Op]:
+    """Commit the intent: the operations are numbered, their references resolved, and INFLIGHT; some may wait.
+
+    `began` is when this delivery did, if it may send an operation more than once.
+    """
     settled = [found for op in ops if (found := _resolved(ledger, mapping.entities[op.entity], side, op)) is not None]
     with ledger.transaction():
-        numbered = [sent(op, now) for op in ledger.number(settled)]
+        numbered = [sent(op, now, began) for op in ledger.number(settled)]
         ledger.put(numbered)
         for op in numbered:
             if op.kind is OpKind.CREATE and op.key:
@@ -73,11 +84,14 @@ def intend(ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], 
     return numbered
 
 
-def sent(op: Op, now: Instant) -> Op:
-    """What was sent before may have arrived, whatever was answered: `sent_at` is since when it may be written."""
-    if op.sent_at is not None:
-        return replace(op, state=OpState.INFLIGHT, redelivered=True)
-    return replace(op, state=OpState.INFLIGHT, sent_at=now)
+def sent(op: Op, now: Instant, began: Instant | None = None) -> Op:
+    """What was sent before may have arrived, whatever was answered: `sent_at` is since when it may be written.
+
+    It counts as sent again if that was before this delivery `began`, not if a batch is tried in halves now.
+    """
+    first = now if op.sent_at is None else op.sent_at
+    again = op.redelivered or first < (now if began is None else began)
+    return replace(op, state=OpState.INFLIGHT, sent_at=first, redelivered=again)
 
 
 def messages(

@@ -32,9 +32,10 @@ Delivery: TypeAlias = Generator[list[bytes], Outcome, "Written"]
 
 @dataclass(slots=True)
 class Written:
-    """What became of one side's operations. `outage`: how the target failed as a whole; `words`: its last."""
+    """What became of one side's operations since it `began`. `outage`: how the target failed; `words`: its last."""
 
     side: Side
+    began: Instant
     sent: int = 0
     refused: list[tuple[Op, str]] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -66,7 +67,7 @@ def deliver_side(
     hide: Callable[[str], str] = str,
 ) -> Delivery:
     """Write everything of one side that may go out. `hide` takes secrets out of what a receipt says."""
-    written = Written(side)
+    written = Written(side, clock())
     suspects = _Suspects()
     levels, written.skipped = ready(ledger, mapping, side, clock(), replay=receipts is not None)
     for level in levels:
@@ -109,7 +110,7 @@ def _run(
     again: bool = False,
 ) -> Generator[list[bytes], Outcome, None]:
     at = clock()
-    intended = intend(ledger, mapping, side, ops, at)
+    intended = intend(ledger, mapping, side, ops, at, began=written.began)
     if not intended:
         return
     if receipts is not None:
