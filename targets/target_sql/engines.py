@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,7 +29,9 @@ def make_engine(text: str) -> sa.Engine:
     if url.database in {None, "", ":memory:"} and family(url) in _FILES:
         raise SettingsError("`url` names no file", hint=f"for instance {support.example}")
     options: dict[str, Any] = {}
-    if family(url) != "duckdb":
+    if family(url) == "duckdb":
+        _spare_searches()
+    else:
         options["json_serializer"] = lambda value: encode(value).decode()
     try:
         return sa.create_engine(url, poolclass=StaticPool, **options)
@@ -38,6 +42,12 @@ def make_engine(text: str) -> sa.Engine:
         raise SettingsError(f"the driver of {family(url)} is not installed", hint=hint) from error
     except (exc.ArgumentError, TypeError, ValueError) as error:
         raise SettingsError(f"`url` is refused: {error}", hint=f"for instance {support.example}") from error
+
+
+def _spare_searches() -> None:
+    """DuckDB's driver looks for pandas with each parameter it binds: where it is not there, Python searches no more."""
+    if "pandas" not in sys.modules and find_spec("pandas") is None:
+        sys.modules["pandas"] = None  # type: ignore[assignment] # so Python marks what cannot be imported
 
 
 def account(connection: sa.Connection) -> str:

@@ -237,6 +237,10 @@ def operator_class(connection: sa.Connection) -> type[Operator]:
         from target_sql.operate_postgres import PostgresOperator  # noqa: PLC0415 - its driver is an extra
 
         return PostgresOperator
+    if connection.dialect.name in {"duckdb", "sqlite"}:
+        from target_sql.operate_together import TogetherOperator  # noqa: PLC0415 - it is one of this
+
+        return TogetherOperator
     return Operator
 
 

@@ -66,7 +66,10 @@ class ReceiptsTable:
             {"op_id": op_id, "at": at, "receipt": encode([a.id, a.stored, a.found]).decode()}
             for op_id, a in done.items()
         ]
-        self._connection.execute(sa.insert(self.table), rows)
+        if self._connection.dialect.name == "duckdb":  # which takes long over each statement, and sends each row in one
+            self._connection.execute(sa.insert(self.table).values(rows))
+        else:
+            self._connection.execute(sa.insert(self.table), rows)
 
 
 def _micros(moment: datetime) -> int:

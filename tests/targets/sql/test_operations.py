@@ -122,6 +122,29 @@ def test_a_create_under_a_key_that_somebody_else_used_joins_that_record(people: 
     assert run.receipts[0]["found"]["email"] == "ada@x.com"
 
 
+def test_of_many_creates_those_that_are_there_are_told_and_a_refused_one_stands_alone(people: Database) -> None:
+    assert people.target().check(["people"], fix=True).ok
+    people.feed(schema(), operation("first", "create", {"id": 50}, {"email": "first@x.com"}, sync_key="k50"), state())
+    made = [
+        operation(f"c{n}", "create", {"id": n}, {"email": f"{n}@x.com", "amount": "1.20"}, sync_key=f"k{n}")
+        for n in range(10, 30)
+    ]
+    odd = [
+        operation("by key", "create", {"id": 1}, {"email": "new@x.com", "amount": None}, sync_key="k1"),
+        operation("by link", "create", {"id": 51}, {"email": "new@x.com", "amount": None}, sync_key="k50"),
+        operation("refused", "create", {"id": 52}, {"email": "new@x.com", "amount": "no number"}, sync_key="k52"),
+    ]
+    run = people.feed(schema(), *made[:7], *odd, *made[7:], state())
+    told = {receipt["op_id"]: receipt for receipt in run.receipts}
+    assert [told[op_id]["status"] for op_id in ("by key", "by link", "refused")] == ["stale", "stale", "rejected"]
+    assert (told["by key"]["found"]["email"], told["by link"]["id"]) == ("ada@x.com", [50])
+    assert {told[f"c{n}"]["status"] for n in range(10, 30)} == {"applied"}
+    assert (told["c29"]["id"], told["c29"]["stored"]["email"]) == ([29], "29@x.com")
+    assert emails(people) == {1: "ada@x.com", 2: "bo@x.com", 50: "first@x.com"} | {
+        n: f"{n}@x.com" for n in range(10, 30)
+    }
+
+
 def test_a_deletion_tells_the_last_values_and_spares_a_row_that_changed(people: Database) -> None:
     run = people.feed(
         schema(),
