@@ -225,3 +225,14 @@ def test_a_check_says_what_may_be_read_and_a_mistake_is_one_line(salesforce: Sal
 def test_the_readme_tells_the_settings() -> None:
     path = documents.READMES["tap_salesforce"]
     assert path.read_text(encoding="utf-8") == documents.written("tap_salesforce")
+
+
+def test_a_deletion_that_is_committed_late_is_told_though_it_bears_an_earlier_time(salesforce: Salesforce) -> None:
+    org, now = salesforce.org, datetime.now(UTC)
+    ann = org.enter("Contact", {"LastName": "Ames"}, now - timedelta(days=1)).id
+    org.open_since = now - timedelta(hours=1)  # a transaction that has deleted her, and is not at its end
+    first = read(salesforce, "LastName")
+    org.open_since = None
+    org.trash(ann, now - timedelta(minutes=50))
+    org.empty_bin()
+    assert told(read(salesforce, "LastName", state=first.state)) == {ann: "gone"}

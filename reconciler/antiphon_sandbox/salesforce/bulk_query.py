@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +25,7 @@ from typing import Any
 
 from antiphon_sandbox.salesforce import answers, soql
 from antiphon_sandbox.salesforce.errors import Refused, in_our_words
-from antiphon_sandbox.salesforce.jobs import DELIMITERS, ENDED, LINE_ENDINGS, Job, abort, choice
+from antiphon_sandbox.salesforce.jobs import CSV, DELIMITERS, LINE_ENDINGS, Job, abort, choice
 from antiphon_sandbox.salesforce.request import Reply, Request, Route
 from antiphon_sandbox.salesforce.values import stamp
 
@@ -64,7 +62,7 @@ def _create(request: Request) -> Reply:
         query=query,
     )
     request.jobs.add(job)
-    return Reply(body=job.shown())
+    return Reply(body=job.told)
 
 
 def _checked(request: Request, query: str) -> soql.Asked:
@@ -123,8 +121,7 @@ def _info(request: Request) -> Reply:
 
 
 def _list(request: Request) -> Reply:
-    listed = [each.shown() for each in request.jobs.held.values() if each.kind == "V2Query"]
-    return Reply(body={"done": True, "records": listed, "nextRecordsUrl": None})
+    return Reply(body=request.jobs.listed(QueryJob))
 
 
 def _change(request: Request) -> Reply:
@@ -132,38 +129,23 @@ def _change(request: Request) -> Reply:
     if request.wanted().get("state") != "Aborted":
         raise in_our_words("INVALIDJOB", "the state of a query can only be set to Aborted")
     abort(job)
-    return Reply(body=job.shown())
+    return Reply(body=job.told)
 
 
 def _remove(request: Request) -> Reply:
-    job = request.jobs.find(request.path["id"], QueryJob)
-    if job.state not in ENDED:
-        raise in_our_words("INVALIDJOBSTATE", f"a job that is {job.state} cannot be deleted")
-    del request.jobs.held[job.id]
+    request.jobs.remove(request.path["id"], QueryJob)
     return Reply(HTTPStatus.NO_CONTENT)
 
 
 def _results(request: Request) -> Reply:
     job = _find(request)
-    if job.state != "JobComplete":
-        words = f"the job is {job.state}: it has no results"
-        raise in_our_words("NOT_FOUND", words, status=HTTPStatus.NOT_FOUND)
     start = _place(request.one("locator"))
     size = min(request.jobs.page, int(request.one("maxRecords") or request.jobs.page))
     rows = job.rows[start : start + size]
     after = _locator(start + size) if start + size < len(job.rows) else "null"
     told: Mapping[str, str] = {"Sforce-Locator": after, "Sforce-NumberOfRecords": str(len(rows))}
-    return Reply(body=_csv(job, rows), headers=told, kind="text/csv; charset=UTF-8")
-
-
-def _csv(job: QueryJob, rows: Sequence[Sequence[str]]) -> bytes:
-    buffer = io.StringIO()
-    writer = csv.writer(
-        buffer, delimiter=DELIMITERS[job.delimiter], lineterminator=LINE_ENDINGS[job.line_ending], quoting=csv.QUOTE_ALL
-    )
-    writer.writerow(job.columns)
-    writer.writerows(rows)
-    return buffer.getvalue().encode()
+    content = job.csv(job.columns, rows, of={"JobComplete"})
+    return Reply(body=content, headers=told, kind=CSV)
 
 
 def _locator(start: int) -> str:

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 from antiphon_sandbox.salesforce.collections import result_of
 from antiphon_sandbox.salesforce.errors import Refused, in_our_words, not_found, refuse
-from antiphon_sandbox.salesforce.jobs import DELIMITERS, ENDED, LINE_ENDINGS, Job, abort, choice
+from antiphon_sandbox.salesforce.jobs import CSV, DELIMITERS, LINE_ENDINGS, Job, abort, choice
 from antiphon_sandbox.salesforce.records import upserted
 from antiphon_sandbox.salesforce.request import Reply, Request, Route
 from antiphon_sandbox.salesforce.schema import SObject
@@ -222,15 +222,11 @@ def _info(request: Request) -> Reply:
 
 
 def _list(request: Request) -> Reply:
-    listed = [each.told for each in request.jobs.held.values() if isinstance(each, IngestJob)]
-    return Reply(body={"done": True, "records": listed, "nextRecordsUrl": None})
+    return Reply(body=request.jobs.listed(IngestJob))
 
 
 def _remove(request: Request) -> Reply:
-    job = request.jobs.find(request.path["id"], IngestJob)
-    if job.state not in ENDED:
-        raise in_our_words("INVALIDJOBSTATE", f"a job that is {job.state} cannot be deleted")
-    del request.jobs.held[job.id]
+    request.jobs.remove(request.path["id"], IngestJob)
     return Reply(HTTPStatus.NO_CONTENT)
 
 
@@ -240,31 +236,19 @@ def _results(request: Request) -> Reply:
     match request.path["results"].lower():
         case "successfulresults":
             rows = [[key, str(made).lower(), *_cells(job, row)] for row, key, made in reversed(job.done)]
-            return _csv(job, ["sf__Id", "sf__Created", *job.columns], rows)
+            return Reply(body=job.csv(["sf__Id", "sf__Created", *job.columns], rows), kind=CSV)
         case "failedresults":
             rows = [[key, words, *_cells(job, row)] for row, key, words in reversed(job.failed)]
-            return _csv(job, ["sf__Id", "sf__Error", *job.columns], rows)
+            return Reply(body=job.csv(["sf__Id", "sf__Error", *job.columns], rows), kind=CSV)
         case "unprocessedrecords":
-            return _csv(job, job.columns, [_cells(job, row) for row in job.rows[job.processed :]])
+            left = [_cells(job, row) for row in job.rows[job.processed :]]
+            return Reply(body=job.csv(job.columns, left), kind=CSV)
         case _:
             raise not_found()
 
 
 def _cells(job: IngestJob, row: Row) -> list[str]:
     return [row.get(name) or "" for name in job.columns]
-
-
-def _csv(job: IngestJob, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Reply:
-    if job.state not in ENDED:
-        words = f"the job is {job.state}: it has no results"
-        raise in_our_words("NOT_FOUND", words, status=HTTPStatus.NOT_FOUND)
-    buffer = io.StringIO()
-    writer = csv.writer(
-        buffer, delimiter=DELIMITERS[job.delimiter], lineterminator=LINE_ENDINGS[job.line_ending], quoting=csv.QUOTE_ALL
-    )
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return Reply(body=buffer.getvalue().encode(), kind="text/csv; charset=UTF-8")
 
 
 ROUTES = [

@@ -11,8 +11,11 @@ Source: Salesforce docs, "Bulk API 2.0 and Bulk API Developer Guide", "Job State
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from antiphon_sandbox.salesforce.errors import in_our_words, not_found
@@ -23,6 +26,7 @@ ENDED: frozenset[State] = frozenset({"JobComplete", "Failed", "Aborted"})
 DELIMITERS: Mapping[str, str] = {
     "BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t",
 }  # fmt: skip
+CSV = "text/csv; charset=UTF-8"
 LINE_ENDINGS: Mapping[str, str] = {"LF": "\n", "CRLF": "\r\n"}
 
 
@@ -42,8 +46,29 @@ class Job:
     processed: int = 0
     error: str = ""
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """All that the API shows of the job."""
+        return self.shown()
+
+    def csv(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, of: Collection[State] = ENDED) -> bytes:
+        """Results, in the form that the job asks for. Raises `Refused` unless the state is one `of` these."""
+        if self.state not in of:
+            words = f"the job is {self.state}: it has no results"
+            raise in_our_words("NOT_FOUND", words, status=HTTPStatus.NOT_FOUND)
+        buffer = io.StringIO()
+        writer = csv.writer(
+            buffer,
+            delimiter=DELIMITERS[self.delimiter],
+            lineterminator=LINE_ENDINGS[self.line_ending],
+            quoting=csv.QUOTE_ALL,
+        )
+        writer.writerow(columns)
+        writer.writerows(rows)
+        return buffer.getvalue().encode()
+
     def shown(self, **more: Any) -> dict[str, Any]:
-        """The job as the API shows it."""
+        """What the API shows of any job, and `more`."""
         failed = {"errorMessage": self.error} if self.state == "Failed" else {}
         return {
             "id": self.id,
@@ -96,6 +121,18 @@ class Jobs:
         if not isinstance(job, kind):
             raise not_found()
         return job
+
+    def listed(self, kind: type[Job]) -> dict[str, Any]:
+        """All jobs of a kind, as the API shows them."""
+        shown = [each.told for each in self.held.values() if isinstance(each, kind)]
+        return {"done": True, "records": shown, "nextRecordsUrl": None}
+
+    def remove(self, key: str, kind: type[Job]) -> None:
+        """Forget a job that has ended. Raises `Refused`."""
+        job = self.find(key, kind)
+        if job.state not in ENDED:
+            raise in_our_words("INVALIDJOBSTATE", f"a job that is {job.state} cannot be deleted")
+        del self.held[key]
 
     def step(self, job: Job) -> bool:
         """Time passes for a job; whether its work is to be done now, which is once."""

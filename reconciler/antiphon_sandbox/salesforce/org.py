@@ -70,6 +70,7 @@ class Org:
     duplicates: dict[str, list[Rule]] = field(default_factory=dict)
     saves_duplicates: bool = False
     customizable: bool = True  # whether the user of the API may make fields
+    open_since: datetime | None = None  # when the oldest transaction began that is not committed yet
     most_listed: int = 600_000  # ids that the logs of changes and deletions tell at once
     locked: set[str] = field(default_factory=set)  # ids that another transaction holds
     changes: ChangeLog = field(default_factory=ChangeLog)
@@ -130,6 +131,10 @@ class Org:
                 self._repoint(loser, winner)
             self._touch(master, {})
             return master
+
+    def covered(self, end: datetime) -> datetime:
+        """Up to when the logs of changes and deletions are whole: a transaction that is open may still add to them."""
+        return min(end, self.clock(), self.open_since or end)
 
     def live(self, kind: str) -> list[Record]:
         """The records of a type that are not in the bin."""

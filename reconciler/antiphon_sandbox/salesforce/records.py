@@ -157,7 +157,7 @@ def _updated(request: Request) -> Reply:
         if start <= moment(each.values["SystemModstamp"]) < end
     ]  # fmt: skip
     _must_fit(request.org, ids)
-    return Reply(body={"ids": ids, "latestDateCovered": stamp(min(end, request.org.clock()))})
+    return Reply(body={"ids": ids, "latestDateCovered": stamp(request.org.covered(end))})
 
 
 def _deleted(request: Request) -> Reply:
@@ -178,7 +178,7 @@ def _deleted(request: Request) -> Reply:
         body={
             "deletedRecords": listed,
             "earliestDateAvailable": stamp(now - timedelta(days=DELETED_DAYS)),
-            "latestDateCovered": stamp(min(end, now)),
+            "latestDateCovered": stamp(request.org.covered(end)),
         }
     )
 
