@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from antiphon.equivalence import is_empty
 from antiphon.mapping import Counter as Counting
 from antiphon.mapping import Field, SetUnion
-from antiphon.model import MISSING, Cause, Missing, Op, OpKind, Side, Value
+from antiphon.model import MISSING, Cause, Missing, Op, OpKind, OpState, Side, Value
 from tests.simulation.judge import Judge, value_of
 from tests.simulation.shape import FOREIGN, HUBSPOT, other
 from tests.simulation.world import RESTORE, SYNC, USER, Event, Row
@@ -27,7 +27,8 @@ def no_lost_update(judge: Judge) -> Iterator[str]:
             heir = next((e for e in events[number + 1 :] if not same(judge, field, side, e.value, value)), None)
             if heir is None or heir.by != SYNC or excused(judge, side, field, events, event, heir):
                 continue
-            if not (_went_over(judge, side, row, field, event) or _kept(judge, side, row, field, value)):
+            over = _went_over(judge, side, row, field, event) or _counted(judge, side, row, field, event)
+            if not (over or _kept(judge, side, row, field, value)):
                 yield (
                     f"I3: {row.entity}.{field.name} of {row.rid} on {side}: {value!r}, written {event.at}, was lost to "
                     f"{heir.value!r}, written {heir.at} by {heir.op_id}"
@@ -221,6 +222,16 @@ def _went_over(judge: Judge, side: Side, row: Row, field: Field, event: Event, *
             ):
                 return True
     return False
+
+
+def _counted(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:
+    """A counter's value need not go over as it is: what it had counted was added on the other side since."""
+    since = event.at + judge.world.skew
+    return isinstance(field.policy, Counting) and any(
+        op.side == other(side) and field.name in op.adds and op.state is OpState.ACKED and op.planned_at >= since
+        for op in judge.ops.values()
+        if op.lid in judge.lids(side, row)
+    )
 
 
 def _kept(judge: Judge, side: Side, row: Row, field: Field, value: Value) -> bool:
