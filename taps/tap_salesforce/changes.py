@@ -12,9 +12,9 @@ there too. Of the event the record keeps when each column was edited, and whethe
 | `GAP_OVERFLOW`, or an id that stands for many    | the same                                                       |
 | `GAP_CREATE`, `GAP_UPDATE` …                     | their records are read like any other's                        |
 
-A catch-up knows no replay id. `covered` is when a read began whose rows are all given; events are older than it only if
-they are so by more than the overlap. It stands in the stream's own bookmark, without which a read is one in full; the
-replay id stands beside it, and is good after that, too. Salesforce keeps events for 72 hours.
+A catch-up knows no replay id. `covered` is when a read began whose rows are all given, or the time of the last event
+that is; silence does not move it, since an event may be under way. It stands in the stream's own bookmark, without
+which a read is one in full; the replay id stands beside it, and is good after that, too. Events are kept for 72 hours.
 """
 
 from __future__ import annotations
@@ -114,12 +114,14 @@ class Log:
         known = self._place.get("replay_id")
         after = base64.b64decode(known) if known else None
         earliest = None if after else self._covered - self._overlap
-        last = after
+        last, covered = after, self._covered
         with closing(events.of(self._stream.name, after)) as stream:
             for told in stream:
                 last = told.replay_id
                 if isinstance(told, Position):
+                    covered = begun
                     break
+                covered = told.at
                 if earliest is None or told.at >= earliest:
                     yield from self._noted(told)
                 if len(self._touched) >= AT_ONCE:
@@ -127,7 +129,7 @@ class Log:
                 if told.at > begun + _CUT_OFF:
                     break  # what came since is for the next run
         yield from self._flushed(last)
-        self._mark["covered"] = begun.isoformat()
+        self._mark["covered"] = max(self._covered, covered).isoformat()
 
     def _noted(self, change: Change) -> Iterator[dict[str, Any]]:
         """Keep what an event says; an event that says too little is made up for."""

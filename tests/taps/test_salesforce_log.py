@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +16,8 @@ import requests
 from antiphon_sandbox.salesforce import Salesforce
 from antiphon_sandbox.salesforce.changes import OVERFLOW_ID
 from antiphon_sandbox.salesforce.pubsub import PubSub
-from tap_salesforce.api import NotAuthorized, Refused, WrongSettings
+from tap_salesforce.api import NotAuthorized, Refused, Unavailable, WrongSettings, connect
+from tap_salesforce.api.events import Events
 from tap_salesforce.tap import TapSalesforce
 from tests.taps.printed import Printed
 from tests.taps.salesforce import catalog_of, queries, settings, told
@@ -157,12 +160,44 @@ def test_a_stream_that_breaks_off_is_taken_up_where_it_was_and_a_token_is_renewe
     }
     first = follow(salesforce, events, **login)
     made += [salesforce.org.enter("Contact", {"LastName": f"P{number}"}).id for number in range(250)]
-    events.refuse.append((grpc.StatusCode.UNAVAILABLE, "sfdc.platform.eventbus.grpc.service.unavailable"))
-    events.refuse.append((grpc.StatusCode.UNAUTHENTICATED, "sfdc.platform.eventbus.grpc.service.auth.error"))
+    events.breaks.append(130)
+    events.refuse += [(grpc.StatusCode.UNAUTHENTICATED, "sfdc.platform.eventbus.grpc.service.auth.error")]
     begun = events.calls.count("Subscribe")
     second = follow(salesforce, events, first.state, **login)
     assert told(second).keys() == set(made[1:])
     assert events.calls.count("Subscribe") - begun == 3
+
+
+def test_silence_is_no_proof_that_nothing_was_changed(salesforce: Salesforce, events: PubSub) -> None:
+    org, start = salesforce.org, datetime.now(UTC)
+    events.holds, events.keepalive = True, 100.0
+    state: Mapping[str, Any] = {}
+    for hours in range(3):
+        org.clock = lambda hours=hours: start + timedelta(hours=hours)  # type: ignore[misc]
+        made = org.enter("Contact", {"LastName": f"P{hours}"}).id
+        silent = follow(salesforce, events, state, log_seconds=0.1)
+        assert (made in told(silent)) is (hours == 0)
+        state = silent.state
+    events.holds = False
+    assert len(told(follow(salesforce, events, state, log_seconds=0.5))) == 3
+
+
+@pytest.mark.parametrize("there", ["nobody", "somebody who does not speak"])
+def test_a_server_that_is_not_to_be_had_is_an_error(salesforce: Salesforce, there: str) -> None:
+    waits = list[float]()
+    org = connect(settings(salesforce), sleep=waits.append)
+    with socket.socket() as listener, closing(org.session):
+        listener.bind(("127.0.0.1", 0))
+        if there != "nobody":
+            listener.listen()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with (
+            closing(Events(org.session, org.id, address, 0.1, patience=0.2)) as stream,
+            pytest.raises(Unavailable, match="the change events of Contact: ") as refused,
+        ):
+            list(stream.of("Contact", None))
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0]
+    assert "`pubsub_address`" in refused.value.hint
 
 
 def test_who_cannot_have_the_log_is_told_what_to_do(
@@ -172,6 +207,7 @@ def test_who_cannot_have_the_log_is_told_what_to_do(
     with pytest.raises(Refused, match=r"the change events of Contact: .* /data/ContactChangeEvent") as refused:
         follow(salesforce, events)
     assert refused.value.hint.startswith("select the object in Setup, Change Data Capture")
+    salesforce.org.changes.on.add("Contact")
     events.refuse.append((grpc.StatusCode.UNAUTHENTICATED, "sfdc.platform.eventbus.grpc.service.auth.error"))
     with pytest.raises(NotAuthorized, match=r"the change events of Contact: .*auth\.error"):
         follow(salesforce, events)

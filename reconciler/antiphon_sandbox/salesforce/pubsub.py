@@ -13,6 +13,7 @@ that of Salesforce docs, "Pub/Sub API", "Handle Errors"; the words beside it are
 from __future__ import annotations
 
 import base64
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,12 +37,15 @@ _LOOK = 0.05
 class PubSub:
     """The server. `keepalive`: seconds of silence after which an empty answer says where the stream is.
 
-    `refuse`: status and `error-code` with which the next calls end.
+    `refuse`: status and `error-code` with which the next subscriptions end at once; `breaks`: after how many events the
+    next ones break off; `holds`: none of them is told any.
     """
 
     def __init__(self, salesforce: Salesforce, *, port: int = 0, keepalive: float = 270.0) -> None:
         self.salesforce, self.keepalive = salesforce, keepalive
         self.refuse: list[tuple[grpc.StatusCode, str]] = []
+        self.breaks: list[int] = []
+        self.holds = False
         self.calls: list[str] = []
         self._layouts: dict[str, Layout] = {}
         self._stands: dict[int, datetime] = {}
@@ -83,17 +87,20 @@ class PubSub:
         sobject = self._object(first.topic_name, context)
         after = self._place(first, context)
         budget = _Budget(requests, first, context, self.salesforce.org.changes.news)
-        silent = 0.0
+        silent, left = 0.0, self.breaks.pop(0) if self.breaks else sys.maxsize
         while context.is_active():
             budget.check()
-            events = self._after(sobject, after)[: min(budget.left, wire.MOST)]
+            events = self._after(sobject, after)[: min(budget.left, left, wire.MOST)]
             if events:
                 budget.left -= len(events)
+                left -= len(events)
                 after, silent = events[-1].number, 0.0
                 shown = [self._shown(sobject, each) for each in events]
                 last = self._replay_id(after)
                 yield wire.FetchResponse(events=shown, latest_replay_id=last, pending_num_requested=budget.left)
                 continue
+            if left == 0:
+                _end(context, grpc.StatusCode.UNAVAILABLE, f"{_CODE}.service.unavailable", "the connection ends")
             with self.salesforce.org.changes.news:
                 self.salesforce.org.changes.news.wait(_LOOK)
             silent += _LOOK
@@ -107,9 +114,8 @@ class PubSub:
     def _after(self, sobject: SObject, number: int) -> list[Event]:
         org = self.salesforce.org
         with org.lock:
-            return [
-                each for each in org.changes.kept(org.clock()) if each.number > number and each.object == sobject.name
-            ]
+            kept = [] if self.holds else org.changes.kept(org.clock())
+            return [each for each in kept if each.number > number and each.object == sobject.name]
 
     def _stand(self, number: int) -> int:
         """Where the stream is told to be: a place to go on from, for as long as an event is kept."""
@@ -159,7 +165,7 @@ class PubSub:
 
     def _admit(self, call: str, context: grpc.ServicerContext) -> None:
         self.calls.append(call)
-        if self.refuse:
+        if call == "Subscribe" and self.refuse:
             status, code = self.refuse.pop(0)
             _end(context, status, code, "the sandbox was told to refuse")
         given = dict(context.invocation_metadata())

@@ -4,9 +4,9 @@
 |-----------------------------------------------------|---------------------------------------------------------------|
 | events                                              | handed over, and as many asked for again                      |
 | an answer without any                               | `Position`: all that there was has been told                  |
-| nothing for a while                                 | the end                                                       |
+| nothing for a while, once the topic was had         | the end, of which nothing is concluded                        |
 | `UNAUTHENTICATED`                                   | another token, once                                           |
-| `UNAVAILABLE`, a connection that broke              | again from the last replay id, after 0.5 s, doubled each time |
+| `UNAVAILABLE`, no answer, a connection that broke   | again from the last replay id, after 0.5 s, doubled each time |
 | `INVALID_ARGUMENT` with `…replayid.corrupted`       | `ExpiredReplay`: the event of the replay id is kept no longer |
 | any other                                           | `Refused`, by name                                            |
 
@@ -33,6 +33,15 @@ from tap_salesforce.api.errors import ExpiredReplay, NotAuthorized, OverLimit, R
 from tap_salesforce.api.session import ATTEMPTS, CLIENT, Session
 
 OVERFLOW = "GAP_OVERFLOW"
+
+_PASSING = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.INTERNAL,
+    }
+)
 
 logger = logging.getLogger("tap_salesforce")
 
@@ -66,11 +75,14 @@ _Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 class Events:
     """The change events of an org. `address`: host and port; `http://` before it stands for no TLS.
 
-    `silence`: seconds without an answer after which a subscription is taken for read.
+    `silence`: seconds without an answer after which a subscription is taken for read; `patience`: seconds that a call
+    with one answer may take.
     """
 
-    def __init__(self, session: Session, org_id: str, address: str, silence: float) -> None:
-        self.session, self._org_id, self._silence = session, org_id, silence
+    def __init__(
+        self, session: Session, org_id: str, address: str, silence: float, *, patience: float = 30.0
+    ) -> None:  # fmt: skip
+        self.session, self._org_id, self._silence, self._patience = session, org_id, silence, patience
         plain = address.startswith("http://")
         target = address.removeprefix("http://").removeprefix("https://")
         tls = grpc.ssl_channel_credentials()
@@ -111,6 +123,8 @@ class Events:
 
     def _subscribed(self, topic: str, after: bytes | None, token: str, instance: str) -> Iterator[Told]:
         metadata: _Metadata = (("accesstoken", token), ("instanceurl", instance), ("tenantid", self._org_id))
+        # Silence says nothing unless there is such a topic, and somebody who answers.
+        self._ask("GetTopic", wire.TopicRequest(topic_name=topic), wire.TopicInfo, metadata)
         subscribe = self._channel.stream_stream(
             f"/{wire.SERVICE}/Subscribe",
             request_serializer=wire.FetchRequest.SerializeToString,
@@ -160,14 +174,18 @@ class Events:
 
     def _schema(self, schema_id: str, metadata: _Metadata) -> tuple[Any, list[dict[str, Any]]]:
         if schema_id not in self._schemas:
-            ask = self._channel.unary_unary(
-                f"/{wire.SERVICE}/GetSchema",
-                request_serializer=wire.SchemaRequest.SerializeToString,
-                response_deserializer=wire.SchemaInfo.FromString,
-            )
-            shown = json.loads(ask(wire.SchemaRequest(schema_id=schema_id), metadata=metadata).schema_json)
+            asked = wire.SchemaRequest(schema_id=schema_id)
+            shown = json.loads(self._ask("GetSchema", asked, wire.SchemaInfo, metadata).schema_json)
             self._schemas[schema_id] = (fastavro.parse_schema(shown), shown["fields"])
         return self._schemas[schema_id]
+
+    def _ask(self, call: str, asked: Any, answer: Any, metadata: _Metadata) -> Any:
+        ask = self._channel.unary_unary(
+            f"/{wire.SERVICE}/{call}",
+            request_serializer=type(asked).SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        return ask(asked, metadata=metadata, timeout=self._patience)
 
 
 def _gather(call: Any, answers: queue.SimpleQueue[Any]) -> None:
@@ -191,8 +209,8 @@ def _failure(error: Any, what: str) -> SalesforceError:
             return NotAuthorized(said, hint="the access token has ended: get another, or use a flow that renews it")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return OverLimit(said, hint="the limit counts the last 24 hours: run again later, or less often")
-        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED | grpc.StatusCode.INTERNAL:
-            return Unavailable(said, hint="try again later")
+        case code if code in _PASSING:
+            return Unavailable(said, hint="try again later; if it stays so, is `pubsub_address` to be had from here?")
         case grpc.StatusCode.NOT_FOUND | grpc.StatusCode.PERMISSION_DENIED:
             hint = (
                 "select the object in Setup, Change Data Capture, and give the user the right to view all its records"
