@@ -108,7 +108,8 @@ class Operations:
             )
             self.outcomes |= {op.op_id: Failed(Fault("NoKeyField", words, 503)) for op in operations}
             return
-        made = self._made(operations, surely=not self.unsure.isdisjoint(op.op_id for op in operations))
+        surely = any(op.op_id in self.unsure or op.sent_before is not None for op in operations)
+        made = self._made(operations, surely=surely)
         new = [op for op in operations if op.op_id not in made]
         self.outcomes |= made
         rows = [{**records.to_send(op.values, creating=True), records.link: op.sync_key} for op in new]

@@ -33,7 +33,7 @@ sides:
   crm:
     config: {{domain: "{url}", client_id: "{app.client_id}", client_secret: $SECRET}}
     tap: {{command: {wrap}{bin}/tap-salesforce, config: {{overlap_seconds: 5}}, catalog: crm.json}}
-    target: {{command: {wrap}{bin}/target-salesforce}}
+    target: {{command: {wrap}{bin}/target-salesforce, config: {{bulk_from: 5}}}}
   warehouse:
     config: {{url: "postgresql://{account}:{password}@{host}:{port}/{database}"}}
     tap: {{command: {wrap}{bin}/tap-sql, catalog: warehouse.json}}

@@ -87,6 +87,7 @@ def test_under_faults_and_kills_nothing_is_lost_or_doubled_and_then_all_is_quiet
     assert kept == ["Closed Won", 99.99, "2027-02-02"]
     assert deals[11].in_bin
     assert sales.sql("select distinct note from contacts") == [("untouched",)]
+    assert {each.operation for each in sales.salesforce.jobs.held.values()} == {"update"}  # what was many at once
     assert sales.run("verify").code == 0
 
 

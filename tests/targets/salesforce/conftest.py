@@ -13,11 +13,16 @@ from tests.targets.salesforce.desk import Desk
 
 
 @pytest.fixture
-def salesforce(monkeypatch: pytest.MonkeyPatch) -> Iterator[Salesforce]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits before something is tried again."""
     for module in (batches, operations):
         monkeypatch.setattr(module, "_PAUSE", 0.0)
     monkeypatch.setattr("tap_salesforce.api.ingest._FIRST", 0.0)
     monkeypatch.setattr("tap_salesforce.api.session._LONGEST", 0.0)
+
+
+@pytest.fixture
+def salesforce(quick: None) -> Iterator[Salesforce]:
     with Salesforce() as server:
         for name in ("Contact", "Opportunity"):
             server.org.objects[name].add(Field("antiphon_key__c", length=36, external_id=True, unique=True))
