@@ -108,15 +108,17 @@ def _failed(ws: Workspace, entity: Entity, op: Op, line: ReceiptLine, at: Moment
     """Try it again later, with the latest value; or never, if the row is at fault or patience is over."""
     fault = fault_of(line)
     failures = op.attempt + (fault is Fault.UNKNOWN)
-    if fault is Fault.ROW or failures >= MAX_FAILURES:
-        tired = f"it failed {failures} times, last with: {line.message or 'no word'}"
-        why = tired if fault is not Fault.ROW else line.message or "the target cannot write it and did not say why"
-        _done_before(ws, entity, op, line, at)
-        reject(ws, op, why, at)
+    if fault is Fault.ROW:
+        why = line.message or "the target cannot write it and did not say why"
+    elif failures >= MAX_FAILURES:
+        why = f"it failed {failures} times, last with: {line.message or 'no word'}"
     else:
         later = at.now + wait(op, fault)
         ws.put_op(replace(op, state=OpState.PLANNED, attempt=failures, not_before=later, error=line.message))
         touch_members(ws, op)
+        return
+    _done_before(ws, entity, op, line, at)
+    reject(ws, op, why, at)
 
 
 def _created_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:

@@ -42,8 +42,9 @@ from antiphon.model import (
 )
 from antiphon.plan import Plan, gathered
 from antiphon.plan.context import Planning, key_rid
+from antiphon.plan.doubt import in_doubt
 from antiphon.plan.fields import side_changed
-from antiphon.plan.reconcile import in_doubt, shown_values
+from antiphon.plan.reconcile import shown_values
 from antiphon.settle import Moment, park
 
 _UNSEEN = "a write to {} was not yet seen to arrive: sync, then revert again"
