@@ -172,3 +172,13 @@ def test_who_may_not_subscribe_is_told(salesforce: Salesforce, events: PubSub) -
             error = refused.value
             assert error.code() == code
             salesforce.org.changes.on.add("Contact")
+
+
+def test_an_empty_answer_never_stands_behind_an_event_that_was_not_told(salesforce: Salesforce, events: PubSub) -> None:
+    for number in range(3):
+        salesforce.org.enter("Contact", {"LastName": f"P{number}"})
+    with subscriber(salesforce, events) as client:
+        answers = client.fetch(1)
+        told, silent = next(answers), next(answers)
+        assert (list(silent.events), silent.latest_replay_id) == ([], told.events[0].replay_id)
+        assert len(client.events(2, preset=published.CUSTOM, replay_id=silent.latest_replay_id)) == 2

@@ -90,7 +90,8 @@ class PubSub:
         silent, left = 0.0, self.breaks.pop(0) if self.breaks else sys.maxsize
         while context.is_active():
             budget.check()
-            events = self._after(sobject, after)[: min(budget.left, left, wire.MOST)]
+            waiting, newest = self._after(sobject, after)
+            events = waiting[: min(budget.left, left, wire.MOST)]
             if events:
                 budget.left -= len(events)
                 left -= len(events)
@@ -106,16 +107,18 @@ class PubSub:
             silent += _LOOK
             if silent >= self.keepalive:
                 silent = 0.0
-                last = self._replay_id(self._stand(max(after, self._newest())))
+                last = self._replay_id(self._stand(after if waiting else newest))
                 yield wire.FetchResponse(latest_replay_id=last, pending_num_requested=budget.left)
 
     # ---- what is told
 
-    def _after(self, sobject: SObject, number: int) -> list[Event]:
+    def _after(self, sobject: SObject, number: int) -> tuple[list[Event], int]:
+        """The events after a place, and the place at which there are none after it."""
         org = self.salesforce.org
         with org.lock:
             kept = [] if self.holds else org.changes.kept(org.clock())
-            return [each for each in kept if each.number > number and each.object == sobject.name]
+            found = [each for each in kept if each.number > number and each.object == sobject.name]
+            return found, max(number, self._newest())
 
     def _stand(self, number: int) -> int:
         """Where the stream is told to be: a place to go on from, for as long as an event is kept."""

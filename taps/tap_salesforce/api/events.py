@@ -144,12 +144,13 @@ class Events:
                     return
                 if isinstance(answer, grpc.RpcError):
                     raise answer
-                for each in answer.events:
-                    yield self._change(each, metadata)
                 if not answer.events:
                     yield Position(answer.latest_replay_id)
                     return
+                # Asked for before these are worked on: one that is told no event has been told all that there are.
                 requests.put(wire.FetchRequest(topic_name=topic, num_requested=len(answer.events)))
+                for each in answer.events:
+                    yield self._change(each, metadata)
         finally:
             requests.put(None)
             call.cancel()
