@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import requests
 
 from antiphon_sandbox import postgres
 from tests.e2e.world import SIDES, World
@@ -96,7 +97,7 @@ class Follower:
     """`antiphon follow` at work."""
 
     def __init__(self, world: World) -> None:
-        self.process = world.start("follow")
+        self.process = world.start("follow", "--listen", "127.0.0.1:0")
         self.said: list[dict[str, Any]] = []
         self.listener = threading.Thread(target=self._listen, daemon=True)
         self.listener.start()
@@ -116,6 +117,12 @@ class Follower:
 
     def has_said(self, topic: str) -> bool:
         return any(line["topic"] == topic for line in self.said)
+
+    def answers(self, path: str) -> tuple[int, str]:
+        """What it says by HTTP."""
+        port = next(line["port"] for line in self.said if line["topic"] == "listening")
+        found = requests.get(f"http://127.0.0.1:{port}{path}", timeout=10)
+        return found.status_code, found.text
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -158,6 +165,8 @@ def test_changes_cross_both_ways_a_conflict_is_settled_and_neither_a_kill_nor_a_
         eventually(lambda: value(world, "crm", "phone", "p1") == "+1")
         eventually(lambda: world.number("crm", "select count(*) from people where code = 'new'") == 1)
 
+        assert follower.answers("/ready") == follower.answers("/live") == (200, "yes\n")
+        assert 'antiphon_operations_written_total{side="crm"}' in follower.answers("/metrics")[1]
         follower.process.send_signal(signal.SIGSTOP)  # so that both edits fall into one round
         edit(world, "crm", "note", "p2", "of the crm")
         edit(world, "warehouse", "note", "p2", "of the warehouse")

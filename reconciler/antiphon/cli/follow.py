@@ -11,8 +11,8 @@ import click
 from antiphon.cli.options import Options, common
 from antiphon.cli.session import ledger_path, read_config, working
 from antiphon.ledger.lease import ASIDE, asked_aside
-from antiphon.sync.follow import Pace, Stop
-from antiphon.sync.follow import follow as follow_sides
+from antiphon.sync.follow import Follower, Pace, Stop
+from antiphon.sync.health import Health
 
 _LET = 10.0
 """Seconds that another command has to take the ledger once we let it go."""
@@ -43,22 +43,32 @@ _LET = 10.0
     metavar="SECONDS",
     help="How long a plugin may take for an answer before it is ended.",
 )
+@click.option(
+    "--listen",
+    default="",
+    metavar="HOST:PORT",
+    help="Answer there by HTTP: /metrics for Prometheus, /live and /ready.",
+)
 @click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Wait so long for another run to end.")
 @common
-def follow(options: Options, interval: float, poll: float, patience: float, wait: float) -> int:
+def follow(options: Options, interval: float, poll: float, patience: float, listen: str, wait: float) -> int:
     """Stay up and have changes cross as they are made.
 
     Ends on SIGTERM or Ctrl-C once the writes under way are finished.
     """
     config = read_config(options.config)
     path, pace, first = ledger_path(config), Pace(interval, poll), True
-    with Stop().heard() as stop:
+    health = Health()
+    with Stop().heard() as stop, health.served(listen) as port:
+        if listen:
+            options.report.say("listening", f"listening at {listen.rpartition(':')[0]}:{port}", port=port)
         while not stop.asked:
             with working(
                 config, "follow", options.report, patience=patience, wait=wait if first else ASIDE, backup=first
             ) as runner:
-                follow_sides(runner, stop, pace, aside=partial(asked_aside, path), first=first)
+                Follower(runner, stop, pace, health, partial(asked_aside, path)).follow(first=first)
             first = False
+            health.beat()
             if not stop.asked:
                 options.report.say("aside", "another command works on the ledger")
                 _let_others(path, stop)

@@ -25,11 +25,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from uuid import uuid4
 
 from antiphon.errors import PluginFailed
 from antiphon.singer.following import FollowedTap
+from antiphon.sync.health import Health
 from antiphon.sync.run import Runner
 from antiphon.sync.staying import Rounds, Tally
 
@@ -84,25 +86,99 @@ class Pace:
     poll: float = 1.0
 
 
-def follow(runner: Runner, stop: Stop, pace: Pace, *, aside: Callable[[], bool], first: bool = True) -> None:
-    """Follow both sides until asked to stop, or until `aside` says that another command wants the ledger.
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """Follows both sides of one sync. `aside` says that another command wants the ledger."""
 
-    Raises `GuardTripped`, and `PluginFailed` if the `first` round fails.
-    """
-    pause = 1.0
-    while not stop.asked and not aside():
+    runner: Runner
+    stop: Stop
+    pace: Pace
+    health: Health
+    aside: Callable[[], bool]
+
+    def follow(self, *, first: bool = True) -> None:
+        """Follow until asked to stop or to step aside.
+
+        Raises `GuardTripped`, and `PluginFailed` if the `first` round fails.
+        """
+        pause = 1.0
+        while not self.stop.asked and not self.aside():
+            try:
+                self.health.beat()
+                catch_up(self.runner)
+                first = False
+                if not self.stop.asked:
+                    self._stay()
+                pause = 1.0
+            except PluginFailed as error:
+                if first:
+                    raise
+                self.health.failures.inc()
+                self.health.beat()
+                self.runner.report.warn(
+                    "failed", f"{error.message}; on in {pause:g} seconds", hint=error.hint, pause=pause
+                )
+                self.stop.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _stay(self) -> None:
+        """Small rounds, until asked to stop or to step aside, or until a full read is due."""
+        runner, started = self.runner, self.runner.clock()
+        runner.run_id = uuid4().hex[:12]
+        rounds, total, outcome = Rounds(runner, self.health), Tally(), "done"
         try:
-            catch_up(runner)
-            first = False
-            if not stop.asked:
-                _follow(runner, stop, pace, aside)
-            pause = 1.0
-        except PluginFailed as error:
-            if first:
-                raise
-            runner.report.warn("failed", f"{error.message}; on in {pause:g} seconds", hint=error.hint, pause=pause)
-            stop.wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            rounds.start()
+            runner.report.say("following", _telling(runner, rounds), once=rounds.once)
+            for side in runner.config.side_names:
+                self.health.look_at(side, partial(rounds.behind, side))
+            for tally in self._rounds(rounds):
+                _add(total, tally)
+                lags = {f"ms behind {side}": round(1000 * rounds.behind(side)) for side in runner.config.side_names}
+                runner.record("follow", "following", started, {**_counts(total), **lags})
+        except BaseException as error:
+            outcome = str(error) or type(error).__name__
+            raise
+        finally:
+            with suppress(OSError):
+                rounds.close()
+            _add(total, rounds.tally)
+            runner.record("follow", outcome, started, _counts(total))
+
+    def _rounds(self, rounds: Rounds) -> Iterator[Tally]:
+        """Round after round; what was done is told, and given, once in a while."""
+        pushed = all(tap.pushes for tap in rounds.taps.values())
+        beat = HEARTBEAT if pushed else min(self.pace.poll, HEARTBEAT)
+        now = time.monotonic()
+        told, looked, once, beaten = now, now, now + self.pace.interval, 0.0
+        while True:
+            due = rounds.once if rounds.once and now >= once else []
+            if everywhere := now - beaten >= beat:
+                beaten = now
+            rounds.run(everywhere=everywhere, once=due)
+            self.health.beat(ready=True)
+            now = time.monotonic()
+            if due:
+                once = now + self.pace.interval
+            if everywhere:
+                rounds.measure()
+            if now - told >= _TELL:
+                told = now
+                _tell(self.runner, rounds.tally)
+                tally, rounds.tally = rounds.tally, Tally()
+                yield tally
+            if now - looked >= _LOOK:
+                looked = now
+                if self._full_read_due(rounds):
+                    return
+            if self.stop.asked or (everywhere and self.aside()):
+                return
+            soonest = min(beaten + beat, once) if rounds.once else beaten + beat
+            _wait(rounds, self.stop, max(0.0, soonest - now))
+            now = time.monotonic()
+
+    def _full_read_due(self, rounds: Rounds) -> bool:
+        entities = self.runner.config.entities.values()
+        return any(self.runner.full_read_due(side, entity) for side in rounds.taps for entity in entities)
 
 
 def catch_up(runner: Runner) -> None:
@@ -118,56 +194,6 @@ def catch_up(runner: Runner) -> None:
     runner.record("follow", "caught up", started, counts)
 
 
-def _follow(runner: Runner, stop: Stop, pace: Pace, aside: Callable[[], bool]) -> None:
-    """Small rounds, until asked to stop or to step aside, or until a full read is due."""
-    started = runner.clock()
-    runner.run_id = uuid4().hex[:12]
-    rounds = Rounds(runner)
-    total = Tally()
-    outcome = "done"
-    try:
-        rounds.start()
-        runner.report.say("following", _telling(runner, rounds), once=rounds.once)
-        _run(runner, rounds, stop, pace, aside, total)
-    except BaseException as error:
-        outcome = str(error) or type(error).__name__
-        raise
-    finally:
-        with suppress(OSError):
-            rounds.close()
-        _add(total, rounds.tally)
-        counts = {"rounds": total.rounds, "conflicts": total.conflicts, **total.written}
-        runner.record("follow", outcome, started, counts)
-
-
-def _run(runner: Runner, rounds: Rounds, stop: Stop, pace: Pace, aside: Callable[[], bool], total: Tally) -> None:
-    beat = min(pace.poll, HEARTBEAT) if any(not tap.pushes for tap in rounds.taps.values()) else HEARTBEAT
-    now = time.monotonic()
-    told, looked, once, beaten = now, now, now + pace.interval, 0.0
-    while True:
-        due = rounds.once if rounds.once and now >= once else []
-        if everywhere := now - beaten >= beat:
-            beaten = now
-        rounds.run(everywhere=everywhere, once=due)
-        now = time.monotonic()
-        if due:
-            once = now + pace.interval
-        if now - told >= _TELL:
-            told = now
-            _tell(runner, rounds)
-            _add(total, rounds.tally)
-            rounds.tally = Tally()
-        if now - looked >= _LOOK:
-            looked = now
-            if _full_read_due(runner, rounds):
-                return
-        if stop.asked or (everywhere and aside()):
-            return
-        soonest = min(beaten + beat, once) if rounds.once else beaten + beat
-        _wait(rounds, stop, max(0.0, soonest - now))
-        now = time.monotonic()
-
-
 def _wait(rounds: Rounds, stop: Stop, seconds: float) -> None:
     """Until a tap says that something changed, or time is up."""
     ends = time.monotonic() + seconds
@@ -181,10 +207,6 @@ def _wait(rounds: Rounds, stop: Stop, seconds: float) -> None:
                 each.listen()
 
 
-def _full_read_due(runner: Runner, rounds: Rounds) -> bool:
-    return any(runner.full_read_due(side, entity) for side in rounds.taps for entity in runner.config.entities.values())
-
-
 def _telling(runner: Runner, rounds: Rounds) -> str:
     told = []
     for side in runner.config.side_names:
@@ -196,8 +218,7 @@ def _telling(runner: Runner, rounds: Rounds) -> str:
     return f"following: {', '.join(told)}"
 
 
-def _tell(runner: Runner, rounds: Rounds) -> None:
-    tally = rounds.tally
+def _tell(runner: Runner, tally: Tally) -> None:
     if not (tally.shown or tally.conflicts or any(tally.written.values())):
         return
     wrote = ", ".join(f"{number} to {side}" for side, number in sorted(tally.written.items()) if number)
@@ -209,6 +230,11 @@ def _tell(runner: Runner, rounds: Rounds) -> None:
         conflicts=tally.conflicts,
         written=dict(tally.written),
     )
+
+
+def _counts(total: Tally) -> dict[str, int]:
+    written = {f"written to {side}": number for side, number in total.written.items()}
+    return {"rounds": total.rounds, "conflicts": total.conflicts, **written}
 
 
 def _add(total: Tally, more: Tally) -> None:

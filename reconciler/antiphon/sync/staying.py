@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 
 from antiphon.config import Replication
 from antiphon.errors import GuardTripped, PluginFailed
-from antiphon.ledger.tables import CURSOR, OBS
+from antiphon.ledger.facts import OPEN
+from antiphon.ledger.tables import CURSOR, OBS, OUTBOX
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Instant, Side
 from antiphon.singer.following import FollowedTap, KeptTarget
@@ -31,6 +32,7 @@ from antiphon.singer.plugins import Plugin
 from antiphon.sync.absence import complete
 from antiphon.sync.collect import Collector, Stream
 from antiphon.sync.confirm import rotate
+from antiphon.sync.health import Health
 from antiphon.sync.outbound import Delivery, Written, deliver_side
 from antiphon.sync.outcome import tell_written
 from antiphon.sync.planning import adopt, index, propose, unread
@@ -58,8 +60,11 @@ class Tally:
 class Rounds:
     """Rounds of one sync, as long as its plugins stay. Use it as a context: in the end they are let go."""
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner, self._ledger = runner, runner.ledger
+    def __init__(self, runner: Runner, health: Health) -> None:
+        self._runner, self._ledger, self._health = runner, runner.ledger, health
+        self._whole = dict.fromkeys(
+            runner.config.side_names, time.monotonic()
+        )  # when a read last began that showed all
         self._pool = ThreadPoolExecutor(max_workers=2)
         self._window = Window()
         self._hiding = {side: runner.hiding(side) for side in runner.config.side_names}
@@ -95,6 +100,17 @@ class Rounds:
         """The sides whose taps cannot stay."""
         return [side for side in self._runner.config.side_names if side not in self.taps]
 
+    def behind(self, side: Side) -> float:
+        """Seconds since the last read of a side began that showed all of it."""
+        return time.monotonic() - self._whole[side]
+
+    def measure(self) -> None:
+        """Count what waits."""
+        for side in self._runner.config.side_names:
+            waiting = sum(self._ledger.store.count(OUTBOX, "state", (side, state)) for state in OPEN)
+            self._health.outbox.labels(side).set(waiting)
+        self._health.conflicts.set(self._runner.waiting())
+
     def close(self) -> None:
         """Let all plugins finish and end."""
         for tap in self.taps.values():
@@ -127,13 +143,14 @@ class Rounds:
         Read are the sides that told of a change, or `everywhere` all that can be asked; and the sides `once`, by taps
         that cannot stay. A side that is not read counts as not seen: its target looks before it writes.
         """
-        asked = self._runner.clock()
+        asked, began = self._runner.clock(), time.monotonic()
         taps = {side: tap for side, tap in self.taps.items() if everywhere or tap.changed or not self._looks(side)}
         for tap in taps.values():
             tap.ask()
         done: list[Written] = []
         with ExitStack() as stack:
             read = [*self._followed(taps, stack, asked), *(self._read_once(stack, side) for side in once)]
+            self._whole.update(dict.fromkeys([*taps, *once], began))
             if not read:
                 if not self.waiting:
                     self.acknowledge()
@@ -163,6 +180,7 @@ class Rounds:
                 batches = self._advance({side: deliveries[side] for side in outcomes}, outcomes, done)
         self.acknowledge()
         self._account(mapping, done)
+        self._health.rounds.observe(time.monotonic() - began)
         return True
 
     def acknowledge(self, *, now: bool = False) -> None:
@@ -204,7 +222,9 @@ class Rounds:
             stack.enter_context(self._ledger.together())
 
     def _end(self, side: Side, collector: Collector) -> None:
-        self.tally.shown += sum(counts.changed for counts in collector.ended())
+        changed = sum(counts.changed for counts in collector.ended())
+        self.tally.shown += changed
+        self._health.changed.labels(side).inc(changed)
         overlaps = {stream.entity: stream.overlap for stream in self._streams[side]}
         tripped = complete(self._ledger, side, overlaps, accept_empty=side in self._runner.accept_empty)
         if tripped:
@@ -284,6 +304,8 @@ class Rounds:
         self.waiting = any(each.skipped or each.unacknowledged for each in done)
         for each in done:
             self.tally.written[each.side] = self.tally.written.get(each.side, 0) + each.sent
+            self._health.written.labels(each.side).inc(each.sent)
+            self._health.refused.labels(each.side).inc(len(each.refused))
         if any(each.outage or each.refused or each.remarks or each.unacknowledged for each in done):
             tell_written(
                 runner.report, self._ledger, mapping, sorted(done, key=lambda each: each.side), runner.target_title
