@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,7 +33,7 @@ def _each(
 ) -> Reply:
     """The results. With `allOrNone` one refusal takes back all. Raises `Refused` for a body that cannot be read."""
     org = request.org
-    before = (copy.deepcopy(org.records), len(org.changes.events)) if all_or_none else None
+    take_back = org.savepoint() if all_or_none else None
     results: list[dict[str, Any]] = []
     failed = False
     for each in inputs:
@@ -45,9 +44,8 @@ def _each(
                 raise
             failed = True
             results.append(result_of(refused))
-    if before is not None and failed:
-        org.records, told = before
-        del org.changes.events[told:]
+    if take_back is not None and failed:
+        take_back()
         results = [each if not each["success"] else rolled_back().as_result for each in results]
     return Reply(body=results)
 

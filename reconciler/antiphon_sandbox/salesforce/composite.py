@@ -6,7 +6,6 @@ Source: Salesforce docs, "REST API Developer Guide", "Composite", "Composite Sub
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from antiphon_sandbox.salesforce.errors import Refused, in_our_words
+from antiphon_sandbox.salesforce.errors import in_our_words
 from antiphon_sandbox.salesforce.request import Reply, Request
 
 PATH = "/composite"
@@ -29,11 +28,11 @@ def carry_out(request: Request, resource: Callable[[Request, str], Reply]) -> Re
     """Carry out each of the requests; `resource` does one. Raises `Refused`."""
     asked = request.wanted().get("compositeRequest")
     if not isinstance(asked, list) or not asked:
-        raise Refused("JSON_PARSER_ERROR", "compositeRequest is missing")
+        raise in_our_words("JSON_PARSER_ERROR", "compositeRequest is missing")
     if len(asked) > MOST:
         raise in_our_words("LIMIT_EXCEEDED", f"a composite request takes at most {MOST} subrequests")
-    all_or_none, org = bool(request.wanted().get("allOrNone")), request.org
-    before = copy.deepcopy(org.records) if all_or_none else None
+    org = request.org
+    take_back = org.savepoint() if request.wanted().get("allOrNone") else None
     told: dict[str, Any] = {}
     replies: list[dict[str, Any]] = []
     with org.lock:
@@ -44,8 +43,8 @@ def carry_out(request: Request, resource: Callable[[Request, str], Reply]) -> Re
             replies.append(
                 {"body": reply.body, "httpHeaders": {}, "httpStatusCode": int(reply.status), "referenceId": name}
             )
-        if before is not None and any(each["httpStatusCode"] >= HTTPStatus.BAD_REQUEST for each in replies):
-            org.records = before
+        if take_back is not None and any(each["httpStatusCode"] >= HTTPStatus.BAD_REQUEST for each in replies):
+            take_back()
             halted = [{"errorCode": "PROCESSING_HALTED", "message": _HALTED}]
             replies = [
                 each if each["httpStatusCode"] >= HTTPStatus.BAD_REQUEST

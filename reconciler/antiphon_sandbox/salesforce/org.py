@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -131,6 +132,16 @@ class Org:
                 self._repoint(loser, winner)
             self._touch(master, {})
             return master
+
+    def savepoint(self) -> Callable[[], None]:
+        """What takes back all that is done to records from now on, and what changes tell of it."""
+        records, told = copy.deepcopy(self.records), len(self.changes.events)
+
+        def take_back() -> None:
+            self.records = records
+            del self.changes.events[told:]
+
+        return take_back
 
     def covered(self, end: datetime) -> datetime:
         """Up to when the logs of changes and deletions are whole: a transaction that is open may still add to them."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
 
-from antiphon_sandbox.salesforce.errors import Refused, malformed
+from antiphon_sandbox.salesforce.errors import Refused, in_our_words, malformed
 from antiphon_sandbox.salesforce.org import Org, Record
 from antiphon_sandbox.salesforce.schema import Field, SObject
 from antiphon_sandbox.salesforce.values import LONG, SHORT, long_id, moment
@@ -323,7 +323,7 @@ def _compare(value: Callable[[Record], Any], sign: str, wanted: Any, kind: str) 
         try:
             ahead, behind = held > wanted, held < wanted
         except TypeError:
-            raise Refused("INVALID_FIELD", f"value of filter criterion must be of type {kind}") from None
+            raise in_our_words("INVALID_FIELD", f"value of filter criterion must be of type {kind}") from None
         return bool({"<": behind, "<=": not ahead, ">": ahead, ">=": not behind}[sign])
 
     return test
