@@ -23,10 +23,10 @@ def calls(salesforce: Salesforce, word: str) -> int:
 
 def test_a_large_read_is_done_by_a_job_and_says_the_same_as_a_small_one(salesforce: Salesforce) -> None:
     contact = salesforce.org.objects["Contact"]
-    contact.add(Field("Rate__c", "double", precision=18, scale=6), Field("Note__c", "textarea", length=32000))
+    contact.add(Field("Rate__c", "double", precision=18, scale=6), Field("Note__c", "textarea", length=150_000))
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     for number in range(7):
-        note = f'"{number}",\n\nnull é' if number % 2 else None
+        note = f'"{number}",\n\nnull é'.ljust(150_000, "x") if number % 2 else None
         values = {"LastName": f"P{number}", "Rate__c": 1.1 * number * 10**number, "Note__c": note, "Birthdate": None}
         salesforce.org.enter("Contact", {**values, "HasOptedOutOfEmail": number == 3}, at)
     salesforce.org.merge(*list(salesforce.org.records)[1:3])

@@ -33,6 +33,8 @@ PAGE = 100_000
 _FIRST, _GROWTH, _LONGEST = 1.0, 1.5, 30.0
 _JOBS = "/jobs/query"
 
+csv.field_size_limit(1 << 24)  # Python's own is 131,072 characters: a long text area, and not one more
+
 logger = logging.getLogger("tap_salesforce")
 
 
