@@ -12,7 +12,7 @@ Of several records with the value none is written. A row that refers to another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -139,8 +139,9 @@ class Rows:
         ready, sent = yield from self._converted(rows)
         yield from _refused(ready, writer.upsert(self.settings.match, sent) if sent else [])
 
-    def _converted(self, rows: Sequence[_Ready]) -> Any:
-        ready, sent = [], []
+    def _converted(self, rows: Sequence[_Ready]) -> Generator[Refusal, None, tuple[list[_Ready], list[dict[str, Any]]]]:
+        """The rows that can be sent, with what to send; the others are refused."""
+        ready, sent = list[_Ready](), list[dict[str, Any]]()
         for each in rows:
             try:
                 record = self._sent(each, creating=True)
