@@ -392,6 +392,34 @@ def test_a_value_put_back_upon_a_write_of_a_dead_runner_is_kept_when_the_write_i
     assert [(a.old, a.new, a.cause) for a in world.audits()] == [("Ann", "Anna", Cause.SUPERSEDED)]
 
 
+def test_the_edit_that_a_write_of_a_dead_runner_may_have_replaced_is_kept_when_the_record_is_gone() -> None:
+    sides = {where: side(receipts=False, key_rule=Uuid()) for where in (CRM, WAREHOUSE)}
+    world = World(entity(field("email"), field("name", Owner(CRM)), **sides))
+    world.pair(1, 2, **ANN)
+    world.show(CRM, 1, name="Anna")
+    world.show(WAREHOUSE, 2, name="Anne")
+    world.send(world.round().operations[0])
+    world.gone(WAREHOUSE, 2)
+
+    world.round()
+
+    assert [(a.old, a.new, a.cause) for a in world.audits()] == [("Anne", "Anna", Cause.SUPERSEDED)]
+
+
+def test_what_a_failed_write_did_not_bring_may_have_been_put_back_and_is_kept_when_it_is_planned_anew() -> None:
+    world = World(person())
+    world.pair(1, 2, **ANN)
+    world.show(CRM, 1, name="Anna", email="anna@x")
+    (op,) = world.round().operations
+    world.answer(world.send(op), Status.FAILED, error_status=504)
+    world.show(WAREHOUSE, 2, email="anna@x")
+
+    (again,) = world.round().operations
+
+    assert world.op(op.op_id).error == "seen in part"
+    assert (again.patch, again.losers) == ({"name": "Anna"}, {"name": "Ann"})
+
+
 def test_an_edit_upon_a_write_of_a_dead_runner_is_kept() -> None:
     world = foreign()
     world.pair(1, 2, **ANN)
