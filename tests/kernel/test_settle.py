@@ -393,8 +393,8 @@ def test_a_value_put_back_upon_a_write_of_a_dead_runner_is_kept_when_the_write_i
 
 
 def test_the_edit_that_a_write_of_a_dead_runner_may_have_replaced_is_kept_when_the_record_is_gone() -> None:
-    sides = {where: side(receipts=False, key_rule=Uuid()) for where in (CRM, WAREHOUSE)}
-    world = World(entity(field("email"), field("name", Owner(CRM)), **sides))
+    target = side(receipts=False, key_rule=Uuid())
+    world = World(entity(field("email"), field("name", Owner(CRM)), warehouse=target))
     world.pair(1, 2, **ANN)
     world.show(CRM, 1, name="Anna")
     world.show(WAREHOUSE, 2, name="Anne")
