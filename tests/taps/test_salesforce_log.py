@@ -13,7 +13,7 @@ import grpc
 import pytest
 import requests
 
-from antiphon_sandbox.salesforce import Salesforce
+from antiphon_sandbox.salesforce import Field, Salesforce, SObject
 from antiphon_sandbox.salesforce.changes import OVERFLOW_ID
 from antiphon_sandbox.salesforce.pubsub import PubSub
 from tap_salesforce.api import NotAuthorized, Refused, Unavailable, WrongSettings, connect
@@ -198,6 +198,21 @@ def test_a_server_that_is_not_to_be_had_is_an_error(salesforce: Salesforce, ther
             list(stream.of("Contact", None))
     assert waits == [0.5, 1.0, 2.0, 4.0, 8.0]
     assert "`pubsub_address`" in refused.value.hint
+
+
+def test_an_object_of_the_orgs_own_has_its_own_topic(salesforce: Salesforce, events: PubSub) -> None:
+    org = salesforce.org
+    org.objects["Invoice__c"] = SObject.of("Invoice__c", "a00", Field("Name"), Field("Due__c", "date"))
+    org.changes.on.add("Invoice__c")
+    config = settings(salesforce, objects=["Invoice__c"], pubsub_address=f"http://{events.address}")
+    catalog = TapSalesforce(config=config).catalog_dict
+    for entry in catalog["streams"]:
+        entry["replication_method"] = "LOG_BASED"
+    first = Printed.by(TapSalesforce(config=config, catalog=catalog))
+    made = org.enter("Invoice__c", {"Name": "17", "Due__c": "2026-12-31"}).id
+    (shown,) = Printed.by(TapSalesforce(config=config, catalog=catalog, state=first.state)).records["Invoice__c"]
+    assert (shown["record"]["Id"], shown["record"]["Due__c"]) == (made, "2026-12-31")
+    assert {"Name", "Due__c"} <= shown["sync"]["field_times"].keys()
 
 
 def test_who_cannot_have_the_log_is_told_what_to_do(
