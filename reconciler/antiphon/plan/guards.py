@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from antiphon.mapping import MIN_KNOWN
@@ -26,7 +26,10 @@ class Tripped:
 
 
 def check(
-    mapping: SyncMapping, planned: Iterable[Op], changed: Mapping[tuple[str, Side], set[str]], linked: Mapping[str, int]
+    mapping: SyncMapping,
+    planned: Iterable[Op],
+    changed: Mapping[tuple[str, Side], Collection[str]],
+    linked: Mapping[str, int],
 ) -> Iterator[Tripped]:
     """The counting guards on a plan. `linked` is how many links each entity has; it is asked where it matters."""
     counts = Counter((op.entity, op.side, op.kind) for op in planned)

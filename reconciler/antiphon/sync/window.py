@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
 from antiphon.ledger import Ledger
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import Instant, Op, OpKind, Side
+from antiphon.model import Instant, Op, OpKind, Side, replace
 from antiphon.plan.guards import Tripped, check
 
 _COUNTED: Instant = 10 * 1_000_000
@@ -20,9 +20,8 @@ class Window:
     """The operations of the last fifteen minutes, as far as the guards count them."""
 
     def __init__(self) -> None:
-        self._recent: deque[tuple[Instant, Op]] = deque()
-        self._counted: dict[str, Op] = {}  # creates and deletes
-        self._changed: dict[tuple[str, Side], Counter[str]] = {}  # how often each link was
+        self._counted: deque[tuple[Instant, Op]] = deque()  # creates and deletes, without their values
+        self._changed: dict[tuple[str, Side], dict[str, Instant]] = {}  # links, in the order of their last change
         self._known: Mapping[str, int] | None = None
         self._known_at: Instant = 0
 
@@ -36,25 +35,24 @@ class Window:
         """Count these operations with those before them; the guards that forbid them."""
         if not planned:
             return []
-        while self._recent and self._recent[0][0] < now - WINDOW:
-            self._forget(self._recent.popleft()[1], mapping)
+        self._forget(now - WINDOW)
         for op in planned:
-            self._recent.append((now, op))
             if op.kind is OpKind.UPDATE:
-                self._changed.setdefault((op.entity, mapping.other(op.side)), Counter())[op.lid] += 1
+                lids = self._changed.setdefault((op.entity, mapping.other(op.side)), {})
+                lids.pop(op.lid, None)
+                lids[op.lid] = now
             else:
-                self._counted[op.op_id] = op
-        changed = {stream: set(lids) for stream, lids in self._changed.items() if not _allowed(mapping, len(lids))}
-        return list(check(mapping, self._counted.values(), changed, self.linked(ledger, mapping, now)))
+                self._counted.append((now, replace(op, patch={}, expect={}, source={}, reasons={}, losers={})))
+        changed = {stream: lids.keys() for stream, lids in self._changed.items() if not _allowed(mapping, len(lids))}
+        counted = [op for _, op in self._counted]
+        return list(check(mapping, counted, changed, self.linked(ledger, mapping, now)))
 
-    def _forget(self, op: Op, mapping: SyncMapping) -> None:
-        if op.kind is not OpKind.UPDATE:
-            self._counted.pop(op.op_id, None)
-            return
-        lids = self._changed[op.entity, mapping.other(op.side)]
-        lids[op.lid] -= 1
-        if not lids[op.lid]:
-            del lids[op.lid]
+    def _forget(self, before: Instant) -> None:
+        while self._counted and self._counted[0][0] < before:
+            self._counted.popleft()
+        for lids in self._changed.values():
+            while lids and lids[oldest := next(iter(lids))] < before:
+                del lids[oldest]
 
 
 def _allowed(mapping: SyncMapping, number: int) -> bool:
