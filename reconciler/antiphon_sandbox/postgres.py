@@ -42,6 +42,14 @@ _NOTES = "antiphon.json"
 _PORT_ATTEMPTS = 5
 _ADDRESS_TAKEN = "could not bind"
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_SETTINGS = {
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "listen_addresses": HOST,
+    # Relative to the data directory: a long path to it cannot exceed the 107 bytes that a socket may have.
+    "unix_socket_directories": ".",
+}
+_BUILTIN_LOCALES = 17
 
 StopMode = Literal["smart", "fast", "immediate"]
 
@@ -165,8 +173,13 @@ def create_database(cluster: Cluster, name: str) -> None:
 def binaries() -> Path:
     """Return the folder with `initdb`, `pg_ctl` and `postgres` of the newest version in the package.
 
+    `ANTIPHON_POSTGRES` in the environment names the folder of another version, as `/usr/lib/postgresql/15/bin`.
     The package is located, not imported: importing it takes locks and makes folders.
     """
+    if other := os.environ.get("ANTIPHON_POSTGRES"):
+        if not (Path(other) / "initdb").exists():
+            raise SandboxError(f"ANTIPHON_POSTGRES names {other}, where there is no initdb.")
+        return Path(other)
     found = importlib.util.find_spec(_BINARIES)
     if found is None or not found.submodule_search_locations:
         raise NotInstalledError(_BINARIES.replace("_", "-"))
@@ -200,21 +213,24 @@ def _create(data_dir: Path) -> None:
             f"--pwfile={password_file.name}",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
-            "--locale=C",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
+            *_locale(),
             "--no-sync",
-            "--set=timezone=UTC",
-            "--set=log_timezone=UTC",
-            f"--set=listen_addresses={HOST}",
-            # Relative to the data directory: a long path to it cannot exceed the 107 bytes that a socket may have.
-            "--set=unix_socket_directories=.",
             account_of=data_dir,
         )
     if done.returncode != 0:
         message = f"initdb failed in {data_dir}:\n{done.stdout}"
         raise SandboxError(message)
+    with (data_dir / "postgresql.conf").open("a", encoding="utf-8") as settings:
+        settings.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
     _write_notes(data_dir, {"password": password})
+
+
+def _locale() -> list[str]:
+    """How text is sorted: by its bytes, by the server itself where it can (from version 17 on)."""
+    version = subprocess.run([binaries() / "initdb", "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.split(")")[1].split(".")[0]) < _BUILTIN_LOCALES:
+        return ["--locale=C.UTF-8"]
+    return ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
 
 
 def _launch(data_dir: Path, port: int, settings: Mapping[str, str]) -> str | None:

@@ -69,6 +69,13 @@ class TapHubSpot(CheckedTap):
             "`changes` of an incremental read; or `always`. Twice the requests: half as many records fit into one.",
         ),
         th.Property(
+            "objects",
+            th.ArrayType(th.StringType),
+            title="Objects",
+            description="Streams of records, as `contacts` or the full name of a custom object, that discovery shows; "
+            "all by default. Discovery asks HubSpot once for each.",
+        ),
+        th.Property(
             "associations",
             th.ArrayType(th.StringType),
             title="Associations",
@@ -125,8 +132,12 @@ class TapHubSpot(CheckedTap):
         return configured if configured is not None else [association_stream(a, b) for a, b in ASSOCIATIONS]
 
     def _records(self) -> list[CrmStream]:
+        wanted: list[str] | None = self.config.get("objects")
+        kinds = [*OBJECT_TYPES.values(), *(self._custom() if wanted is None else ())]
+        if wanted is not None:
+            kinds = [OBJECT_TYPES.get(name) or ObjectType(name, custom=True) for name in wanted]
         found = []
-        for kind in [*OBJECT_TYPES.values(), *self._custom()]:
+        for kind in kinds:
             try:
                 self.hubspot.properties(kind.name)
             except (MissingScopes, Refused) as error:

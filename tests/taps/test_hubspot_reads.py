@@ -13,7 +13,8 @@ from antiphon_sandbox.hubspot import Account, Fault, HubSpot, Limits, Record
 from antiphon_sandbox.hubspot.schema import Property
 from antiphon_sandbox.hubspot.values import iso
 from tap_hubspot.api import Unavailable
-from tests.taps.hubspot import catalog_of, read
+from tap_hubspot.tap import TapHubSpot
+from tests.taps.hubspot import catalog_of, read, settings
 
 SOME = {"contacts": ["email", "city", "num_children", "hs_email_optout", "date_of_birth", "hs_buying_role"]}
 
@@ -66,6 +67,13 @@ def test_columns_say_what_they_are(hubspot: HubSpot) -> None:
     assert columns["hs_buying_role"]["x-options"][0] == "DECISION_MAKER"
     assert columns["antiphon_key"]["x-unique"]
     assert columns["email"]["title"] == "Email"
+
+
+def test_discovery_asks_only_for_the_objects_that_the_settings_name(hubspot: HubSpot) -> None:
+    tap = TapHubSpot(config=settings(hubspot, objects=["deals"], associations=[]))
+    assert [entry["stream"] for entry in tap.catalog_dict["streams"]][:1] == ["deals"]
+    assert "contacts" not in str(tap.catalog_dict)
+    assert [path for _, _, path in hubspot.seen] == ["/crm/v3/properties/deals"]
 
 
 def test_only_selected_properties_are_asked_for(hubspot: HubSpot) -> None:
