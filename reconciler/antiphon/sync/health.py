@@ -77,7 +77,7 @@ class Health:
             yield 0
             return
         host, _, port = address.rpartition(":")
-        if not port.isdecimal():
+        if not host or not port.isdecimal():
             raise ConfigError(f"--listen {address}: this is no address", hint="write HOST:PORT, as 127.0.0.1:9464")
         try:
             server = make_server(host.strip("[]"), int(port), self._answer, ThreadingWSGIServer, _Quiet)

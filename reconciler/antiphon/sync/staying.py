@@ -58,13 +58,12 @@ class Tally:
 
 
 class Rounds:
-    """Rounds of one sync, as long as its plugins stay. Use it as a context: in the end they are let go."""
+    """Rounds of one sync, as long as its plugins stay: from `start` to `close`."""
 
     def __init__(self, runner: Runner, health: Health) -> None:
         self._runner, self._ledger, self._health = runner, runner.ledger, health
-        self._whole = dict.fromkeys(
-            runner.config.side_names, time.monotonic()
-        )  # when a read last began that showed all
+        # when a read last began that showed all of a side
+        self._whole = dict.fromkeys(runner.config.side_names, time.monotonic())
         self._pool = ThreadPoolExecutor(max_workers=2)
         self._window = Window()
         self._hiding = {side: runner.hiding(side) for side in runner.config.side_names}
@@ -212,7 +211,7 @@ class Rounds:
                     )
                 collector.take(lines)
             if collector is None:
-                self._quiet[side] = asked
+                self._quiet[side] = asked - max((stream.overlap for stream in self._streams[side]), default=0)
             else:
                 self._end(side, collector)
                 yield side, collector.state
