@@ -179,7 +179,7 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
         return True
     op = judge.ops.get(heir.op_id)
     if op is not None and op.kind is not OpKind.CREATE and _in_the_window(judge, side, event, heir):
-        return _never_told(judge, op)  # of an edit between the target's look and its write only its receipt tells
+        return op.op_id not in judge.told  # of an edit between the target's look and its write only its receipt tells
     if "restored" in judge.world.happened and (op is None or is_empty(value_of(event.value))):
         return True  # the audit went with the ledger, or the base that showed it was an edit
     if isinstance(field.policy, SetUnion) and op is not None and "added or removed" in op.reasons.get(field.name, ""):
@@ -192,11 +192,6 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
     if op is None or not is_empty(value_of(event.value)) or field.name in op.losers:
         return False
     return is_empty(op.expect.get(field.name))  # without a base nobody knows that it was an edit
-
-
-def _never_told(judge: Judge, op: Op) -> bool:
-    """Its target got no answer; or acknowledged it by STATE, which it must not before its receipt is written."""
-    return op.op_id not in judge.told and (op.op_id in judge.world.unanswered or op.acked_at is not None)
 
 
 def _in_the_window(judge: Judge, side: Side, event: Event, heir: Event) -> bool:
