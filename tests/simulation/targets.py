@@ -170,7 +170,6 @@ class Target:
                     self.system.receipt_table[sync["op_id"]] = done
             if place in self.faults.answers_lost:
                 self.system.world.met["answer lost"] += 1
-                self.system.world.unanswered.add(sync["op_id"])
                 done = _failed(sync["op_id"], 504)
             self.receipts += done
 

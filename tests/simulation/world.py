@@ -93,7 +93,6 @@ class World:
         self.happened: set[str] = set()  # faults and edits that excuse what would otherwise be wrong
         self.lied: dict[Side, bool] = {}  # a tap of the side has left records out once
         self.met: Counter[str] = Counter()  # faults that found something to spoil
-        self.unanswered: set[str] = set()  # operations that were done, and of which their target got no answer
         self.users: Acting | None = None
         self.aim: tuple[Row, tuple[str, ...]] | None = None  # the record and columns that are about to be written
         self.looked: dict[Side, Instant] = dict.fromkeys(SIDES, 0)  # the last read of a side began then
