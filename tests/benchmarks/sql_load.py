@@ -35,7 +35,7 @@ SELECT count(*), coalesce(sum(('x' || left(md5(ROW(
 WAREHOUSE = "warehouse"
 OURS = f"{sys.executable} -m target_sql --config"
 PACKAGES = {
-    "dlt": ["dlt[postgres,sql_database,parquet]"],
+    "dlt": ["dlt[postgres,sql_database,parquet]", "sqlalchemy<2.1", "psycopg2-binary", "pyarrow", "numpy"],
     "ingestr": ["ingestr<1"],  # the last whose program comes in the package
     "sling": [f"sling-{sys.platform}-amd64"],
 }
@@ -165,7 +165,7 @@ def peers(course: Course, names: list[str]) -> list[Contender]:
             "--tgt-object peer_sling.contacts --mode full-refresh",
             "ingestr": f"{programs}/ingestr ingest --yes --source-uri '{source}' --source-table public.contacts "
             f"--dest-uri '{target}' --dest-table peer_ingestr.contacts",
-            "dlt": f"{programs}/python {_script(course, 'dlt.py', DLT)} '{source}' '{target}'",
+            "dlt": f"{programs}/python {_script(course, 'load.py', DLT)} '{source}' '{target}'",
         }[name]
         found.append(Contender(name, f"peer_{name}.contacts", command))
     return found
