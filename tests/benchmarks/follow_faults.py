@@ -129,7 +129,8 @@ def main() -> None:
         time.sleep(QUIET[1])
         made.process.send_signal(signal.SIGTERM)
         code = made.process.wait(120)
-        commands = {name: made.antiphon(name).returncode for name in ("sync", "verify")}
+        ended = {name: made.antiphon(name) for name in ("sync", "verify")}
+        commands = {name: each.returncode for name, each in ended.items()}
         lost = [each for side in SIDES for each in missing(made, side, writers[side].last)]
     tell(
         benchmark="follow under faults",
@@ -143,7 +144,8 @@ def main() -> None:
         machine=machine(),
     )
     if lost or code or any(commands.values()):
-        sys.exit(f"{lost[:10]}\n{''.join(made.said[-30:])}")
+        told = "\n".join(each.stderr.decode()[-3000:] for each in ended.values() if each.returncode)
+        sys.exit(f"{lost[:10]}\n{''.join(made.said[-30:])}\n{told}")
 
 
 def missing(made: Pair, side: str, last: dict[str, str]) -> list[tuple[str, str, str]]:
