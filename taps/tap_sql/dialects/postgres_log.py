@@ -55,6 +55,7 @@ class PostgreSQLLog(ChangeLog):
             if bookmark is None or not published or confirmed is None or lsn_number(bookmark) < lsn_number(confirmed):
                 return None
             if acknowledged is not None and lsn_number(acknowledged) > lsn_number(confirmed):
+                self._go_on(connection)
                 self.dialect.run(
                     connection,
                     "SELECT pg_replication_slot_advance(:slot, CAST(:lsn AS pg_lsn))",
@@ -67,7 +68,18 @@ class PostgreSQLLog(ChangeLog):
     def position(self, connection: sa.Connection) -> str:
         """How far the log is written out."""
         with told("the log"):
-            return str(self.dialect.run(connection, "SELECT pg_current_wal_flush_lsn()::text").scalar_one())
+            position = str(self.dialect.run(connection, "SELECT pg_current_wal_flush_lsn()::text").scalar_one())
+            self._go_on(connection)
+        return position
+
+    def _go_on(self, connection: sa.Connection) -> None:
+        """Have the log go on beyond where it is now: who reads to its end waits for the record that comes next.
+
+        After a restart there may be none for a long time, if nobody writes.
+        """
+        self.dialect.run(connection, "SET LOCAL synchronous_commit = on")
+        self.dialect.run(connection, "SELECT pg_logical_emit_message(true, 'antiphon', '')")
+        connection.commit()
 
     def changes(self, connection: sa.Connection, start: str, until: str) -> Iterator[Change]:
         """What was committed from `start` on, up to `until`."""
