@@ -14,6 +14,7 @@ import argparse
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -129,7 +130,7 @@ def main() -> None:
         time.sleep(QUIET[1])
         made.process.send_signal(signal.SIGTERM)
         code = made.process.wait(120)
-        ended = {name: made.antiphon(name) for name in ("sync", "verify")}
+        ended = settled(made)
         commands = {name: each.returncode for name, each in ended.items()}
         lost = [each for side in SIDES for each in missing(made, side, writers[side].last)]
     tell(
@@ -144,8 +145,19 @@ def main() -> None:
         machine=machine(),
     )
     if lost or code or any(commands.values()):
-        told = "\n".join(each.stderr.decode()[-3000:] for each in ended.values() if each.returncode)
+        told = "\n".join((each.stdout + each.stderr[-3000:]).decode() for each in ended.values())
         sys.exit(f"{lost[:10]}\n{''.join(made.said[-30:])}\n{told}")
+
+
+def settled(made: Pair) -> dict[str, subprocess.CompletedProcess[bytes]]:
+    """Sync until `verify` finds nothing: what a server refused while it went down is tried again within a minute."""
+    for _ in range(5):
+        ended = {name: made.antiphon(name) for name in ("sync", "verify")}
+        if ended["verify"].returncode == 0:
+            break
+        print(ended["verify"].stdout.decode(), file=sys.stderr)
+        time.sleep(20)
+    return ended
 
 
 def missing(made: Pair, side: str, last: dict[str, str]) -> list[tuple[str, str, str]]:
