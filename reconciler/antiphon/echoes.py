@@ -150,21 +150,20 @@ def _settle_value(
     """Make of one written value what the side shows of it; false if the write is not to be seen there."""
     field = around.entity.fields[name]
     now = seen.fields.get(field.columns[op.side], MISSING)
-    if isinstance(now, Missing):
-        return True
-    if around.equal(field, op.side, now, op.patch[name]):
+    if not isinstance(now, Missing) and around.equal(field, op.side, now, op.patch[name]):
         agree(ws, op, name, now, mapping.other(op.side), mapping.version)
         return True
-    if op.state is not OpState.SENT:
-        made = op.kind is OpKind.CREATE and seen.rid == _rid_of_create(around, op)
-        first = _made_it(ws, around, op, name, now) if made else None
-        if first is not None:
+    if op.state is not OpState.SENT and op.kind is OpKind.CREATE and seen.rid == _rid_of_create(around, op):
+        if not isinstance(now, Missing) and (first := _made_it(ws, around, op, name, now)) is not None:
             agree(ws, first, name, now, mapping.other(op.side), mapping.version)
-        elif made:  # the record is there, so it was made as it was sent; but that value was never seen to have crossed
-            agree(ws, op, name, op.patch[name], mapping.other(op.side), mapping.version)
-            for base in ws.bases(op.lid).get(name, {}).values():
-                ws.put_base(replace(base, status=BaseStatus.PROVISIONAL))
-        return made
+            return True
+        # The record is there, so it was made as it was sent; but that value was never seen to have crossed.
+        agree(ws, op, name, op.patch[name], mapping.other(op.side), mapping.version)
+        for base in ws.bases(op.lid).get(name, {}).values():
+            ws.put_base(replace(base, status=BaseStatus.PROVISIONAL))
+        return True
+    if isinstance(now, Missing) or op.state is not OpState.SENT:
+        return isinstance(now, Missing)
     doubtful = [b for b in ws.bases(op.lid).get(name, {}).values() if b.status is BaseStatus.PROVISIONAL]
     if name in op.expect and around.equal(field, op.side, now, op.expect[name]):
         for base in doubtful:

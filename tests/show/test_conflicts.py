@@ -54,8 +54,8 @@ def test_the_list_has_a_line_for_each() -> None:
         conflicts_text(world.ledger, world.mapping, NOW)
         == f"""\
 field: both sides changed it; the policy is to ask
-    {first.cid}  6 min ago  contact "Ann@x.com"  phone: crm +1 555 0100 | warehouse +1 555 0199 (w…
-    {second.cid}  5 min ago  contact "bob@x.com"  city: crm Turin | warehouse Milan (was Oslo)
+    {first.cid}  6 min ago   contact "Ann@x.com"  phone: crm +1 555 0100 | warehouse +1 555 0199 (…
+    {second.cid}  5 min ago   contact "bob@x.com"  city: crm Turin | warehouse Milan (was Oslo)
 2 open"""
     )
     assert conflicts_text(world.ledger, world.mapping, NOW, chosen=[second]).endswith("\n1 open")

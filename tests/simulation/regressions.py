@@ -371,4 +371,11 @@ REGRESSIONS = [
         (Fault(0, "empty", "warehouse", 392), Fault(1, "empty", "warehouse", 509)),
         rounds=3,
     ),
+    found(
+        "a create that nobody heard of was seen without a column, and its next edit was overruled",
+        630015295,
+        (Act(1, "read crm", 6, "edit", "warehouse", "contact", "name", 1528),),
+        (Fault(0, "crash", "warehouse", 763), Fault(1, "column gone", "crm", 637)),
+        rounds=2,
+    ),
 ]

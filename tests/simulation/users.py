@@ -230,7 +230,8 @@ def _peer_value(system: System, act: Act) -> Value:
 
 
 def _restore(system: System, act: Act) -> None:
-    archived = [r for r in system.tables[act.entity].values() if not r.alive and r.merged_into is None]
+    ended = [r for r in system.tables[act.entity].values() if not r.alive and r.merged_into is None]
+    archived = [r for r in ended if not r.unmade]
     if system.kind == HUBSPOT and archived:
         system.restore(archived[act.number % len(archived)])
 

@@ -53,6 +53,7 @@ class Row:
     alive: bool = True
     ended_by: str = ""
     merged_into: Rid | None = None
+    unmade: bool = False  # a restored backup is older than it, so that no archive has it
     updated: Instant = 0
     indexed: list[tuple[Instant, Instant]] = field(default_factory=list)  # (stamp, visible to searches since)
     pending: list[tuple[Instant, Instant, dict[str, Value]]] = field(default_factory=list)  # (visible, stamp, values)
@@ -234,7 +235,7 @@ class System:
             values = backup.rows.get((row.entity, row.rid))
             if values is None and row.alive:
                 self.end(row, USER)
-                row.sync_key = ""
+                row.sync_key, row.unmade = "", True
             elif values is not None and row.merged_into is None:
                 row.pending.clear()
                 if not row.alive:

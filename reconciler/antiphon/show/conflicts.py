@@ -18,7 +18,7 @@ from antiphon.show.times import age, span, stamp
 from antiphon.show.values import in_words
 
 _WAITING = (ConflictState.OPEN, ConflictState.RESOLVED)
-_ID, _AGE, _TITLE = 12, 11, 28
+_ID, _AGE, _TITLE = 12, 10, 28
 
 
 def waiting(ledger: Ledger) -> tuple[Conflict, ...]:
@@ -66,7 +66,7 @@ def conflicts_text(
         rows = [
             (
                 c.cid,
-                age(c.at, now),
+                age(c.at, now).ljust(_AGE),  # so that the lines look the same a minute later
                 records.titled(c.lid),
                 listed([_decided(records, c), one_line(records, c)], joint="; "),
             )
