@@ -207,7 +207,7 @@ def _is_remnant(ws: Workspace, around: Surroundings, op: Op, seen: Observation) 
 
 def _observed_delete(ws: Workspace, op: Op, seen: Observation | None, at: Moment) -> int:
     if seen is None or seen.state is not RecordState.LIVE:
-        ws.put_op(replace(op, state=OpState.ACKED))
+        ws.put_op(replace(op, state=OpState.ACKED, acked_at=op.acked_at or at.now))
         last = dict(op.expect)
         ws.audits.append(Audit(op.lid, op.side, None, last, None, Cause.DELETED, op.op_id, op.run_id, at.now))
         return 0

@@ -180,13 +180,14 @@ class Workspace:
             self._conflicts[lid] = {c.cid: c for c in self.facts.conflicts(lid)}
         return self._conflicts[lid]
 
-    def last_write(self, lid: str, side: Side, field: str) -> Op | None:
-        """The operation that last wrote the field on the side and was acknowledged."""
+    def last_write(self, lid: str, side: Side, field: str | None = None) -> Op | None:
+        """The operation that last wrote the field, or did anything, on the side and was acknowledged."""
         known = {op.op_id: op for op in self.facts.ops(lid).values()}
         known.update((op_id, self._op_rows[op_id]) for op_id in self._op_ids.get(lid, ()) if op_id in self._op_rows)
         finished = (op for op in self.facts.acknowledged(lid, side) if op.op_id not in known)
-        latest = next((op for op in finished if field in op.patch), None)
-        ours = (op for op in known.values() if op.side == side and op.acked_at is not None and field in op.patch)
+        latest = next((op for op in finished if field is None or field in op.patch), None)
+        mine = (op for op in known.values() if op.side == side and op.acked_at is not None)
+        ours = (op for op in mine if field is None or field in op.patch)
         wrote = [*ours, *([latest] if latest is not None else [])]
         return max(wrote, key=lambda op: (op.acked_at or 0, op.op_id), default=None)
 

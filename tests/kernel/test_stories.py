@@ -301,6 +301,24 @@ def test_a_deletion_is_carried_over_where_the_policy_says_so() -> None:
     assert world.audits()[0].old == ANN
 
 
+@pytest.mark.parametrize("status", [Status.APPLIED, Status.GONE])
+def test_a_record_that_is_restored_right_after_its_deletion_was_carried_over_is_made_again(status: Status) -> None:
+    world, lid = deleting(OnDelete.DELETE, key_rule=Uuid())
+    world.gone(CRM, 1)
+    (op,) = world.round().operations
+    world.answer(world.send(op), status)
+    world.show(CRM, 1)
+
+    plan = world.round()
+
+    assert [(o.lid, o.side, o.kind) for o in plan.operations] == [(lid, WAREHOUSE, OpKind.CREATE)]
+    world.deliver(plan)
+    assert world.settle_down() == 0
+    assert world.get_link(lid).state is LinkState.ACTIVE
+    world.gone(WAREHOUSE, world.members(lid)[WAREHOUSE])  # by a person, this time
+    assert [(o.side, o.kind) for o in world.round().operations] == [(CRM, OpKind.DELETE)]
+
+
 def test_to_archive_is_to_delete_gently() -> None:
     world, _ = deleting(OnDelete.ARCHIVE)
     world.gone(CRM, 1)

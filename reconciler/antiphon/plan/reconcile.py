@@ -239,7 +239,10 @@ def _may_try(p: Planning, link: Link) -> bool:
 
 
 def _deleted(p: Planning, entity: Entity, link: Link, gone: Side, live: Side) -> None:
-    """One side deleted the record. An unsent create is called off; otherwise the other side's `on_delete` decides."""
+    """One side deleted the record. An unsent create is called off; otherwise the other side's `on_delete` decides.
+
+    If it was us, because the other side had deleted the record, and it is back there now, it is made again.
+    """
     op = p.ws.ops(link.lid).get(gone)
     if op is not None and op.kind is OpKind.UPDATE:
         call_off(p.ws, op, f"{gone} deleted the record", p.at)
@@ -247,7 +250,10 @@ def _deleted(p: Planning, entity: Entity, link: Link, gone: Side, live: Side) ->
         (c for c in p.ws.conflicts(link.lid).values() if c.kind in _DELETED and c.decision is not None), None
     )
     shown = {side: dict(found.fields) for side in (gone, live) if (found := p.seen(link, side))}
-    if decision is not None and decision.decision is not None and decision.decision.get("take") == live:
+    ours = p.ws.last_write(link.lid, gone) if link.state is LinkState.DELETING else None
+    carried_over = ours is not None and ours.kind is OpKind.DELETE and ours.state is OpState.ACKED
+    taken = decision is not None and decision.decision is not None and decision.decision.get("take") == live
+    if carried_over or taken:
         close_conflicts(p.ws, link.lid, kinds=_DELETED)
         p.ws.drop_bases(link.lid)
         p.ws.drop_member(link, gone)
