@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 from typing import Any
 
@@ -44,10 +45,23 @@ def make_engine(text: str) -> sa.Engine:
         raise SettingsError(f"`url` is refused: {error}", hint=f"for instance {support.example}") from error
 
 
+class _Absent(MetaPathFinder):
+    """Says of one module that it is not installed, before Python searches the disk for it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def find_spec(self, fullname: str, _path: object, _target: object = None) -> None:
+        """Nothing, of any other module."""
+        if fullname == self.name:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+
 def _spare_searches() -> None:
     """DuckDB's driver looks for pandas with each parameter it binds: where it is not there, Python searches no more."""
-    if "pandas" not in sys.modules and find_spec("pandas") is None:
-        sys.modules["pandas"] = None  # type: ignore[assignment] # so Python marks what cannot be imported
+    known = "pandas" in sys.modules or any(isinstance(finder, _Absent) for finder in sys.meta_path)
+    if not known and find_spec("pandas") is None:
+        sys.meta_path.insert(0, _Absent("pandas"))
 
 
 def account(connection: sa.Connection) -> str:
