@@ -4,10 +4,12 @@
 |------------|-----------------------------------------------------------------------------------------------|
 | `messages` | SCHEMA and RECORD with the envelope `sync`; schemas that keep all their words; a quick writer |
 | `command`  | `CheckedTap`: a tap of the SDK with `--check` and exit codes; `TapError`, `Check`             |
+| `clock`    | what time it is on a server                                                                   |
 | `ahead`    | requests under way while earlier ones are written out                                         |
 """
 
 from tap_kit.ahead import ahead, in_batches
+from tap_kit.clock import ServerClock
 from tap_kit.command import Capability, Check, CheckedTap, TapError
 from tap_kit.messages import DELETED_AT, ENVELOPE, MOMENT, EnvelopeStream, Writer
 
@@ -19,6 +21,7 @@ __all__ = [
     "Check",
     "CheckedTap",
     "EnvelopeStream",
+    "ServerClock",
     "TapError",
     "Writer",
     "ahead",

@@ -16,12 +16,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -31,6 +29,7 @@ from requests.adapters import HTTPAdapter
 from tap_hubspot.api.auth import Auth
 from tap_hubspot.api.errors import HubSpotError, MaybeApplied, Unavailable, error_of
 from tap_hubspot.api.limits import BURST_SPAN, Limiter
+from tap_kit import ServerClock
 
 ATTEMPTS = 8
 CONNECT, READ = 10.0, 60.0
@@ -68,8 +67,7 @@ class Session:
         self.sleep = sleep
         self._auth, self._timeout, self._attempts = auth, timeout, attempts
         self._http = http or http_session()
-        self._lock = threading.Lock()
-        self._server_time: tuple[datetime, float] | None = None
+        self._clock = ServerClock()
 
     def close(self) -> None:
         """Close the connections."""
@@ -127,12 +125,7 @@ class Session:
 
     def clock(self) -> datetime:
         """The server's time now: from the last answer's `Date`, which is cut to a second."""
-        with self._lock:
-            known = self._server_time
-        if known is None:
-            return datetime.now(UTC)
-        shown, at = known
-        return datetime.fromtimestamp(shown.timestamp() + time.monotonic() - at, UTC)
+        return self._clock.now()
 
     def _send(
         self, method: str, path: str, body: Any, params: Mapping[str, Any] | None, kind: str, token: str
@@ -155,18 +148,10 @@ class Session:
             return None, f"the connection broke ({type(error).__name__})"
         else:
             headers = answer.headers
-            self._note_time(headers)
+            self._clock.note(headers)
             return answer, ""
         finally:
             self.limiter.end(kind, headers)
-
-    def _note_time(self, headers: Mapping[str, str]) -> None:
-        try:
-            shown = parsedate_to_datetime(headers["Date"])
-        except (KeyError, ValueError):
-            return
-        with self._lock:
-            self._server_time = (shown, time.monotonic())
 
     def _wait(self, answer: requests.Response | None, kind: str, attempt: int) -> float | None:
         """Seconds to wait before another attempt; None if another would be no use."""

@@ -22,15 +22,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 import msgspec
 import requests
 
+from tap_kit import ServerClock
 from tap_salesforce.api.auth import Auth, Token
 from tap_salesforce.api.errors import MaybeApplied, OverLimit, SalesforceError, Unavailable, error_of
 
@@ -83,7 +83,7 @@ class Session:
         self.pause = sleep
         self._auth, self._http, self._attempts = auth, http, attempts
         self._lock = threading.Lock()
-        self._server_time: tuple[datetime, float] | None = None
+        self._clock = ServerClock()
         self._usage: tuple[int, int] | None = None
 
     def close(self) -> None:
@@ -168,12 +168,7 @@ class Session:
 
     def clock(self) -> datetime:
         """Salesforce's time now: from the last answer's `Date`, which is cut to a second."""
-        with self._lock:
-            known = self._server_time
-        if known is None:
-            return datetime.now(UTC)
-        shown, at = known
-        return datetime.fromtimestamp(shown.timestamp() + time.monotonic() - at, UTC)
+        return self._clock.now()
 
     @property
     def usage(self) -> tuple[int, int] | None:
@@ -217,14 +212,9 @@ class Session:
 
     def _note(self, headers: Mapping[str, str]) -> None:
         used = _USAGE.search(headers.get("Sforce-Limit-Info", ""))
-        try:
-            shown = parsedate_to_datetime(headers["Date"])
-        except (KeyError, ValueError):
-            shown = None
-        with self._lock:
-            if shown is not None:
-                self._server_time = (shown, time.monotonic())
-            if used is not None:
+        self._clock.note(headers)
+        if used is not None:
+            with self._lock:
                 self._usage = (int(used[1]), int(used[2]))
 
 

@@ -21,13 +21,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 import msgspec
 import requests
 
+from tap_kit import ServerClock
 from tap_tryton.api.errors import (
     Changed,
     MaybeApplied,
@@ -76,7 +76,7 @@ class Session(abc.ABC):
         self._http = requests.Session()
         self._http.headers["User-Agent"] = "antiphon-tryton"
         self._lock = threading.Lock()
-        self._server_time: tuple[datetime, float] | None = None
+        self._clock = ServerClock()
         self._context: Mapping[str, Any] | None = None
 
     @abc.abstractmethod
@@ -116,12 +116,7 @@ class Session(abc.ABC):
 
     def clock(self) -> datetime:
         """The server's time now: from the last answer's `Date`, which is cut to a second."""
-        with self._lock:
-            known = self._server_time
-        if known is None:
-            return datetime.now(UTC)
-        shown, at = known
-        return datetime.fromtimestamp(shown.timestamp() + time.monotonic() - at, UTC)
+        return self._clock.now()
 
     def _send(
         self, method: str, path: str, body: Any, headers: Mapping[str, str], what: str, *, repeatable: bool
@@ -144,7 +139,7 @@ class Session(abc.ABC):
                 sent = not _never_connected(error)
                 last = f"no answer in {self._timeout:g} s" if isinstance(error, requests.Timeout) else _reason(error)
             else:
-                self._note_time(answer.headers)
+                self._clock.note(answer.headers)
                 if answer.status_code not in _LATER:
                     return answer
                 last = f"status {answer.status_code}"
@@ -156,14 +151,6 @@ class Session(abc.ABC):
                 logger.info("%s: %s; again in %.1f s", what, last, pause)
                 self.sleep(pause)
         raise Unavailable(f"{what}: Tryton could not be had in {self._attempts} attempts ({last})", hint="try later")
-
-    def _note_time(self, headers: Mapping[str, str]) -> None:
-        try:
-            shown = parsedate_to_datetime(headers["Date"])
-        except (KeyError, ValueError):
-            return
-        with self._lock:
-            self._server_time = (shown, time.monotonic())
 
 
 class JsonRpc(Session):
