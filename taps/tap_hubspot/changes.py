@@ -1,7 +1,8 @@
 """Which records changed since a moment: search finds their ids, and nothing else is believed of what it shows.
 
 Search is an index: it trails behind, shows 10,000 results at most, and by offset it would skip a record whenever one of
-an earlier page changes meanwhile. So each page asks for what changed at or after the last moment seen, from the start.
+an earlier page changes meanwhile. So each page asks for what changed at or after the last moment seen, from the start,
+and leaves out by id the few of that moment that it knows already.
 
 | the page                                            | the next asks for                                       |
 |-----------------------------------------------------|---------------------------------------------------------|
@@ -14,12 +15,12 @@ an earlier page changes meanwhile. So each page asks for what changed at or afte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from tap_hubspot.api.properties import iso, milliseconds
-from tap_hubspot.api.types import SEARCH_PAGE
+from tap_hubspot.api.types import FILTERS, SEARCH_PAGE
 
 Search: TypeAlias = Callable[[Mapping[str, Any]], tuple[list[Mapping[str, Any]], str | None]]
 """A search body to one page of records and where the next would begin."""
@@ -31,7 +32,7 @@ def changed_ids(search: Search, modified: str, since: datetime, until: datetime)
     known: set[str] = set()  # ids of the moment `start` that were told already
     after: str | None = None
     while start <= end:
-        page, following = search(_since(modified, start, after))
+        page, following = search(_since(modified, start, known, after))
         found = [(str(each["id"]), milliseconds(str(each["updatedAt"]))) for each in page]
         fresh = [(key, at) for key, at in found if key not in known]
         yield from (key for key, _ in fresh)
@@ -65,8 +66,11 @@ def _of_moment(search: Search, modified: str, moment: int, known: set[str]) -> I
         last_id, after = (int(ids[-1]), None) if ids else (last_id, following)
 
 
-def _since(modified: str, start: int, after: str | None) -> dict[str, Any]:
-    return _body([{"propertyName": modified, "operator": "GTE", "value": str(start)}], modified, modified, after)
+def _since(modified: str, start: int, known: Collection[str], after: str | None) -> dict[str, Any]:
+    filters = [{"propertyName": modified, "operator": "GTE", "value": str(start)}]
+    if len(known) < FILTERS:  # else what is known comes once more
+        filters += [{"propertyName": "hs_object_id", "operator": "NEQ", "value": key} for key in sorted(known)]
+    return _body(filters, modified, modified, after)
 
 
 def _body(filters: list[dict[str, str]], order: str, shown: str, after: str | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tap_hubspot.api.properties import canonical_moment, milliseconds
 from tap_hubspot.api.types import ASSOCIATION_READ, BATCH_WITH_HISTORY, association_stream
 from tap_hubspot.changes import changed_ids
 from tap_hubspot.client import HubSpotStream
-from tap_kit import DELETED_AT, ENVELOPE, MOMENT, ahead, in_batches
+from tap_kit import DELETED_AT, ENVELOPE, MOMENT, ahead, early, in_batches
 
 if TYPE_CHECKING:
     from tap_hubspot.tap import TapHubSpot
@@ -22,6 +22,9 @@ MERGED = "hs_merged_object_ids"
 UPDATED = "updatedAt"
 _LONGEST_URL = 6000
 """Characters of property names in one URL; with more, ids are listed and the records read in batches."""
+
+_WAITING = 20
+"""Batches of ids that are found before the records are read: a few searches, which have limits of their own."""
 
 Row = dict[str, Any]
 
@@ -104,7 +107,8 @@ class CrmStream(HubSpotStream):
         def read(batch: Sequence[str]) -> Sequence[Mapping[str, Any]]:
             return self.hubspot.read(name, batch, asked, history=history)
 
-        for found in ahead(workers, self._hubspot_tap.workers, read, in_batches(ids, self._batch)):
+        batches = early(in_batches(ids, self._batch), _WAITING)
+        for found in ahead(workers, self._hubspot_tap.workers, read, batches):
             yield from self._rows(found)
 
     def _archived(self, workers: ThreadPoolExecutor, since: datetime | None) -> Iterator[Row]:
@@ -197,7 +201,7 @@ class AssociationStream(HubSpotStream):
             return list(hubspot.associations(a, b, ids))
 
         with ThreadPoolExecutor(self._hubspot_tap.workers) as workers:
-            batches = in_batches(self._starts(workers), ASSOCIATION_READ)
+            batches = early(in_batches(self._starts(workers), ASSOCIATION_READ), _WAITING)
             for found in ahead(workers, self._hubspot_tap.workers, read, batches):
                 for start, ends in found:
                     yield from _ends(start, ends)

@@ -8,7 +8,7 @@
 | `ahead`    | requests under way while earlier ones are written out                                         |
 """
 
-from tap_kit.ahead import ahead, in_batches
+from tap_kit.ahead import ahead, early, in_batches
 from tap_kit.clock import ServerClock
 from tap_kit.command import Capability, Check, CheckedTap, TapError
 from tap_kit.messages import DELETED_AT, ENVELOPE, MOMENT, EnvelopeStream, Writer
@@ -25,5 +25,6 @@ __all__ = [
     "TapError",
     "Writer",
     "ahead",
+    "early",
     "in_batches",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -25,6 +27,40 @@ def ahead(workers: ThreadPoolExecutor, depth: int, work: Callable[[T], R], items
     finally:
         for each in waiting:
             each.cancel()
+
+
+def early(items: Iterable[T], most: int) -> Generator[T]:
+    """The items in their order, found by a thread of its own; at most so many wait to be asked for.
+
+    What goes wrong in finding them is raised after the last one that was found.
+    """
+    found: SimpleQueue[tuple[T] | None] = SimpleQueue()
+    failed: list[Exception] = []
+    room, over = threading.Semaphore(most), threading.Event()
+
+    def find() -> None:
+        try:
+            for item in items:
+                room.acquire()
+                if over.is_set():
+                    return
+                found.put((item,))
+        except Exception as error:  # noqa: BLE001 - it is raised where the items are read
+            failed.append(error)
+        found.put(None)
+
+    finder = threading.Thread(target=find, daemon=True)
+    finder.start()
+    try:
+        while (item := found.get()) is not None:
+            yield item[0]
+            room.release()
+        if failed:
+            raise failed[0]
+    finally:
+        over.set()
+        room.release()
+        finder.join()
 
 
 def in_batches(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:

@@ -2,9 +2,9 @@
 
 `python -m tests.benchmarks.hubspot_sync --contacts 100000 --changes 5000 --warehouse duckdb`
 
-The least number of requests and the least time are reckoned from the limits of the API (`hubspot_pace` does so for tap
-and target alone). All programs, the server among them, share the machine: the time is that of the whole command, with
-the start of each program, the plan and the warehouse; the requests are the same anywhere.
+The least number of requests and the least time are reckoned from the limits of the API, and a bare client sends the
+same requests once more (`hubspot_pace` does all this for tap and target alone). The seconds of a command hold the start
+of each program, the plan and the warehouse.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import time
 from math import ceil
 from pathlib import Path
 
-from antiphon_sandbox.hubspot import HubSpot, Limits
+from antiphon_sandbox.hubspot import Limits
 from antiphon_sandbox.hubspot.schema import Property
-from tests.benchmarks.hubspot_pace import BURST, SEARCHES, SPAN, Least
+from tests.benchmarks.hubspot_bare import BURST, SEARCHES, Heard
+from tests.benchmarks.hubspot_pace import Least, told
 from tests.e2e.crm import BIN
 
 SYNC = """\
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=5_000)
     parser.add_argument("--warehouse", choices=["duckdb", "sqlite"], default="duckdb")
     given = parser.parse_args()
-    with HubSpot() as hubspot, tempfile.TemporaryDirectory() as name:
+    with Heard() as hubspot, tempfile.TemporaryDirectory() as name:
         folder, account = Path(name), hubspot.account
         account.define("contacts", Property("antiphon_key", unique=True))
         made = [
@@ -91,27 +92,18 @@ def main() -> None:
         assert sql(folder, embedded, "select count(*) from contacts where city = 'Oslo'") == str(given.changes)
 
 
-def sync(hubspot: HubSpot, folder: Path, what: str, least: Least) -> None:
+def sync(hubspot: Heard, folder: Path, what: str, least: Least) -> None:
     """Sync, and print the ratios."""
-    time.sleep(SPAN + 1)  # the window is empty again
-    hubspot.limits.tally.clear()
+    hubspot.forget()
     started = time.monotonic()
     done = subprocess.run(
         [str(BIN / "antiphon"), "sync"], cwd=folder, env={**os.environ, "TOKEN": hubspot.token},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    seconds, tally = time.monotonic() - started, hubspot.limits.tally
+    seconds = time.monotonic() - started
     if done.returncode:
         sys.exit(done.stderr[-3000:])
-    asked = tally["api"] + tally["search"]
-    first, last = hubspot.seen[0][0], hubspot.seen[-1][0]
-    print(
-        f"{what}: {asked} requests, {asked / (least.api + least.search):.3f} of the least possible ({least.api} and "
-        f"{least.search} searches); {seconds:.1f} s, the limits allow {least.seconds:.1f} s; from the first request to "
-        f"the last {last - first:.1f} s; refused by a limit: {tally['429']}; {phases(done.stderr)}",
-        flush=True,
-    )
-    hubspot.seen.clear()
+    told(hubspot, folder, f"{what} in {seconds:.1f} s ({phases(done.stderr)})", least)
 
 
 def phases(log: str) -> str:

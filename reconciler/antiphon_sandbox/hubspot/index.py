@@ -91,8 +91,10 @@ class Index:
         ordered = self._sorted[kind.name]
         start = bisect.bisect_left(ordered, int(max(since)), key=itemgetter(0))
         by_time = asked.get("sorts") == [{"propertyName": kind.modified, "direction": "ASCENDING"}]
-        alone = not asked.get("query") and [each["operator"] for each in groups[0]["filters"]] == ["GTE"]
-        return [known[key] for _, key in ordered[start:]], by_time and alone
+        others = [f for f in groups[0]["filters"] if (f["propertyName"], f["operator"]) != (kind.modified, "GTE")]
+        without = {f["value"] for f in others if (f["propertyName"], f["operator"]) == ("hs_object_id", "NEQ")}
+        found = [known[key] for _, key in ordered[start:] if key not in without]
+        return found, by_time and not asked.get("query") and len(without) == len(others)
 
 
 def _cut(found: Sequence[Shadow], after: int, limit: int) -> tuple[int, list[str], str | None]:

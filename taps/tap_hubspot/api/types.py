@@ -7,6 +7,9 @@ from dataclasses import dataclass
 BATCH, BATCH_WITH_HISTORY, SEARCH_PAGE = 100, 50, 200
 """Records of a batch or page, of one with histories, of a page of search (HubSpot docs, "CRM API", "Limits")."""
 
+FILTERS = 6
+"""Filters that must all hold, of one search (HubSpot docs, "CRM API | Search", section "Limits")."""
+
 ASSOCIATION_READ, ASSOCIATION_WRITE = 1000, 2000
 """Records of a batch read of associations, pairs of a batch write (HubSpot docs, "Associations v4")."""
 
