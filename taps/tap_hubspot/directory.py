@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tap_hubspot.api import MissingScopes
 from tap_hubspot.client import HubSpotStream
 from tap_kit import MOMENT
 
 if TYPE_CHECKING:
-    from tap_hubspot.api import HubSpot
     from tap_hubspot.tap import TapHubSpot
 
 TEXT = {"type": ["string", "null"], "readOnly": True}
@@ -17,26 +17,27 @@ NUMBER = {"type": ["integer", "null"], "readOnly": True}
 FLAG = {"type": ["boolean", "null"], "readOnly": True}
 KEY = {"type": "string"}
 PIPELINES = ("deals", "tickets", "leads")
+"""The object types whose pipelines are read unless the settings name others."""
 
 Row = dict[str, Any]
 
 
-def _owners(hubspot: HubSpot) -> Iterator[Row]:
+def _owners(tap: TapHubSpot) -> Iterator[Row]:
     """HubSpot docs, "Owners API"; owners that left are shown as archived."""
     for archived in ("false", "true"):
-        for each in hubspot.pages("/crm/v3/owners/", {"archived": archived}):
+        for each in tap.hubspot.pages("/crm/v3/owners/", {"archived": archived}):
             yield {"id": str(each["id"]), **{k: each.get(k) for k in _OWNER if k != "id"}}
 
 
-def _users(hubspot: HubSpot) -> Iterator[Row]:
-    for each in hubspot.pages("/settings/v3/users/"):
+def _users(tap: TapHubSpot) -> Iterator[Row]:
+    for each in tap.hubspot.pages("/settings/v3/users/"):
         yield {"id": str(each["id"]), "email": each.get("email"), "superAdmin": each.get("superAdmin")}
 
 
-def _stages(hubspot: HubSpot) -> Iterator[Row]:
+def _stages(tap: TapHubSpot) -> Iterator[Row]:
     """HubSpot docs, "Pipelines API": one row per stage, since that is what records name."""
-    for kind in PIPELINES:
-        for pipeline in hubspot.pages(f"/crm/v3/pipelines/{kind}"):
+    for kind in tap.pipelines:
+        for pipeline in _pipelines(tap, kind):
             for stage in pipeline["stages"]:
                 closed = (stage.get("metadata") or {}).get("isClosed")
                 yield {
@@ -50,14 +51,24 @@ def _stages(hubspot: HubSpot) -> Iterator[Row]:
                 }
 
 
-def _lists(hubspot: HubSpot) -> Iterator[Row]:
-    for each in hubspot.lists():
+def _pipelines(tap: TapHubSpot, kind: str) -> Iterator[Mapping[str, Any]]:
+    try:
+        yield from tap.hubspot.pages(f"/crm/v3/pipelines/{kind}")
+    except MissingScopes as error:
+        words = (
+            "or name in `pipelines` the objects without this one"  # left out by itself, its stages would look deleted
+        )
+        raise MissingScopes(error.message, hint=f"{error.hint}; {words}", status=error.status) from error
+
+
+def _lists(tap: TapHubSpot) -> Iterator[Row]:
+    for each in tap.hubspot.lists():
         yield {"listId": str(each["listId"]), **{k: each.get(k) for k in _LIST if k != "listId"}}
 
 
-def _members(hubspot: HubSpot) -> Iterator[Row]:
-    for each in hubspot.lists():
-        for member in hubspot.members(str(each["listId"])):
+def _members(tap: TapHubSpot) -> Iterator[Row]:
+    for each in tap.hubspot.lists():
+        for member in tap.hubspot.members(str(each["listId"])):
             yield {
                 "list_id": str(each["listId"]),
                 "record_id": str(member["recordId"]),
@@ -79,7 +90,9 @@ _STAGE: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 _MEMBER: Mapping[str, Mapping[str, Any]] = {"list_id": KEY, "record_id": KEY, "membership_timestamp": MOMENT}
 
-DIRECTORY: Mapping[str, tuple[tuple[str, ...], Mapping[str, Mapping[str, Any]], Callable[[HubSpot], Iterator[Row]]]] = {
+DIRECTORY: Mapping[
+    str, tuple[tuple[str, ...], Mapping[str, Mapping[str, Any]], Callable[[TapHubSpot], Iterator[Row]]]
+] = {
     "owners": (("id",), _OWNER, _owners),
     "users": (("id",), {"id": KEY, "email": TEXT, "superAdmin": FLAG}, _users),
     "pipeline_stages": (("object_type", "pipeline_id", "stage_id"), _STAGE, _stages),
@@ -100,4 +113,4 @@ class DirectoryStream(HubSpotStream):
     def get_records(self, context: Any) -> Iterable[Row]:
         """Everything."""
         del context
-        return self._read(self.hubspot)
+        return self._read(self._hubspot_tap)

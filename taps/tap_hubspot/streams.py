@@ -165,10 +165,14 @@ class CrmStream(HubSpotStream):
         }
 
     def _told_by(self, history: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-        """When each value was set (ISO 8601), and whether the last of all was set by this app."""
+        """When each value was set (ISO 8601) and by whom, and whether the last of all was set by this app."""
         newest = {name: versions[0] for name, versions in history.items() if versions}
         times = {name: canonical_moment(str(each["timestamp"])) for name, each in newest.items()}
-        told: dict[str, Any] = {"field_times": times}
+        sources = {
+            name: {"type": str(each.get("sourceType") or ""), "id": str(each.get("sourceId") or "")}
+            for name, each in newest.items()
+        }
+        told: dict[str, Any] = {"field_times": times, "field_sources": sources}
         app = self.hubspot.account().app
         if newest and app is not None:
             last = max(newest, key=lambda name: times[name])

@@ -21,7 +21,7 @@ from tap_hubspot.api import (
 )
 from tap_hubspot.api.types import ASSOCIATIONS, association_stream, pair_of
 from tap_hubspot.client import HubSpotStream
-from tap_hubspot.directory import DIRECTORY, DirectoryStream
+from tap_hubspot.directory import DIRECTORY, PIPELINES, DirectoryStream
 from tap_hubspot.streams import AssociationStream, CrmStream
 from tap_kit import Capability, Check, CheckedTap
 
@@ -82,6 +82,13 @@ class TapHubSpot(CheckedTap):
             description="Streams of associations, as `deals_to_contacts`; the usual pairs by default.",
         ),
         th.Property(
+            "pipelines",
+            th.ArrayType(th.StringType),
+            default=list(PIPELINES),
+            title="Pipelines",
+            description="Objects whose pipelines and stages are read, custom ones among them.",
+        ),
+        th.Property(
             "workers",
             th.IntegerType,
             default=4,
@@ -110,6 +117,11 @@ class TapHubSpot(CheckedTap):
     def workers(self) -> int:
         """How many requests are under way at once."""
         return max(1, int(self.config.get("workers", 4)))
+
+    @property
+    def pipelines(self) -> list[str]:
+        """Object types whose pipelines are read."""
+        return list(self.config["pipelines"])
 
     # ---- streams
 

@@ -21,7 +21,7 @@ from tap_hubspot.api import (
     Refused,
     Unavailable,
 )
-from tap_hubspot.api.errors import in_words
+from tap_hubspot.api.errors import words_of
 from target_kit import Failed, Fault, Gone, Rejected, TargetError
 
 Shown: TypeAlias = Mapping[str, Any]
@@ -108,10 +108,7 @@ def _matched(answer: Answer, inputs: Sequence[Input]) -> dict[str, Result]:
 def refusal(error: Mapping[str, Any], status: int | None) -> Rejected | Failed | Gone:
     """What HubSpot's error means for its row, in HubSpot's words."""
     category = str(error.get("category") or error.get("errorType") or "Refused")
-    words = in_words(str(error.get("message") or "HubSpot did not say why"))
-    correlation = error.get("correlationId")
-    told = f"HubSpot says: {words}" + (f" (correlation id {correlation})" if correlation else "")
-    fault = Fault(category, told, status or _STATUS.get(category))
+    fault = Fault(category, words_of(error, status), status or _STATUS.get(category))
     if category in _LATER:
         return Failed(fault)
     gone = category == "OBJECT_NOT_FOUND" or fault.status == 404  # noqa: PLR2004

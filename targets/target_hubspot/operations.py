@@ -6,6 +6,9 @@
 | update    | one read to compare with `expect`; one update of what differs; two reads of histories  |
 | delete    | one read to compare with `expect`; one archive                                         |
 
+HubSpot gives a new record values of its own where none were sent: a contact is a lead, a company has its domain as
+website. The receipt of a create leaves those columns out: nobody wrote them, and they cross as any value does.
+
 HubSpot cannot compare and set in one step: an edit of somebody else between our read and our write is overwritten. The
 histories show it, and the receipt tells it under `found`; also if nobody heard of that write, and it is sent once more.
 """
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -229,8 +232,8 @@ class Operations:
             if op is not None:
                 found[op.op_id] = (
                     Stale(self._key_of(str(shown["id"])), self._shown(shown["properties"], op.values))
-                    if self._changed(ready[op.op_id], shown)
-                    else self._applied(op, shown)
+                    if self._changed(_sent(ready[op.op_id]), shown)
+                    else self._made(op, ready[op.op_id], shown)
                 )
         rest = [key for key, op in by_key.items() if op.op_id not in found]
         if rest:
@@ -241,10 +244,7 @@ class Operations:
         return found
 
     def _make(self, operations: Sequence[Operation], ready: Mapping[str, Mapping[str, str]]) -> dict[str, Outcome]:
-        inputs = [
-            Input(op.op_id, op.sync_key, {k: v for k, v in ready[op.op_id].items() if v != ""}, self.sync_key)
-            for op in operations
-        ]
+        inputs = [Input(op.op_id, op.sync_key, _sent(ready[op.op_id]), self.sync_key) for op in operations]
         results = written(self.hubspot, self.name, "upsert", inputs, repeatable=False)
         outcomes: dict[str, Outcome] = {}
         for op in operations:
@@ -252,8 +252,15 @@ class Operations:
             if isinstance(result, Rejected | Failed | Gone):
                 outcomes[op.op_id] = result
             elif result is not None:
-                outcomes[op.op_id] = self._applied(op, result)
+                outcomes[op.op_id] = self._made(op, ready[op.op_id], result)
         return outcomes
+
+    def _made(self, op: Operation, ready: Mapping[str, str], shown: Shown) -> Applied:
+        """A create that took effect. What HubSpot put where nothing was sent is left out."""
+        held = shown["properties"]
+        own = {name for name, text in ready.items() if not text and held.get(name)}
+        applied = self._applied(op, shown)
+        return replace(applied, stored={name: value for name, value in applied.stored.items() if name not in own})
 
     # ---- values
 
@@ -287,6 +294,11 @@ class Operations:
 
     def _key_of(self, record_id: str) -> dict[str, str]:
         return dict.fromkeys(self.key or ("id",), record_id)
+
+
+def _sent(ready: Mapping[str, str]) -> dict[str, str]:
+    """What a create sends: nothing for what is empty."""
+    return {name: text for name, text in ready.items() if text}
 
 
 def _id(op: Operation) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -37,13 +38,21 @@ class Rows:
     def _known(self) -> Mapping[str, Property]:
         return self.hubspot.properties(self.settings.object)
 
-    def write(self, rows: Sequence[Row]) -> Iterator[Refusal]:
-        """Write the rows; those that HubSpot refuses, with its words. Raises `TargetError` if HubSpot is not there."""
+    def write(self, rows: Sequence[Row], at_once: int = 1) -> Iterator[Refusal]:
+        """Write the rows, so many batches at once; those that HubSpot refuses, with its words.
+
+        Of the rows with one key the last one stands. Raises `TargetError` if HubSpot is not there.
+        """
+        deletes = self.settings.mode is Mode.MIRROR
+        ready, refused = self._converted([row for row in rows if deletes or not row.deleted])
+        yield from refused
+        if self.settings.mode is not Mode.INSERT:
+            ready = list({r.key: r for r in ready}.values())
+        gone, stay = ([r for r in ready if r.row.deleted is deleted] for deleted in (True, False))
         try:
-            yield from self._archive([row for row in rows if row.deleted])
-            ready, refused = self._converted([row for row in rows if not row.deleted])
-            yield from refused
-            yield from self._write(ready)
+            with ThreadPoolExecutor(at_once) as workers:
+                yield from _in_batches(workers, self._archive, gone)
+                yield from _in_batches(workers, self._write, stay)
         except MaybeApplied as error:
             raise TargetError(
                 f"{error.message}; records may have been made",
@@ -57,18 +66,16 @@ class Rows:
         if mode is Mode.INSERT:
             yield from self._send("create", [Input(r.trace, "", r.values) for r in ready], ready, repeatable=False)
             return
-        last = {r.key: r for r in ready}  # the later record of one key is the one that stands
         unique = match != "id" and self._known[match].unique
         if match == "id" or (unique and mode is Mode.UPDATE and match == "email"):
-            yield from self._by_id(list(last.values()))
+            yield from self._by_id(ready)
         elif unique and mode is Mode.UPDATE:
-            yield from self._send("update", [Input(r.trace, r.key, r.values, match) for r in last.values()], ready)
+            yield from self._send("update", [Input(r.trace, r.key, r.values, match) for r in ready], ready)
         elif unique:
-            inputs = [Input(r.trace, r.key, r.values, match) for r in last.values()]
-            yield from self._send("upsert", inputs, ready)
+            yield from self._send("upsert", [Input(r.trace, r.key, r.values, match) for r in ready], ready)
         else:
-            self._search([key for key in last if key not in self._ids])
-            yield from self._by_search(list(last.values()))
+            self._search([r.key for r in ready if r.key not in self._ids])
+            yield from self._by_search(ready)
 
     def _by_id(self, ready: Sequence[_Ready]) -> Iterator[Refusal]:
         """Updates by record id; by e-mail HubSpot updates nobody, so the ids are looked up."""
@@ -141,11 +148,7 @@ class Rows:
                 case _:
                     self._ids[r.key] = [str(result["id"])]
 
-    def _archive(self, rows: Sequence[Row]) -> Iterator[Refusal]:
-        if self.settings.mode is not Mode.MIRROR or not rows:
-            return
-        ready, refused = self._converted(rows, key_only=True)
-        yield from refused
+    def _archive(self, ready: Sequence[_Ready]) -> Iterator[Refusal]:
         match = self.settings.match
         if match == "id":
             ids = [r.key for r in ready]
@@ -167,16 +170,17 @@ class Rows:
 
     # ---- values
 
-    def _converted(self, rows: Sequence[Row], *, key_only: bool = False) -> tuple[list[_Ready], list[Refusal]]:
+    def _converted(self, rows: Sequence[Row]) -> tuple[list[_Ready], list[Refusal]]:
         ready, refused = [], []
         for number, row in enumerate(rows):
             try:
-                ready.append(self._ready(f"r{number}", row, key_only=key_only))
+                ready.append(self._ready(f"r{number}", row))
             except NotConvertible as wrong:
                 refused.append((row, Rejected(Fault("NotConvertible", str(wrong)))))
         return ready, refused
 
-    def _ready(self, trace: str, row: Row, *, key_only: bool) -> _Ready:
+    def _ready(self, trace: str, row: Row) -> _Ready:
+        """Of a deleted row only the key is looked at."""
         match = self.settings.match
         key = row.record.get(match)
         if (key is None or key == "") and self.settings.mode is not Mode.INSERT:
@@ -186,7 +190,7 @@ class Rows:
             known = self._known.get(name)
             if known is None or known.read_only:
                 self.ignored.add(name)
-            elif not key_only and (value is not None or self.settings.nulls.clears(name)):
+            elif not row.deleted and (value is not None or self.settings.nulls.clears(name)):
                 values[name] = known.to_hubspot(value)
         if self.settings.mode is Mode.INSERT:
             values = {name: text for name, text in values.items() if text}
@@ -202,3 +206,11 @@ class Rows:
     def _nobody(self, r: _Ready) -> Rejected:
         words = f"{self.settings.object} has no record with {self.settings.match} = {r.key!r}"
         return Rejected(Fault("NotFound", words, 404))
+
+
+def _in_batches(
+    workers: ThreadPoolExecutor, work: Callable[[Sequence[_Ready]], Iterator[Refusal]], ready: Sequence[_Ready]
+) -> Iterator[Refusal]:
+    batches = [ready[n : n + BATCH] for n in range(0, len(ready), BATCH)]
+    for refused in workers.map(lambda batch: list(work(batch)), batches):
+        yield from refused

@@ -126,8 +126,7 @@ class RecordSink(HubSpotSink):
         except HubSpotError as error:
             raise TargetError(error.message, hint=error.hint) from error
         known = set(writer.ignored)
-        for start in range(0, len(rows), BATCH):
-            yield from writer.write(rows[start : start + BATCH])
+        yield from writer.write(rows, self.target.workers)
         if new := sorted(writer.ignored - known - {"id"}):
             self.logger.warning(
                 "%s: left out, since %s has no such property, or HubSpot alone sets it: %s",

@@ -55,6 +55,7 @@ entities:
       email: {{crm: email, warehouse: email, normalize: [strip, lower]}}
       first_name: {{crm: firstname, warehouse: first_name}}
       city: city
+      stage: {{crm: lifecyclestage, warehouse: stage}}
       phone: {{crm: phone, warehouse: phone, policy: park}}
       children: {{crm: num_children, warehouse: children}}
       optout: {{crm: hs_email_optout, warehouse: optout}}
@@ -75,7 +76,7 @@ TABLES = """
 create table companies (company_id uuid primary key, name text, domain text);
 create table contacts (
     contact_id uuid primary key, email text, first_name text, city text, phone text, children integer,
-    optout boolean, born date, next_activity timestamptz, roles text, note text default 'untouched'
+    optout boolean, born date, next_activity timestamptz, roles text, stage text, note text default 'untouched'
 );
 create table memberships (contact_id uuid, company_id uuid, primary key (contact_id, company_id));
 """
@@ -83,7 +84,7 @@ create table memberships (contact_id uuid, company_id uuid, primary key (contact
 PAIRS = {
     "email": "email", "firstname": "first_name", "city": "city", "phone": "phone", "num_children": "children",
     "hs_email_optout": "optout", "date_of_birth": "born", "notes_next_activity_date": "next_activity",
-    "hs_buying_role": "roles",
+    "hs_buying_role": "roles", "lifecyclestage": "stage",
 }  # fmt: skip
 
 

@@ -35,6 +35,8 @@ def test_two_systems_that_differ_become_one_and_then_are_quiet(tmp_path: Path) -
         assert costs["contacts"]["message"].startswith("1 operation needs about 3 calls, 0.0 minutes"), planned.out
         assert costs["daily calls"]["affordable"]
         crm.sync()
+        assert crm.differences() == ["new@example.com.stage: 'lead' in HubSpot, None in the warehouse"]  # HubSpot's own
+        crm.sync()
         assert crm.differences() == []
         assert len(account.live("contacts")) == 13
         assert crm.sql("select count(*) from memberships") == [(1,)]

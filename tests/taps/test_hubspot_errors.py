@@ -1,4 +1,7 @@
-"""Every error body of HubSpot that was recorded, and what a user is shown of it."""
+"""Every error body of HubSpot that was recorded, and what a user is shown of it.
+
+What becomes of the rows of a batch is in `tests/targets/hubspot/test_errors.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,40 @@ import pytest
 from antiphon_sandbox.hubspot import Fault, HubSpot
 from antiphon_sandbox.hubspot import errors as said
 from tap_hubspot.api import DailyLimit, HubSpotError, MissingScopes, NotAuthorized, Refused, Unavailable, connect
-from tap_hubspot.api.errors import error_of, in_words
+from tap_hubspot.api.errors import error_of
 
 CALL = "POST /crm/v3/objects/contacts/batch/update"
-OPTION = {
-    "isValid": False,
-    "message": "NAM Only was not one of the allowed options: [Procurement, Hide]",
-    "error": "INVALID_OPTION",
-    "name": "dans_tags",
-}
+VALUES = [
+    ("dans_tags", "INVALID_OPTION", "NAM Only was not one of the allowed options: [Procurement, Hide]"),
+    ("segment_group_id", "PROPERTY_DOESNT_EXIST", 'Property "segment_group_id" does not exist'),
+    ("closedate", "INVALID_DATE", "1786334400000 is at 4:0:0.0 UTC, not midnight!"),
+    ("closedate", "INVALID_LONG", "asd000 was not a valid long."),
+    ("email", "INVALID_EMAIL", "Email address 000 is invalid"),
+    ("createdate", "READ_ONLY_VALUE", '"createdate" is a read only property; its value cannot be set.'),
+]
+OLDER = {
+    "validationResults": [
+        {"isValid": False, "message": "asd000 was not a valid long.", "error": "INVALID_LONG", "name": "closedate"}
+    ],
+    "status": "error", "message": "Property values were not valid", "correlationId": "7b0fa4f1",
+}  # fmt: skip
+LISTED = [{"isValid": False, "message": words, "error": error, "name": name} for name, error, words in VALUES]
 BODIES: dict[str, tuple[said.Refused, type[HubSpotError], str, str]] = {
     "a value taken": (
         said.already_exists("Contact", "37765128953"), Refused, "Contact already exists. Existing ID: 37765128953", "",
     ),
-    "a value that is no option": (
-        said.invalid_values([OPTION]), Refused, f"dans_tags: {OPTION['message']} (INVALID_OPTION)", "",
+    **{
+        f"a value: {error}": (said.invalid_values([each]), Refused, f"says: {name}: {words} ({error}) (corr", "")
+        for (name, error, words), each in zip(VALUES, LISTED, strict=True)
+    },
+    "several values": (
+        said.invalid_values(LISTED[:2]), Refused, f"(INVALID_OPTION); segment_group_id: {VALUES[1][2]}", "",
+    ),
+    "a value, of the older paths": (
+        said.Refused(400, OLDER), Refused, "closedate: asd000 was not a valid long. (INVALID_LONG) (corr", "",
+    ),
+    "values that are not listed as they should be": (
+        said.refuse(400, "Property values were not valid: [{"), Refused, "Property values were not valid: [{ (corr", "",
     ),
     "an update of nothing": (said.nothing_to_update(), Refused, "No properties found to update", ""),
     "a record twice": (
@@ -56,13 +78,13 @@ BODIES: dict[str, tuple[said.Refused, type[HubSpotError], str, str]] = {
 def test_a_user_is_shown_hubspots_words_with_the_call_the_correlation_id_and_the_way_on(name: str) -> None:
     answer, kind, words, hint = BODIES[name]
     error = error_of(answer.status, json.dumps(answer.body).encode(), CALL)
-    shown = in_words(str(error))
+    shown = str(error)
     assert type(error) is kind
     assert words in shown
     assert hint in shown
-    if "isValid" not in str(answer.body):
-        assert shown.startswith(f"{CALL}: HubSpot says: ")
-        assert str(answer.body["correlationId"]) in shown
+    assert shown.startswith(f"{CALL}: HubSpot says: ")
+    assert f"(correlation id {answer.body['correlationId']})" in shown
+    assert "isValid" not in shown
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>502 Bad Gateway</html>", b"[]", b"\xff"])

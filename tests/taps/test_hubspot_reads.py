@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from antiphon_sandbox.hubspot import Account, Fault, HubSpot, Limits, Record
-from antiphon_sandbox.hubspot.schema import Property
+from antiphon_sandbox.hubspot.schema import ObjectType, Property, own_properties
 from antiphon_sandbox.hubspot.values import iso
-from tap_hubspot.api import Unavailable
+from tap_hubspot.api import MissingScopes, Unavailable
 from tap_hubspot.tap import TapHubSpot
 from tests.taps.hubspot import catalog_of, read, settings
 
@@ -116,6 +116,7 @@ def test_histories_tell_when_each_value_was_set_and_by_whom(hubspot: HubSpot) ->
     assert times["city"] == iso(hubspot.account.records[ann.key].history["city"][-1].at)
     assert times["city"] > times["email"]
     assert message["sync"]["origin"] == "foreign"
+    assert message["sync"]["field_sources"]["city"] == {"type": "CRM_UI", "id": "userId:9001"}
     hubspot.account.update(ann, {"city": "Rome"}, hubspot.account.api)
     (message,) = read(hubspot, catalog_of(hubspot, SOME), history="always").records["contacts"]
     assert message["sync"]["origin"] == "sync"
@@ -158,6 +159,39 @@ def test_associations_owners_stages_lists_and_their_members_are_streams(hubspot:
     assert len(found.records["owners"]) == 2
     assert found.records["pipeline_stages"][0]["record"]["stage_id"] == "appointmentscheduled"
     assert bob.id not in str(found.records)
+
+
+def test_objects_of_the_accounts_own_and_labels_of_its_users_are_read(hubspot: HubSpot) -> None:
+    boat = ObjectType(
+        "boat", "2-1000000", "Boat", properties=own_properties("hs_lastmodifieddate"), scope="crm.objects.custom",
+        custom=True, labels={"singular": "Boat", "plural": "Boats"},
+    )  # fmt: skip
+    account = hubspot.account
+    account.kinds["boat"] = boat
+    for prop in (Property("name"), Property("length", "number", "number")):
+        account.define("boat", prop)
+    full = f"p{account.portal}_boat"
+    ariel, sunk = (account.enter("boat", {"name": name, "length": "7.5"}) for name in ("Ariel", "Vasa"))
+    (ann,), firm = enter(hubspot, 1), account.enter("companies", {})
+    account.trash("boat", sunk.id)
+    advisor, *_ = account.links.define(ann.kind, firm.kind, "Advisor", "Advised by")
+    account.links.add(ann, firm, [advisor.type_id])
+    found = read(hubspot, catalog_of(hubspot, {full: ["name", "length"], "contacts_to_companies": None}))
+    assert [(row["name"], row["length"]) for row in found.rows(full)] == [("Ariel", 7.5)]
+    assert found.ids(full) == [ariel.id]
+    assert found.fates(full)[sunk.id]["state"] == "gone"
+    labels = {m["record"]["label"]: m["record"]["category"] for m in found.records["contacts_to_companies"]}
+    assert labels == {"Advisor": "USER_DEFINED", None: "HUBSPOT_DEFINED"}
+
+
+def test_stages_are_read_of_the_pipelines_that_the_token_may_see_by_name(hubspot: HubSpot) -> None:
+    token = hubspot.tokens.grant(("crm.objects.deals.read", "crm.schemas.deals.read"))
+    catalog = catalog_of(hubspot, {"pipeline_stages": None})
+    with pytest.raises(MissingScopes, match="needed is tickets") as refused:
+        read(hubspot, catalog, access_token=token)
+    assert "or name in `pipelines` the objects without this one" in refused.value.hint
+    found = read(hubspot, catalog, access_token=token, pipelines=["deals"])
+    assert {m["record"]["object_type"] for m in found.records["pipeline_stages"]} == {"deals"}
 
 
 @pytest.mark.parametrize(

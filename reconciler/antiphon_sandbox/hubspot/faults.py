@@ -2,7 +2,8 @@
 
 | kind          | what happens                                                                        |
 |---------------|-------------------------------------------------------------------------------------|
-| `status`      | this HTTP status with a body as HubSpot's; 429 comes as burst, 423 and 477 as known |
+| `status`      | this HTTP status with a body as HubSpot's, or with the `body` that is given; 429    |
+|               | comes as burst, 423 and 477 as known                                                |
 | `secondly`    | the 429 of search; `daily`: the 429 of the day                                      |
 | `timeout`     | nothing is answered for `seconds`, then the connection is closed                    |
 | `cut`         | the connection is closed in the middle of the answer                                |
@@ -20,9 +21,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Kind: TypeAlias = Literal[
     "status", "secondly", "daily", "timeout", "cut", "slow", "expire", "truncate", "duplicate", "partial", "human"
@@ -38,6 +39,7 @@ class Fault:
     times: int = 1
     chance: float = 1.0
     status: int = 503
+    body: Mapping[str, Any] | None = None
     applied: bool = False
     seconds: float = 0.2
     retry_after: int | None = None

@@ -162,6 +162,8 @@ def _route(request: Request) -> Route | None:
 
 
 def _broken(fault: Fault) -> Refused:
+    if fault.body is not None:
+        return Refused(fault.status, fault.body, _retry_after(fault.retry_after))
     if fault.status == 429:  # noqa: PLR2004
         refused = over_limit("burst")
         return Refused(429, refused.body, _retry_after(fault.retry_after))

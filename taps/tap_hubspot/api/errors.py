@@ -75,15 +75,13 @@ class Refused(HubSpotError):
 def error_of(status: int, content: bytes, what: str) -> HubSpotError:
     """The error that an answer means. `what` says which call it was, for people."""
     body = _body(content)
-    words = str(body.get("message") or f"status {status} without an explanation")
-    correlation = str(body.get("correlationId") or "")
     more: dict[str, Any] = {
         "status": status,
         "category": str(body.get("category") or body.get("errorType") or ""),
-        "correlation_id": correlation,
+        "correlation_id": str(body.get("correlationId") or ""),
         "body": body,
     }
-    told = f"{what}: HubSpot says: {words}" + (f" (correlation id {correlation})" if correlation else "")
+    told = f"{what}: {words_of(body, status)}"
     if status == 401:  # noqa: PLR2004
         hint = "check `access_token`, or `client_id`, `client_secret` and `refresh_token`"
         return NotAuthorized(told, hint=hint, **more)
@@ -112,27 +110,33 @@ def scopes_of(body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def words_of(body: Mapping[str, Any], status: int | None = None) -> str:
+    """HubSpot's words for people, with the correlation id that its support asks for."""
+    words = str(body.get("message") or f"status {status} without an explanation")
+    faults = faults_of(body)
+    if faults:
+        words = "; ".join(f"{each.get('name')}: {each.get('message')} ({each.get('error')})" for each in faults)
+    correlation = body.get("correlationId")
+    return f"HubSpot says: {words}" + (f" (correlation id {correlation})" if correlation else "")
+
+
 _VALUES = re.compile(r"Property values were not valid: (\[.*\])", re.DOTALL)
 
 
-def faults_of(message: str) -> list[Mapping[str, Any]]:
-    """The values that a VALIDATION_ERROR names: `name`, `error`, `message` of each. Empty if it names none."""
-    found = _VALUES.search(message)
+def faults_of(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The values that a body finds wrong: `name`, `error`, `message` of each. Empty if it names none.
+
+    They stand as JSON in the message, or, from the older paths of the API, beside it.
+    """
+    if beside := body.get("validationResults"):
+        return list(beside)
+    found = _VALUES.search(str(body.get("message") or ""))
     if not found:
         return []
     try:
-        listed = msgspec.json.decode(found[1].encode(), type=list[dict[str, Any]])
+        return list(msgspec.json.decode(found[1].encode(), type=list[dict[str, Any]]))
     except msgspec.DecodeError:
         return []
-    return list(listed)
-
-
-def in_words(message: str) -> str:
-    """HubSpot's message with the JSON inside it said plainly: `city: … (INVALID_OPTION)`."""
-    faults = faults_of(message)
-    if not faults:
-        return message
-    return "; ".join(f"{each.get('name')}: {each.get('message')} ({each.get('error')})" for each in faults)
 
 
 def _body(content: bytes) -> Mapping[str, Any]:

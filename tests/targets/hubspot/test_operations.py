@@ -29,6 +29,16 @@ def test_a_create_is_answered_with_the_id_and_the_values_as_stored(desk: Desk) -
     assert held[KEY] == "00000000-0000-4000-8000-000000000001"
 
 
+@pytest.mark.parametrize("times", [1, 2], ids=["at once", "repeated"])
+def test_what_hubspot_puts_into_a_new_record_by_itself_is_not_told_as_written(desk: Desk, times: int) -> None:
+    op = create(1, email="ann@example.com", city=None, lifecyclestage=None)
+    for _ in range(times):
+        (receipt,) = desk.operate(op)
+    assert desk.shown(receipt["id"]["id"]).values["lifecyclestage"] == "lead"
+    assert receipt["status"] == "applied"
+    assert receipt["stored"] == {"email": "ann@example.com", "city": None}
+
+
 def test_a_create_repeated_makes_no_second_record(desk: Desk, hubspot: HubSpot) -> None:
     first = desk.operate(create(1, email="ann@example.com"))
     second = desk.operate(create(1, email="ann@example.com"))

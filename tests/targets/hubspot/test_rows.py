@@ -36,6 +36,29 @@ def test_of_one_key_the_later_record_stands(desk: Desk, hubspot: HubSpot) -> Non
     assert cities(hubspot) == {"a@example.com": "Oslo"}
 
 
+def test_of_one_key_what_the_tap_said_last_stands_deleted_or_not(desk: Desk, hubspot: HubSpot) -> None:
+    gone = {"_sdc_deleted_at": "2026-11-20T10:00:00Z"}
+    ann, bob = ({"email": f"{name}@example.com", "city": "Rome"} for name in ("ann", "bob"))
+    desk.load(ann, {**ann, **gone}, {**bob, **gone}, bob, key="email", **by("email", "mirror"))
+    assert cities(hubspot) == {"bob@example.com": "Rome"}
+
+
+def test_batches_of_ordinary_records_are_under_way_at_once(desk: Desk, hubspot: HubSpot) -> None:
+    hubspot.latency = 0.3
+    rows = [{"email": f"n{n}@example.com", "city": "Rome"} for n in range(400)]
+    desk.load(*rows, key="email", **by("email"))
+    first, *_, last = [at for at, _, url in hubspot.seen if url.endswith("/upsert")]
+    assert last - first < 0.3
+    assert len(hubspot.account.live("contacts")) == 400
+
+
+def test_a_record_that_was_just_made_is_found_though_search_does_not_show_it_yet(desk: Desk, hubspot: HubSpot) -> None:
+    hubspot.account.index.lag = 3_600_000
+    rows = [{"phone": str(n), "city": city} for city in ("Rome", "Oslo") for n in range(3)]
+    desk.load(*rows, key="phone", batch_size_rows=3, **by("phone"))
+    assert [each.values["city"] for each in hubspot.account.live("contacts")] == ["Oslo"] * 3
+
+
 def test_an_upsert_by_any_other_field_searches_and_never_guesses(desk: Desk, hubspot: HubSpot) -> None:
     enter = hubspot.account.enter
     enter("contacts", {"email": "ann@example.com", "phone": "1"})
@@ -122,7 +145,7 @@ def test_an_outage_stops_the_run_and_what_was_written_stays(desk: Desk, hubspot:
     hubspot.faults.add(Fault("daily", path="batch/upsert", after=1))
     rows = [{"email": f"n{n}@example.com"} for n in range(150)]
     with pytest.raises(TargetError, match="You have reached your daily limit"):
-        desk.load(*rows, key="email", **by("email"))
+        desk.load(*rows, key="email", workers=1, **by("email"))
     assert len(hubspot.account.live("contacts")) == 100
 
 
