@@ -71,6 +71,26 @@ class CrmStream(HubSpotStream):
             else:
                 yield from self._changed(workers, since - timedelta(seconds=self._hubspot_tap.overlap))
 
+    def rows_of(self, ids: Mapping[str, bool]) -> Iterator[Row]:
+        """Records as they are now, archived and merged ones as deletions.
+
+        `ids` tells of each whether it is said to be deleted. One that is, and of which HubSpot knows nothing any more,
+        is gone; one that is not is passed over.
+        """
+        self._with_history = self._hubspot_tap.history(incremental=True)
+        rest = dict(ids)
+        with ThreadPoolExecutor(self._hubspot_tap.workers) as workers:
+            for row in self._read(workers, ids):
+                rest.pop(row["id"], None)
+                yield row
+        for some in in_batches(rest, BATCH):
+            for each in self.hubspot.read(self.kind.name, some, [], archived=True):
+                rest.pop(str(each["id"]), None)
+                yield self._gone(each)
+        now = self.hubspot.session.clock().isoformat()
+        for key in (key for key, deleted in rest.items() if deleted):
+            yield {"id": key, UPDATED: now, DELETED_AT: now, ENVELOPE: {"state": "gone"}}
+
     @property
     def asked(self) -> list[str]:
         """The properties to ask for: those selected, and the one that tells of merges."""
@@ -95,6 +115,23 @@ class CrmStream(HubSpotStream):
             yield from self._read(workers, ids)
         yield from self._archived(workers, None)
 
+    def changed(self, since: datetime) -> dict[str, str]:
+        """The ids of records that search shows changed since, each with when it was edited last, in ISO 8601."""
+        name, until = self.kind.name, self.hubspot.session.clock() + timedelta(seconds=1)
+        edited: dict[str, str] = {}
+
+        def search(body: Mapping[str, Any]) -> Page:
+            page = self.hubspot.search(name, body)
+            edited.update((str(each["id"]), str(each["updatedAt"])) for each in page[0])
+            return page
+
+        return {key: edited[key] for key in changed_ids(search, self.kind.modified, since, until)}
+
+    def archived(self, since: datetime) -> Iterator[str]:
+        """The ids of records that were archived since."""
+        with ThreadPoolExecutor(1) as workers:
+            yield from (row["id"] for row in self._archived(workers, since))
+
     def _changed(self, workers: ThreadPoolExecutor, since: datetime) -> Iterator[Row]:
         name, until = self.kind.name, self.hubspot.session.clock() + timedelta(seconds=1)
         ids = changed_ids(lambda body: self.hubspot.search(name, body), self.kind.modified, since, until)
@@ -117,9 +154,9 @@ class CrmStream(HubSpotStream):
             return
         for page in self._pages(workers, self.asked if since is None else [], [], archived=True):
             for each in page:
-                at = str(each.get("archivedAt") or each["updatedAt"])
-                if since is None or milliseconds(at) >= milliseconds(since.isoformat()):
-                    yield {**self._row(each), UPDATED: at, DELETED_AT: at, ENVELOPE: {"state": "gone"}}
+                row = self._gone(each)
+                if since is None or milliseconds(row[DELETED_AT]) >= milliseconds(since.isoformat()):
+                    yield row
 
     def _pages(
         self, workers: ThreadPoolExecutor, asked: Sequence[str], history: Sequence[str], *, archived: bool
@@ -163,6 +200,11 @@ class CrmStream(HubSpotStream):
             **{name: known[name].from_hubspot(value) for name, value in shown["properties"].items() if name in known},
             ENVELOPE: sync,
         }
+
+    def _gone(self, shown: Mapping[str, Any]) -> Row:
+        """A record that lies in the recycle bin."""
+        at = str(shown.get("archivedAt") or shown["updatedAt"])
+        return {**self._row(shown), UPDATED: at, DELETED_AT: at, ENVELOPE: {"state": "gone"}}
 
     def _told_by(self, history: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
         """When each value was set (ISO 8601) and by whom, and whether the last of all was set by this app."""

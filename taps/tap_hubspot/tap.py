@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import CapabilitiesEnum
@@ -22,8 +22,10 @@ from tap_hubspot.api import (
 from tap_hubspot.api.types import ASSOCIATIONS, association_stream, pair_of
 from tap_hubspot.client import HubSpotStream
 from tap_hubspot.directory import DIRECTORY, PIPELINES, DirectoryStream
+from tap_hubspot.following import SETTINGS as FOLLOWING
+from tap_hubspot.following import Following
 from tap_hubspot.streams import AssociationStream, CrmStream
-from tap_kit import Capability, Check, CheckedTap
+from tap_kit import FOLLOW, Capability, Check, CheckedTap
 
 
 class TapHubSpot(CheckedTap):
@@ -36,6 +38,7 @@ class TapHubSpot(CheckedTap):
         Capability.DELETES,
         Capability.MERGES,
         Capability.FIELD_TIMES,
+        Capability.FOLLOW,
     ]
     config_jsonschema = th.PropertiesList(
         *CONNECTION,
@@ -95,6 +98,8 @@ class TapHubSpot(CheckedTap):
             title="Requests at once",
             description="How many batch reads are under way at once.",
         ),
+        *FOLLOWING,
+        FOLLOW,
     ).to_dict()
 
     # ---- settings
@@ -164,6 +169,11 @@ class TapHubSpot(CheckedTap):
         except (MissingScopes, Refused) as error:
             self.logger.warning("custom objects are left out: %s", error.message)
             return []
+
+    def followed(self) -> Following:
+        """The selected streams."""
+        selected = [each for each in self.streams.values() if each.selected and isinstance(each, HubSpotStream)]
+        return Following(self.hubspot, selected, self.config, cast("dict[str, Any]", self.state))
 
     # ---- --check
 

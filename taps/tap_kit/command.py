@@ -7,34 +7,21 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import IO, Any, ClassVar, NoReturn
 
 import click
 from singer_sdk import Tap
+from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import SingerCommand
+from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 
+from tap_kit.errors import TapError
+from tap_kit.following import Followed, stay
 from tap_kit.messages import Writer
 
 FAILED, WRONG_USAGE = 1, 64
 DEBUG = "ANTIPHON_DEBUG"
-
-
-class TapError(Exception):
-    """The run ends with this message. `hint` says the way on; no message holds a secret."""
-
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message, self.hint = message, hint
-
-    @property
-    def wrong_settings(self) -> bool:
-        """Whether the settings alone are at fault: exit code 64, else 1."""
-        return False
-
-    def __str__(self) -> str:
-        return f"{self.message}\n  {self.hint}" if self.hint else self.message
 
 
 class Capability(CapabilitiesEnum):
@@ -45,6 +32,18 @@ class Capability(CapabilitiesEnum):
     DELETES = "deletes"  # tells deletions by itself
     MERGES = "merges"  # tells into which record another was merged
     FIELD_TIMES = "field-times"  # tells when each field was edited
+    FOLLOW = "follow"  # stays, and shows what changed whenever it is asked
+
+
+FOLLOW = th.Property(
+    "follow",
+    th.BooleanType,
+    default=False,
+    title="Follow",
+    description="Stay, and show what changed whenever it is asked on standard input: `antiphon follow` sets it by "
+    "itself.",
+)
+"""The setting of taps with the capability `follow`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +140,10 @@ class CheckedTap(Tap):
         """What `--check` finds: the fingerprint of the account, None if it is not reached, and the checks."""
         raise NotImplementedError
 
+    def followed(self) -> Followed:
+        """What is followed with the setting `follow`. Taps that have the capability say it."""
+        raise NotImplementedError
+
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """The command line of the SDK's taps, with `--check`."""
@@ -166,19 +169,34 @@ class CheckedTap(Tap):
         streams: str = "",
         about: bool = False,
         about_format: str | None = None,
-        **options: Any,
+        config: _ConfigInput | None = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+        **_: Any,
     ) -> None:
-        """Run the tap, or answer `--check`."""
-        if check and not about:
-            config = options.get("config")
+        """Run the tap, follow, or answer `--check`."""
+        if about:
+            super().invoke(about=about, about_format=about_format)
+        given = config or _ConfigInput()
+        if check:
             tap = cls(
-                config=config.config if config else {},
-                parse_env_config=bool(config and config.parse_env),
+                config=given.config,
+                parse_env_config=given.parse_env,
                 setup_mapper=False,  # which would look for all streams
             )
             account, checks = tap.check([name for name in streams.split(",") if name])
             answer_check(account, checks, about_format)
-        super().invoke(about=about, about_format=about_format, **options)
+        cls.print_version(print_fn=cls.logger.info)
+        tap = cls(
+            config=given.config,
+            state=None if state is None else json.load(state),
+            catalog=None if catalog is None else json.load(catalog),
+            parse_env_config=given.parse_env,
+        )
+        if tap.config.get("follow"):
+            stay(tap.followed())
+        else:
+            tap.sync_all()
 
 
 def answer_check(account: str | None, checks: Sequence[Check], form: str | None) -> NoReturn:

@@ -6,7 +6,7 @@ The envelope stands beside `schema` and `record`, where other plugins ignore it 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,15 @@ class EnvelopeStream(Stream):
     def chosen(self) -> list[str]:
         """The columns that are selected, in the order of the schema."""
         return [name for name in self.schema["properties"] if self.mask[("properties", name)]]
+
+    def write(self, rows: Iterable[dict[str, Any]]) -> int:
+        """Write SCHEMA and these rows, or nothing if there are none; how many there were."""
+        number = 0
+        for number, row in enumerate(rows, 1):
+            if number == 1:
+                self._write_schema_message()
+            self._write_record_message(row)
+        return number
 
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
         sync, own = self.account_and_clock(), self.schema["properties"]

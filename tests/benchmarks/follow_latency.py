@@ -57,7 +57,7 @@ SIDE = """  {side}:
 
 @dataclass
 class Pair:
-    """Two databases, and the process between them."""
+    """Databases by side, and the process that follows them."""
 
     folder: Path
     clusters: dict[str, postgres.Cluster]
@@ -96,11 +96,7 @@ def databases(rows: int) -> Iterator[Pair]:
     """Two servers with the same contacts under other ids."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-follow-")))
-        clusters = {}
-        for side in SIDES:
-            with postgres.running(folder / side, durable=True) as cluster, postgres.connect(cluster) as connection:
-                connection.execute("alter system set wal_level = logical")
-            clusters[side] = stack.enter_context(postgres.running(folder / side, durable=True))
+        clusters = {side: stack.enter_context(logged(folder / side)) for side in SIDES}
         made = Pair(folder, clusters)
         for side in SIDES:
             with made.connect(side) as connection:
@@ -118,6 +114,15 @@ def databases(rows: int) -> Iterator[Pair]:
             if made.running is not None and made.running.poll() is None:
                 made.running.kill()
                 made.running.wait()
+
+
+@contextmanager
+def logged(folder: Path) -> Iterator[postgres.Cluster]:
+    """A server that keeps a logical log, and waits for the disk."""
+    with postgres.running(folder, durable=True) as cluster, postgres.connect(cluster) as connection:
+        connection.execute("alter system set wal_level = logical")
+    with postgres.running(folder, durable=True) as cluster:
+        yield cluster
 
 
 def follow(made: Pair, *options: str) -> None:
@@ -142,15 +147,20 @@ def follow(made: Pair, *options: str) -> None:
         sys.exit("".join(made.said[-30:]))
 
 
+def end(made: Pair) -> None:
+    """Ask the process to end, and see that it ends well."""
+    made.process.send_signal(signal.SIGTERM)
+    if made.process.wait(120) != 0:
+        sys.exit("".join(made.said[-20:]))
+
+
 @contextmanager
 def pair(rows: int) -> Iterator[Pair]:
     """Two databases that are followed."""
     with databases(rows) as made:
         follow(made)
         yield made
-        made.process.send_signal(signal.SIGTERM)
-        if made.process.wait(120) != 0:
-            sys.exit("".join(made.said[-20:]))
+        end(made)
 
 
 def _memory(process: int) -> int:

@@ -48,7 +48,10 @@ class _Output:
 
 
 class FollowedTap:
-    """A tap that stays. `pushes`: it tells by itself when something changed; `changed`: it did."""
+    """A tap that stays. `pushes`: it tells by itself when something changed; `changed`: it did.
+
+    `whole`: of the full-table streams, those that the answer under way shows whole; None for all of them.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class FollowedTap:
         self._ready = False
         self.pushes = False
         self.changed = False
+        self.whole: frozenset[str] | None = None
 
     def fileno(self) -> int:
         """What is readable when it has said something."""
@@ -121,6 +125,8 @@ class FollowedTap:
                 self.pushes, self._ready = bool(said["pushes"]), True
             elif "changed" in said:
                 self.changed = True
+            elif "whole" in said:
+                self.whole = frozenset(said["whole"])
             elif "shown" in said:
                 shown = said["shown"]
         return kept, shown

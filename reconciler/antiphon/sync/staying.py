@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from antiphon.config import Replication
 from antiphon.errors import GuardTripped, PluginFailed
@@ -205,7 +205,7 @@ class Rounds:
                 if collector is None:
                     self._begin(stack)
                     quiet = self._quiet.get(side, 0)
-                    streams, clock = self._streams[side], self._runner.clock
+                    streams, clock = _shown(self._streams[side], tap.whole), self._runner.clock
                     collector = Collector(
                         self._ledger, side, streams, clock, tap=tap.name, started=asked, quiet_until=quiet
                     )
@@ -313,6 +313,13 @@ class Rounds:
             path = runner.receipts_path(side)
             if path is not None and path.exists() and path.stat().st_size > _LONG_FILE:
                 rotate(self._ledger, mapping, path)
+
+
+def _shown(streams: list[Stream], whole: frozenset[str] | None) -> list[Stream]:
+    """The streams of an answer that shows `whole` ones; of the others it shows no more than changes."""
+    if whole is None:
+        return streams
+    return [replace(stream, full=stream.full and stream.stream in whole) for stream in streams]
 
 
 def replace_overlap(stream: Stream, overlap: Instant) -> Stream:

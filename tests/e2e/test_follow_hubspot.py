@@ -1,0 +1,138 @@
+"""`antiphon follow` between HubSpot and PostgreSQL: by webhooks, past those that never come, and by search."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from antiphon_sandbox.hubspot import HubSpot, Webhooks
+from antiphon_sandbox.hubspot.schema import Property
+from tests.e2e.following import dropped, eventually, following, keep_log
+from tests.e2e.world import World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e-follow")]
+
+TABLE = "create table people (id text primary key, email text unique, city text, phone text)"
+SYNC = """name: follow
+sides:
+  crm:
+    config: {{access_token: {hubspot.token}, api_base: "{hubspot.url}"}}
+    tap:
+      command: tap-hubspot
+      config:
+        {{{listen}sweep_seconds: 3, overlap_seconds: 60, objects: [contacts], associations: [contacts_to_companies]}}
+    target: {{command: target-hubspot}}
+  warehouse:
+    config: {{url: "{url}"}}
+    tap: {{command: tap-sql, config: {{slot: {name}, publication: {name}}}}}
+    target: {{command: target-sql}}
+entities:
+  contact:
+    sides:
+      crm: {{stream: contacts, key: id, on_create: assigned, replication: incremental, replication_key: updatedAt}}
+      warehouse: {{stream: public-people, key: id, on_create: uuid, replication: log}}
+    match: [email]
+    on_delete: delete
+    policy: park
+    fields: {{email: email, phone: phone, city: {{crm: city, warehouse: city, policy: {{owner: crm}}}}}}
+guards: {{max_change: 100%, max_delete: 100%, max_create: 100%}}
+"""
+
+
+@pytest.fixture
+def hubspot() -> Iterator[HubSpot]:
+    with HubSpot() as hubspot:
+        hubspot.account.define("contacts", Property("antiphon_key", unique=True, defined_by_hubspot=False))
+        yield hubspot
+
+
+@pytest.fixture
+def people(world: World) -> Iterator[World]:
+    """An empty table of which the server keeps a log."""
+    keep_log(world, "warehouse")
+    world.sql("warehouse", TABLE)
+    yield world
+    eventually(partial(dropped, world, "warehouse"))
+
+
+def write_sync(world: World, hubspot: HubSpot, webhook_url: str = "") -> None:
+    name = world.databases["warehouse"]
+    listen = {
+        "webhook_listen": urlsplit(webhook_url).netloc,
+        "webhook_url": webhook_url,
+        "client_secret": hubspot.tokens.client_secret,
+    }
+    words = "".join(f'{key}: "{value}", ' for key, value in listen.items()) if webhook_url else ""
+    text = SYNC.format(hubspot=hubspot, url=world.servers["warehouse"].dsn(name), name=name, listen=words)
+    (world.folder / "sync.yml").write_text(text, encoding="utf-8")
+
+
+def row(world: World, email: str) -> Any:
+    found = world.sql("warehouse", "select city, phone from people where email = %s", email)
+    return found[0] if found else None
+
+
+def values(hubspot: HubSpot, email: str) -> dict[str, Any] | None:
+    found = hubspot.account.find(hubspot.account.kind("contacts"), email, by="email")
+    return dict(found.values) if found is not None else None
+
+
+def test_webhooks_tell_at_once_a_sweep_finds_those_that_never_came_and_search_serves_where_none_can_come(
+    people: World, hubspot: HubSpot
+) -> None:
+    world, account = people, hubspot.account
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/hubspot"
+    ann, bob, eve = (account.enter("contacts", {"email": f"{name}@example.com"}) for name in ("ann", "bob", "eve"))
+    hooks = Webhooks(url, hubspot.tokens.client_secret, twice=50)
+    hooks.start()
+    account.listeners.append(hooks.hear)
+    write_sync(world, hubspot, url)
+    with following(world) as follower:
+        searches = sum("search" in path for _, _, path in hubspot.seen)
+        account.edit("contacts", ann.id, city="Oslo")
+        assert eventually(lambda: row(world, "ann@example.com") == ("Oslo", None)) < 3  # no sweep could be so quick
+        assert sum("search" in path for _, _, path in hubspot.seen) <= searches + 1
+        world.sql("warehouse", "update people set phone = '+47' where email = 'ann@example.com'")
+        eventually(lambda: "+47" in (values(hubspot, "ann@example.com") or {}).values())
+        world.sql("warehouse", "insert into people values ('w', 'dan@example.com', 'Rome')")
+        eventually(lambda: values(hubspot, "dan@example.com") is not None)
+
+        follower.process.send_signal(signal.SIGSTOP)  # so that both edits fall into one round
+        account.edit("contacts", ann.id, city="of the crm")
+        world.sql("warehouse", "update people set city = 'of the warehouse' where email = 'ann@example.com'")
+        follower.process.send_signal(signal.SIGCONT)
+        eventually(lambda: row(world, "ann@example.com") == ("of the crm", "+47"))
+
+        account.merge(ann, eve)
+        eventually(lambda: row(world, "eve@example.com") is None or bool(open_conflicts(world)))
+        account.trash("contacts", bob.id)
+        eventually(lambda: row(world, "bob@example.com") is None)
+
+        assert requests.post(url, json=[{"objectId": 1}], timeout=5).status_code == 401  # nobody signed it
+        account.listeners.remove(hooks.hear)
+        account.edit("contacts", ann.id, phone="told by nobody")
+        eventually(lambda: row(world, "ann@example.com") == ("of the crm", "told by nobody"))
+        hooks.stop()
+        assert follower.end() == 0
+
+    write_sync(world, hubspot)
+    with following(world, "--poll", "0.2") as follower:
+        account.edit("contacts", ann.id, phone="found by search")
+        eventually(lambda: row(world, "ann@example.com") == ("of the crm", "found by search"))
+        assert follower.end() == 0
+    lost = world.ledger("select old, new from audit where cause = 'superseded' and field = 'city'")
+    assert [(json.loads(old), json.loads(new)) for old, new in lost] == [("of the warehouse", "of the crm")]
+
+
+def open_conflicts(world: World) -> Any:
+    return world.ledger("select cid from conflict where state = 'open'")
