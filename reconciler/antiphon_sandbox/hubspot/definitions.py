@@ -90,6 +90,12 @@ def _archive(portal: Portal, request: Request) -> Reply:
     return Reply(204)
 
 
+def _groups(portal: Portal, request: Request) -> Reply:
+    names = dict.fromkeys(each.group for each in kind_of(portal, request).properties.values())
+    found = [{"name": each, "label": each.capitalize(), "displayOrder": -1, "archived": False} for each in names]
+    return Reply(200, {"results": found})
+
+
 def _batch(portal: Portal, results: list[Any], done: int) -> Reply:
     now = iso(portal.account.clock())
     return Reply(done, {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now})
@@ -169,6 +175,7 @@ ROUTES = [
     Route("POST", f"{_ALL}/batch/read", _batch_read, _READ),
     Route("POST", f"{_ALL}/batch/create", _batch_create, _WRITE),
     Route("GET", _ALL, _list, _READ),
+    Route("GET", f"{_ALL}/groups", _groups, _READ),
     Route("POST", _ALL, _create, _WRITE),
     Route("GET", _ONE, _get, _READ),
     Route("PATCH", _ONE, _update, _WRITE),

@@ -121,6 +121,16 @@ def _one_pipeline(portal: Portal, request: Request) -> Reply:
     return Reply(200, _pipeline(portal, name))
 
 
+def _stages(portal: Portal, request: Request) -> Reply:
+    shown = _one_pipeline(portal, request).body["stages"]
+    if "stage" not in request.path:
+        return Reply(200, {"results": shown})
+    found = next((each for each in shown if each["id"] == request.path["stage"]), None)
+    if found is None:
+        raise not_found()
+    return Reply(200, found)
+
+
 def _details(portal: Portal, _request: Request) -> Reply:
     """HubSpot docs, "Account information API"."""
     return Reply(
@@ -145,5 +155,7 @@ ROUTES = [
     Route("GET", "/settings/v3/users", _users, ("settings.users.read",)),
     Route("GET", "/crm/v3/pipelines/{type}", _pipelines, ("{needs}.read",)),
     Route("GET", "/crm/v3/pipelines/{type}/{id}", _one_pipeline, ("{needs}.read",)),
+    Route("GET", "/crm/v3/pipelines/{type}/{id}/stages", _stages, ("{needs}.read",)),
+    Route("GET", "/crm/v3/pipelines/{type}/{id}/stages/{stage}", _stages, ("{needs}.read",)),
     Route("GET", "/account-info/v3/details", _details),
 ]

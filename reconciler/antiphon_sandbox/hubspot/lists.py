@@ -68,6 +68,11 @@ def _get(portal: Portal, request: Request) -> Reply:
     return Reply(200, {"list": _held(portal, request).shown()})
 
 
+def _get_some(portal: Portal, request: Request) -> Reply:
+    found = [portal.lists[key] for key in request.many("listIds") if key in portal.lists]
+    return Reply(200, {"lists": [each.shown() for each in found]})
+
+
 def _delete(portal: Portal, request: Request) -> Reply:
     portal.lists.pop(request.path["list"], None)
     return Reply(204)
@@ -131,6 +136,7 @@ _READ, _WRITE = ("crm.lists.read",), ("crm.lists.write",)
 ROUTES = [
     Route("POST", "/crm/v3/lists/search", _search, _READ),
     Route("POST", "/crm/v3/lists", _create, _WRITE),
+    Route("GET", "/crm/v3/lists", _get_some, _READ),
     Route("GET", f"{_LIST}/memberships", _members, _READ),
     Route("PUT", f"{_LIST}/memberships/add", _add, _WRITE),
     Route("PUT", f"{_LIST}/memberships/remove", _remove, _WRITE),
