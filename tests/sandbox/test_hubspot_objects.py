@@ -123,14 +123,6 @@ def test_a_list_is_read_by_pages(client: Any, hubspot: HubSpot) -> None:
     assert [each.id for each in client.crm.contacts.basic_api.get_page(archived=True).results] == [made[3]]
 
 
-@pytest.mark.parametrize("name", ["companies", "deals", "tickets", "products", "line_items"])
-def test_each_family_has_its_own_api(client: Any, hubspot: HubSpot, name: str) -> None:
-    made = hubspot.account.enter(name, {})
-    family = getattr(client.crm, name)
-    assert family.basic_api.get_by_id(made.id).id == made.id
-    assert [each.id for each in family.get_all()] == [made.id]
-
-
 @pytest.mark.parametrize("name", ["leads", "calls", "emails", "meetings", "notes", "tasks", "0-1", "contact"])
 def test_every_type_is_reached_by_its_names(client: Any, hubspot: HubSpot, name: str) -> None:
     made = hubspot.account.enter(name, {})

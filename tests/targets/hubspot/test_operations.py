@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from antiphon_sandbox.hubspot import Fault, HubSpot
+from target_hubspot.target import TargetHubSpot
+from target_kit import Kind
 from tests.targets.hubspot.conftest import KEY, Desk, create, delete, update
 
 
@@ -312,3 +314,19 @@ def test_what_it_takes_is_said_before_anything_is_written(
     assert all(
         "You have reached your daily limit" in e["error"]["message"] for e in receipts if e["status"] == "failed"
     )
+
+
+def test_a_plan_is_told_its_calls_and_minutes_and_whether_the_day_has_so_many_left(hubspot: HubSpot) -> None:
+    hubspot.limits.burst, hubspot.limits.daily = 190, 1000
+    planned = {"contacts": {Kind.UPDATE: 50_000, Kind.CREATE: 1}, "contacts_to_companies": {Kind.CREATE: 4001}}
+    target = TargetHubSpot(config={"access_token": hubspot.token, "api_base": hubspot.url})
+    told = {check.name: check for check in target.estimate(planned).checks}
+    calls = 500 * 4 + 3
+    minutes = (calls - 190) / 190 * 10 / 60
+    assert told["contacts"].message == (
+        f"50,001 operations need about {calls:,} calls, {minutes:.1f} minutes at its pace"
+    )
+    assert told["contacts_to_companies"].message.startswith("4,001 operations need about 3 calls")
+    assert not told["daily calls"].ok
+    assert told["daily calls"].message.startswith(f"about {calls + 3:,} calls are needed, 999 of 1,000 are left")
+    assert told["daily calls"].hint == "what does not go out today is tried again in a later run"
