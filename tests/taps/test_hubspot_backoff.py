@@ -25,7 +25,12 @@ def waits(hubspot: HubSpot, fault: Fault, call: Any) -> list[float]:
     """The seconds waited until the call succeeds."""
     waited: list[float] = []
     client = connect({"access_token": hubspot.token, "api_base": hubspot.url}, waited.append)
-    client.session.limiter.pause = lambda _kind, seconds: waited.append(seconds)  # type: ignore[method-assign]
+
+    def pause(kind: str, seconds: float) -> None:
+        assert kind == ("search" if call is search else "api")  # for every thread, but only for its own limit
+        waited.append(seconds)
+
+    client.session.limiter.pause = pause  # type: ignore[method-assign]
     hubspot.faults.add(fault)
     call(client)
     return waited
