@@ -123,14 +123,16 @@ class SqlStream(Stream):
         task = self.task
         writing = self.replication_method in WRITING and task.limit is None
         with self.source.dialect.session(writing=writing) as connection:
-            repeated = self.source.dialect.repeated_key(connection, task.relation)
-            if repeated is not None:
-                key = ", ".join(task.relation.key)
-                raise SettingsError(
-                    f"stream {self.name}: its key {key} is not unique, {repeated} stands there twice",
-                    hint="name a key that tells its rows apart: keys: {stream: [column, …]}",
-                )
+            self._require_unique_key(connection, task.relation)
             yield from read(task, connection)
+
+    def _require_unique_key(self, connection: sa.Connection, relation: Relation) -> None:
+        repeated = self.source.dialect.repeated_key(connection, relation)
+        if repeated is not None:
+            raise SettingsError(
+                f"stream {self.name}: its key {', '.join(relation.key)} is not unique, {repeated} stands there twice",
+                hint="name a key that tells its rows apart: keys: {stream: [column, …]}",
+            )
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
         """The records as Python values, for stream maps."""
@@ -208,8 +210,9 @@ class SqlStream(Stream):
                 assert_never(unknown)
 
     def _sync_batches(self, batch_config: BatchConfig, context: Mapping[str, Any] | None = None) -> None:
-        """BATCH messages of Parquet files, where stream and database can; else records, or what the SDK does."""
-        if batch_config.encoding.format != "parquet" or not self.is_plain:
+        """BATCH messages of files of columns, where stream and database can; else records, or what the SDK does."""
+        form = batch_config.encoding.format
+        if form == "jsonl" or (form == "parquet" and not self.is_plain):
             super()._sync_batches(batch_config, context)
             return
         folder = Path(unquote(urlparse(batch_config.storage.root).path)).absolute()
@@ -221,26 +224,26 @@ class SqlStream(Stream):
         task = self.task
         with self.source.dialect.session() as connection:
             batches = None
-            if self.replication_method == "FULL_TABLE" and task.limit is None:
-                batches = self.source.dialect.batches(connection, task.relation, folder)
+            if self.is_plain and self.replication_method == "FULL_TABLE" and task.limit is None:
+                batches = self.source.dialect.batches(connection, task.relation, folder, form)
             if batches is not None:
+                self._require_unique_key(connection, task.relation)
                 self._write_batches(connection, batches, batch_config.storage.prefix or "")
                 return
-        self.logger.info("stream %s goes out as records: not all of it has a form in Parquet", self.name)
+        self.logger.info("stream %s goes out as records: not all of it has a form in %s", self.name, form)
         for _ in self._sync_records(context):
             pass
 
     def _write_batches(self, connection: sa.Connection, batches: Batches, prefix: str) -> None:
         output = self._output()
-        for rows in self.source.dialect.read(connection, batches.bad):
-            self._write_rows(output, rows)
+        if batches.bad is not None:
+            for rows in self.source.dialect.read(connection, batches.bad):
+                self._write_rows(output, rows)
         with self.get_record_counter() as counter:
             for path, count in batches.files:
                 file = path.rename(path.with_name(f"{prefix}{path.name}"))
-                encoding = {"format": "parquet", "compression": "none"}
-                output.message(
-                    {"type": "BATCH", "stream": self.name, "encoding": encoding, "manifest": [file.as_uri()]}
-                )
+                message = {"type": "BATCH", "stream": self.name, "encoding": batches.encoding}
+                output.message({**message, "manifest": [file.as_uri()]})
                 output.flush()
                 counter.increment(count)
         self._write_bookmark(output, {})

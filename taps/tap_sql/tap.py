@@ -114,6 +114,27 @@ class TapSql(Tap):
             "goes on. Other targets would take such a row for one with empty columns.",
         ),
         th.Property(
+            "batch_config",
+            th.ObjectType(
+                th.Property(
+                    "encoding",
+                    th.ObjectType(
+                        th.Property(
+                            "format", th.StringType, allowed_values=["jsonl", "parquet", "arrow", "postgres-copy"]
+                        ),
+                        th.Property("compression", th.StringType, allowed_values=["gzip", "none"]),
+                    ),
+                ),
+                th.Property(
+                    "storage",
+                    th.ObjectType(th.Property("root", th.StringType), th.Property("prefix", th.StringType)),
+                ),
+            ),
+            description="BATCH messages: `encoding.format` is `jsonl`, or, for full reads of PostgreSQL, `parquet`, "
+            "`arrow`, or `postgres-copy` (the quickest, into PostgreSQL by target-sql); `storage.root` is the folder of "
+            "the files, as `file:///…`.",
+        ),
+        th.Property(
             "diff_schema",
             th.StringType,
             default="antiphon",

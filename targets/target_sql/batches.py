@@ -64,7 +64,7 @@ def _rewritten(line: bytes, wrapped: Sequence[bool]) -> bytes:
     decoder = _raw_decoder(len(wrapped))
     return b",".join(
         [
-            _quoted(bytes(token)) if is_json and token != _NULL else _cell(bytes(token))
+            _quoted(bytes(token)) if is_json and bytes(token) != _NULL else _cell(bytes(token))
             for token, is_json in zip(decoder.decode(b"[" + line + b"]"), wrapped, strict=True)
         ]
     )

@@ -20,6 +20,7 @@ from target_sql.writers import Mode
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from target_sql.binary import BinaryFile
     from target_sql.target import TargetSQL
 
 _TRIES = 3
@@ -182,6 +183,30 @@ class SQLSink(OperationSink):
             shown = {name: to_json(value) for name, value in record.items()}
             self.take(Row(shown, deleted=shown.get(DELETED_AT) is not None))
 
+    def load_file(self, file: BinaryFile) -> None:
+        """Write a file of PostgreSQL's own form at once; record by record where a type or a value does not let it."""
+        targets = {n: self.table.columns[self.names[n]] for n in file.types if self.names.get(n) in self.columns}
+        whole = {column.name for column in targets.values()} >= set(self.key) and DELETED_AT not in file.types
+        self._write_rows()
+        if whole and self.mode is not Mode.MIRROR:
+            written: list[int | None] = []
+            try:
+                self._in_transaction(
+                    lambda: written.append(
+                        self.writer.load_file(self.table, file, targets, self.key, self.mode, fresh=self.fresh)
+                    )
+                )
+            except RowRefused:
+                pass  # which row it was is found below
+            else:
+                if written[-1] is not None:
+                    self.tally_record_read(written[-1])
+                    return
+        records: list[Any] = []
+        self._in_transaction(lambda: records.extend(self.writer.records_of(file)))
+        for record in records:
+            self.take(Row(record, deleted=record.get(DELETED_AT) is not None))
+
     # ---- rows, written
 
     def _write_if(self, key: bytes | None) -> None:
@@ -204,9 +229,14 @@ class SQLSink(OperationSink):
                 self._write(batch)
         if self._deleted:
             deleted, self._deleted = sorted(self._deleted), set()
-            if self.soft_rows and SOFT not in self.table.columns:
-                self.table, _ = self._prepared({**self.schema["properties"], SOFT: _MOMENT})
+            if self.soft_rows:
+                self.need_soft_column()
             self._in_transaction(lambda: self.writer.delete(self.table, deleted, self.key, soft=self.soft_rows))
+
+    def need_soft_column(self) -> None:
+        """See that the table has the column of soft deletions. Raises `TargetError` if it may not be added."""
+        if SOFT not in self.table.columns:
+            self.table, _ = self._prepared({**self.schema["properties"], SOFT: _MOMENT})
 
     def _write(self, batch: Batch) -> None:
         def attempt(lines: Sequence[bytes]) -> list[RowRefused | None]:

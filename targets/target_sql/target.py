@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 from singer_sdk import typing as th
@@ -14,6 +14,7 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum
 from target_kit import Capability, CheckReport, OperationTarget, SettingsError, TargetError
 from target_kit.batches import local_files
 from target_kit.reading import ChunkReader
+from target_sql import binary
 from target_sql.arrow import FORMATS, record_batches, rows_of
 from target_sql.bulk import stream_of
 from target_sql.checks import check
@@ -23,6 +24,9 @@ from target_sql.receipts import ReceiptsTable
 from target_sql.sinks import SQLSink
 from target_sql.tables import Rules
 from target_sql.writers import Mode, Writer, writer_for
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MODES = [mode.value for mode in Mode]
 _DELETES = ["hard", "soft"]
@@ -153,22 +157,57 @@ class TargetSQL(OperationTarget):
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Files of columns go in as columns; anything else as in every target of ours."""
-        form = (message_dict.get("encoding") or {}).get("format")
-        stream = str(message_dict.get("stream"))
-        if form not in FORMATS:
+        encoding = message_dict.get("encoding") or {}
+        form, stream = encoding.get("format"), str(message_dict.get("stream"))
+        if form not in (*FORMATS, binary.FORMAT):
             super()._process_batch_message(message_dict)
             return
         where = f"line {self.message_reader.line}" if isinstance(self.message_reader, ChunkReader) else "the input"
+        types = binary.types_in(encoding, where) if form == binary.FORMAT else {}
+        if types and not self.writer.takes_files:
+            raise TargetError(
+                f"{where}: a BATCH in the format {form!r}, which is for PostgreSQL alone",
+                hint="set `batch_config.encoding.format` of the tap to parquet",
+            )
         for path in local_files(message_dict, where):
-            for columns in record_batches(path, form, where):
-                sink = self._sinks_active.get(stream)
-                if isinstance(sink, SQLSink) and not sink.has_operations() and self.is_plain(stream):
-                    sink.load_columns(columns)
-                    self.plain_records_came(stream)
-                    self._last_was_state = False
-                else:
-                    for record in rows_of(columns):
-                        self._process_record_message({"stream": stream, "record": dict(record)})
+            if types:
+                self._load_file(stream, binary.BinaryFile(path, types))
+            else:
+                for columns in record_batches(path, form, where):
+                    self._load_columns(stream, columns)
+
+    def _load_columns(self, stream: str, columns: pa.RecordBatch) -> None:
+        sink = self._direct_sink(stream)
+        if sink is None:
+            self._take_records(stream, rows_of(columns))
+            return
+        sink.load_columns(columns)
+        self._took_batch(stream)
+
+    def _load_file(self, stream: str, file: binary.BinaryFile) -> None:
+        sink = self._direct_sink(stream)
+        if sink is None:
+            with told(f"reading {file.path}"), self.connection.begin():
+                records = self.writer.records_of(file)
+            self._take_records(stream, records)
+            return
+        sink.load_file(file)
+        self._took_batch(stream)
+
+    def _direct_sink(self, stream: str) -> SQLSink | None:
+        """The sink of a stream whose records go in as they come, whole batches at once."""
+        sink = self._sinks_active.get(stream)
+        if not isinstance(sink, SQLSink) or sink.has_operations() or not self.is_plain(stream):
+            return None
+        return sink
+
+    def _took_batch(self, stream: str) -> None:
+        self.plain_records_came(stream)
+        self._last_was_state = False
+
+    def _take_records(self, stream: str, records: Iterable[Mapping[str, Any]]) -> None:
+        for record in records:
+            self._process_record_message({"stream": stream, "record": dict(record)})
 
     # ---- what the sinks share
 
@@ -265,6 +304,8 @@ class TargetSQL(OperationTarget):
                 continue
             number = self.number_of(sink)
             soft = sink.soft_rows
+            if soft:
+                sink.need_soft_column()
             with told(f"mirroring {sink.address}"), self.connection.begin():
                 unseen, total = self.writer.unseen(sink.table, sink.key, number)
                 allowed = float(self.config.get("max_delete", 50.0))

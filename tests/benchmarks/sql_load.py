@@ -1,6 +1,6 @@
 """How fast target-sql fills PostgreSQL, beside others: the same rows, the same content, one run.
 
-    python -m tests.benchmarks.sql_load [--rows 1000000] [--rounds 1] [--peers meltano,sling,ingestr,dlt]
+    python -m tests.benchmarks.sql_load [--rows 1000000] [--rounds 1] [--peers meltano,sling,ingestr,dlt] [--only BATCH]
 
 Prints medians, ratios to the slowest peer, and the most memory that a loading process took. `meltano` is the pair of
 `.plugins`; the others are installed by pip, each in an environment of its own under `.peers`, when they are named.
@@ -33,6 +33,8 @@ SELECT count(*), coalesce(sum(('x' || left(md5(ROW(
 )::text), 15))::bit(60)::bigint), 0) FROM {table}
 """
 WAREHOUSE = "warehouse"
+BATCHES = {"parquet": "parquet", "arrow": "arrow", "copy": "postgres-copy"}
+"""Schema to the format of the files."""
 OURS = f"{sys.executable} -m target_sql --config"
 PACKAGES = {
     "dlt": ["dlt[postgres,sql_database,parquet]", "sqlalchemy<2.1", "psycopg2-binary", "pyarrow", "numpy"],
@@ -85,6 +87,10 @@ class Course:
 
         return prepare
 
+    def drop(self, schema: str) -> None:
+        """Nothing there at all."""
+        self.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
     def config(self, name: str, settings: Mapping[str, object]) -> str:
         """A file of settings."""
         path = self.folder / f"{name}.json"
@@ -98,6 +104,7 @@ def main() -> None:
     arguments.add_argument("--rows", type=int, default=1_000_000)
     arguments.add_argument("--rounds", type=int, default=1)
     arguments.add_argument("--peers", default="meltano")
+    arguments.add_argument("--only", default="", help="of ours, those alone whose name holds this")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="antiphon-benchmark-") as name:
         folder = Path(name)
@@ -109,33 +116,49 @@ def main() -> None:
                 connection.execute("ANALYZE contacts")
             postgres.create_database(cluster, WAREHOUSE)
             course = Course(folder, cluster, given.rows)
-            entrants = [*ours(course), *peers(course, [peer for peer in given.peers.split(",") if peer])]
+            mine = [entrant for entrant in ours(course) if given.only in entrant.name or not entrant.command]
+            entrants = [*mine, *peers(course, [peer for peer in given.peers.split(",") if peer])]
             race(course, entrants, given.rounds)
 
 
 def ours(course: Course) -> list[Contender]:
-    """target-sql behind a file, behind tap-sql, and behind Arrow files that ADBC fills."""
+    """target-sql behind a file, behind tap-sql, and behind files of columns."""
     tap = " ".join(prepared(course.folder, "tap", f"{sys.executable} -m tap_sql", {"url": course.cluster.url()}))
     lines = course.folder / "lines.jsonl"
     with lines.open("wb") as file:
         subprocess.run(tap.split(), stdout=file, stderr=subprocess.DEVNULL, check=True)
     batches = course.folder / "batches"
     batches.mkdir()
-    storage = {"encoding": {"format": "parquet"}, "storage": {"root": batches.as_uri()}}
-    settings = {"url": course.cluster.url(), "batch_config": storage}
-    parquet = " ".join(prepared(course.folder, "batch-tap", f"{sys.executable} -m tap_sql", settings))
     target = {
         name: f"{OURS} {course.config(name, {'url': course.cluster.url(WAREHOUSE), 'schema': name})}"
-        for name in ("file", "text", "batch")
+        for name in ("file", "text", "made", *BATCHES)
     }
+
+    def batch(form: str) -> str:
+        storage = {"encoding": {"format": form}, "storage": {"root": batches.as_uri()}}
+        settings = {"url": course.cluster.url(), "batch_config": storage}
+        return " ".join(prepared(course.folder, f"{form}-tap", f"{sys.executable} -m tap_sql", settings))
+
+    def emptied(schema: str) -> Callable[[], None]:
+        def prepare() -> None:
+            course.empty(schema)()
+            for file in batches.iterdir():
+                file.unlink()
+
+        return prepare
+
+    made, copy = "made.contacts", batch("postgres-copy")
     return [
         Contender("target-sql < Singer file", "file.contacts", f"{target['file']} < {lines}", course.empty("file")),
         Contender("  the same rows again", "file.contacts", f"{target['file']} < {lines}"),
         Contender("  a tenth of them changed", "file.contacts", f"{target['file']} < {lines}", lambda: _touch(course)),
         Contender("tap-sql | target-sql", "text.contacts", f"{tap} | {target['text']}", course.empty("text")),
-        Contender(
-            "tap-sql BATCH | target-sql", "batch.contacts", f"{parquet} | {target['batch']}", course.empty("batch")
+        *(
+            Contender(f"  BATCH {form}", f"{schema}.contacts", f"{batch(form)} | {target[schema]}", emptied(schema))
+            for schema, form in BATCHES.items()
         ),
+        Contender("  the same rows again", "copy.contacts", f"{copy} | {target['copy']}"),
+        Contender("  into a table it makes", made, f"{copy} | {target['made']}", lambda: course.drop("made")),
         Contender("limit: COPY | COPY", "raw.contacts", "", course.empty("raw")),
     ]
 

@@ -46,10 +46,14 @@ class Since:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """A relation for BATCH messages: its `bad` rows, to be refused first, and files of the others with their rows."""
+    """A relation for BATCH messages: files and how many rows each holds, after the `bad` rows, which are in none.
 
-    bad: Relation
+    `encoding` is what the messages say of the files' form.
+    """
+
+    encoding: Mapping[str, Any]
     files: Iterator[tuple[Path, int]]
+    bad: Relation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +177,8 @@ class Dialect(ABC):
             hint="it knows postgresql, duckdb and sqlite; INCREMENTAL and FULL_TABLE know every database",
         )
 
-    def batches(self, connection: sa.Connection, relation: Relation, folder: Path) -> Batches | None:
-        """The relation as Parquet files in `folder`; None where it goes out as records only."""
+    def batches(self, connection: sa.Connection, relation: Relation, folder: Path, form: str) -> Batches | None:
+        """The relation as files of a `form` in `folder`; None where it goes out as records only."""
         return None
 
     def change_log(self, slot: str, publication: str) -> ChangeLog:

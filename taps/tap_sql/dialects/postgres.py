@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tap_sql.dialects import postgres_batch
+from tap_sql.dialects import postgres_batch, postgres_binary
 from tap_sql.dialects.base import SINCE, Batches, ChangeLog, Dialect, Query, Since, literally
 from tap_sql.dialects.postgres_copy import copied, line
 from tap_sql.dialects.postgres_log import PostgreSQLLog
@@ -135,13 +135,17 @@ class PostgreSQL(Dialect):
         """In a schema of their own."""
         return PostgreSQLSnapshots(self, schema)
 
-    def batches(self, connection: sa.Connection, relation: Relation, folder: Path) -> Batches | None:
-        """By ADBC, where every column has a type in Parquet."""
+    def batches(self, connection: sa.Connection, relation: Relation, folder: Path, form: str) -> Batches | None:
+        """For PostgreSQL by its own COPY; else by ADBC, where every column has a type in Arrow."""
+        if form == "postgres-copy":
+            files = postgres_binary.binary_files(self, connection, relation, folder)
+            return Batches({"format": form, "columns": postgres_binary.types_of(relation)}, files)
         if not postgres_batch.fits(relation):
             return None
         self.run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         bad = postgres_batch.bad_rows(self, relation)
-        return Batches(bad, postgres_batch.parquet_files(self, connection, relation, folder))
+        files = postgres_batch.column_files(self, connection, relation, folder, form)
+        return Batches({"format": form, "compression": "none"}, files, bad)
 
     def change_log(self, slot: str, publication: str) -> ChangeLog:
         """A logical slot with pgoutput."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -15,6 +15,8 @@ from target_sql.tables import SOFT, Address, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from target_sql.binary import BinaryFile
 
 
 class Mode(enum.StrEnum):
@@ -36,6 +38,7 @@ class Writer:
     batch_rows = 10_000
     seen_table = "antiphon_seen"
     takes_columns = False
+    takes_files = False
 
     def __init__(self, connection: sa.Connection, *, lock_timeout: float) -> None:
         """`lock_timeout`: seconds to wait for a row that somebody else has locked."""
@@ -102,6 +105,23 @@ class Writer:
         doubled: bool,
     ) -> None:
         """Write columns as `load` writes rows; only where `takes_columns`."""
+        raise NotImplementedError
+
+    def load_file(
+        self,
+        table: Table,
+        file: BinaryFile,
+        targets: Mapping[str, Column],
+        key: Sequence[str],
+        mode: Mode,
+        *,
+        fresh: bool,
+    ) -> int | None:
+        """Write a file of PostgreSQL's own form as `load` writes rows; how many, None if they must go one by one."""
+        raise NotImplementedError
+
+    def records_of(self, file: BinaryFile) -> list[Any]:
+        """The records of such a file; both only where `takes_files`."""
         raise NotImplementedError
 
     def _bound(self, columns: Sequence[Column], line: bytes) -> dict[str, Any]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import psycopg
 
 from target_kit import Fault
 from target_sql.arrow import binary_form, to_csv
 from target_sql.batches import Batch, csv_of
+from target_sql.binary import BinaryFile, ColumnType, casts, declared, is_same, json_of
 from target_sql.columns import Column, Kind
-from target_sql.faults import RowRefused, told_by_driver
+from target_sql.faults import RowRefused, told, told_by_driver
 from target_sql.tables import SOFT, Table
 from target_sql.writers.base import Mode, Writer
 
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 _FORM = "(FORMAT csv, NULL 'null', QUOTE '\"', ESCAPE '\\')"
 _STAGE = "pg_temp.antiphon_stage"
 _CHUNK = 2_000
+_TYPES = """
+SELECT attname, format_type(atttypid, atttypmod), format_type(atttypid, -1) FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+"""
+decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class PostgresWriter(Writer):
@@ -28,6 +36,7 @@ class PostgresWriter(Writer):
 
     batch_rows = 100_000
     takes_columns = True
+    takes_files = True
 
     def prepare(self) -> None:
         """Text means the same whatever the server's, the database's or the role's settings."""
@@ -73,12 +82,76 @@ class PostgresWriter(Writer):
             return
         text = to_csv(columns)
         if straight and not any(_converted(column) or column.always for column in targets):
-            self._copy_text(self._name(table), targets, [text], "(FORMAT csv)")
+            self._copy_text(self._name(table), names, [text], "(FORMAT csv)")
             return
         self._make_stage(table, targets)
-        self._copy_text(_STAGE, targets, [text], "(FORMAT csv)")
+        self._copy_text(_STAGE, names, [text], "(FORMAT csv)")
         for statement in self._over(table, targets, key, mode, doubled=doubled):
             self._do(statement)
+
+    def load_file(
+        self,
+        table: Table,
+        file: BinaryFile,
+        targets: Mapping[str, Column],
+        key: Sequence[str],
+        mode: Mode,
+        *,
+        fresh: bool,
+    ) -> int | None:
+        """COPY a file of the server's own form; how many rows, or None if its types are not sure to fit the table's.
+
+        `targets`: the column for each of the file's names. Straight in where types are the same and no key can be there
+        yet, else into a stage of the file's types and over from there.
+        """
+        here = self._types(table)
+        straight = mode is Mode.APPEND or not key or (fresh and mode is not Mode.UPDATE)
+        same = all(is_same(file.types[name], here[column.name]) for name, column in targets.items())
+        if straight and same and len(targets) == len(file.types) and not any(c.always for c in targets.values()):
+            return self._copy_file(self._name(table), [column.name for column in targets.values()], file)
+        shown = casts(file, targets, here)
+        if shown is None:
+            return None
+        rows = self._stage_file(file)
+        columns = list(targets.values())
+        listed = ", ".join(f"{cast} AS {_q(column.name)}" for cast, column in zip(shown, columns, strict=True))
+        source = f"(SELECT {listed}, ctid FROM {_STAGE})"
+        doubled = not straight and self._is_doubled(source, key)
+        for statement in self._over(
+            table, columns, key, Mode.APPEND if straight else mode, doubled=doubled, source=source
+        ):
+            self._do(statement)
+        return rows
+
+    def records_of(self, file: BinaryFile) -> list[Any]:
+        """The records of a file, as JSON would show them."""
+        self._stage_file(file)
+        with told("reading a BATCH file"):
+            rows = self.connection.exec_driver_sql(
+                f"SELECT row_to_json(s)::text FROM (SELECT {json_of(file)} FROM {_STAGE}) s".replace("%", "%%")
+            )
+            return [decode(row) for (row,) in rows]
+
+    def _stage_file(self, file: BinaryFile) -> int:
+        self._do(f"DROP TABLE IF EXISTS {_STAGE}")
+        self._do(f"CREATE TEMPORARY TABLE antiphon_stage ({declared(file)}) ON COMMIT DROP")
+        return self._copy_file(_STAGE, list(file.types), file)
+
+    def _is_doubled(self, source: str, key: Sequence[str]) -> bool:
+        keys = ", ".join(map(_q, key))
+        with told("looking at a stage"):
+            found = self.connection.exec_driver_sql(
+                f"SELECT 1 FROM {source} s GROUP BY {keys} HAVING count(*) > 1 LIMIT 1".replace("%", "%%")
+            )
+            return found.first() is not None
+
+    def _copy_file(self, name: str, columns: Sequence[str], file: BinaryFile) -> int:
+        return self._copy_text(name, columns, file.pieces(), "(FORMAT binary)")
+
+    def _types(self, table: Table) -> Mapping[str, ColumnType]:
+        with told(f"looking at {table.address}"):
+            rows = self.connection.exec_driver_sql(_TYPES, (self._name(table),))
+            return {name: ColumnType(whole, bare) for name, whole, bare in rows}
 
     def _ingest(self, table: Table, targets: Sequence[Column], columns: pa.RecordBatch) -> bool:
         """Whether the columns went in by ADBC, over a connection and in a transaction of its own."""
@@ -135,9 +208,16 @@ class PostgresWriter(Writer):
         )
 
     def _over(
-        self, table: Table, columns: Sequence[Column], key: Sequence[str], mode: Mode, *, doubled: bool
+        self,
+        table: Table,
+        columns: Sequence[Column],
+        key: Sequence[str],
+        mode: Mode,
+        *,
+        doubled: bool,
+        source: str = "",
     ) -> list[str]:
-        """From the stage into the table.
+        """From the stage into the table; from `source`, if given, where every column is in its final type.
 
         Of a key that came more than once the last row counts: COPY fills a fresh heap in order, so that `ctid` tells.
         Rows that are the same already are left alone: no trigger, no bloat.
@@ -145,10 +225,12 @@ class PostgresWriter(Writer):
         names = [_q(column.name) for column in columns]
         keys = [_q(name) for name in key]
         rest = [column for column in columns if column.name not in key]
-        values = ", ".join(self._restored(column) for column in columns)
+        restored = (lambda column: f"s.{_q(column.name)}") if source else self._restored
+        source = source or _STAGE
+        values = ", ".join(restored(column) for column in columns)
         once = f"DISTINCT ON ({', '.join(keys)}) " if doubled else ""
         order = f" ORDER BY {', '.join(keys)}, ctid DESC" if doubled else ""
-        rows = f"SELECT {once}{values} FROM {_STAGE} s{order}"
+        rows = f"SELECT {once}{values} FROM {source} s{order}"
         over = "OVERRIDING SYSTEM VALUE " if any(column.always for column in columns) else ""
         into = f"INSERT INTO {self._name(table)} AS t ({', '.join(names)}) {over}"
         alive = [f"{_q(SOFT)} = NULL"] if SOFT in table.columns and SOFT not in [c.name for c in columns] else []
@@ -164,15 +246,15 @@ class PostgresWriter(Writer):
         statements = []
         if mode is not Mode.INSERT and rest:
             sets = ", ".join([*(f"{_q(c.name)} = s.{_q(c.name)}" for c in rest), *alive])
-            shown = ", ".join(f"{self._restored(c)} AS {_q(c.name)}" for c in columns)
-            source = f"(SELECT {once}{shown} FROM {_STAGE} s{order}) s"
+            shown = ", ".join(f"{restored(c)} AS {_q(c.name)}" for c in columns)
+            new = f"(SELECT {once}{shown} FROM {source} s{order}) s"
             where = differs.format(*["s"] * len(rest))
             statements.append(
-                f"UPDATE {self._name(table)} t SET {sets} FROM {source} WHERE {self._same(key, 't', 's')} AND ({where})"
+                f"UPDATE {self._name(table)} t SET {sets} FROM {new} WHERE {self._same(key, 't', 's')} AND ({where})"
             )
         if mode is not Mode.UPDATE:
             there = f"EXISTS (SELECT FROM {self._name(table)} t WHERE {self._same(key, 't', 's')})"
-            statements.append(f"{into}SELECT {once}{values} FROM {_STAGE} s WHERE NOT {there}{order}")
+            statements.append(f"{into}SELECT {once}{values} FROM {source} s WHERE NOT {there}{order}")
         return statements
 
     def _same(self, key: Sequence[str], left: str, right: str) -> str:
@@ -187,7 +269,8 @@ class PostgresWriter(Writer):
         if column.kind is Kind.ARRAY:
             kind = column.type.compile(dialect=self.connection.dialect)
             filled = f"ARRAY(SELECT jsonb_array_elements_text({name}))::{kind}"
-            return f"CASE WHEN jsonb_typeof({name}) = 'array' THEN {filled} END"
+            text = f"({name} #>> '{{}}')::{kind}"  # an array of more than one dimension or of JSON comes as its text
+            return f"CASE WHEN jsonb_typeof({name}) = 'array' THEN {filled} ELSE {text} END"
         return name
 
     # ---- the driver
@@ -198,15 +281,18 @@ class PostgresWriter(Writer):
         except ValueError as error:  # a lone surrogate: JSON can write it, no text is
             raise RowRefused(Fault("ValueRefused", f"a value is no text: {error}")) from error
         pieces = (b"\n".join(rows[start : start + _CHUNK]) + b"\n" for start in range(0, len(rows), _CHUNK))
-        self._copy_text(name, columns, pieces, _FORM)
+        self._copy_text(name, [column.name for column in columns], pieces, _FORM)
 
-    def _copy_text(self, name: str, columns: Sequence[Column], pieces: Iterable[bytes | memoryview], form: str) -> None:
-        listed = ", ".join(_q(column.name) for column in columns)
+    def _copy_text(self, name: str, columns: Sequence[str], pieces: Iterable[bytes | memoryview], form: str) -> int:
+        """How many rows."""
+        listed = ", ".join(map(_q, columns))
         raw: Any = self.connection.connection.driver_connection
         statement = f"COPY {name} ({listed}) FROM STDIN {form}".encode()
-        with told_by_driver(f"writing {name}", psycopg.Error), raw.cursor() as cursor, cursor.copy(statement) as copy:
-            for piece in pieces:
-                copy.write(piece)
+        with told_by_driver(f"writing {name}", psycopg.Error), raw.cursor() as cursor:
+            with cursor.copy(statement) as copy:
+                for piece in pieces:
+                    copy.write(piece)
+            return int(cursor.rowcount)
 
     def _do(self, statement: str) -> None:
         raw: Any = self.connection.connection.driver_connection

@@ -1,0 +1,127 @@
+"""BATCH messages whose files are PostgreSQL's own binary form of COPY, as tap-sql writes them with `postgres-copy`.
+
+`encoding.columns` of the message names each column's type in the file. Where the table's type is another, the value is
+cast as the same record in JSON would be; a pair of types for which that is not sure goes record by record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from target_kit import TargetError
+from target_kit.errors import ProtocolError
+from target_sql.columns import Column, Kind
+
+FORMAT = "postgres-copy"
+_PIECE = 1 << 18
+_TEXTS = ("text", "character varying", "bpchar")
+_TAKEN: Mapping[str, frozenset[Kind]] = {
+    **dict.fromkeys(("smallint", "integer", "bigint"), frozenset({Kind.INTEGER, Kind.NUMBER, Kind.TEXT})),
+    **dict.fromkeys(("real", "double precision"), frozenset({Kind.FLOAT, Kind.NUMBER})),
+    "numeric": frozenset({Kind.NUMBER, Kind.TEXT}),
+    "boolean": frozenset({Kind.BOOLEAN}),
+    "date": frozenset({Kind.DATE}),
+    "timestamp without time zone": frozenset({Kind.TIMESTAMP, Kind.TIMESTAMPTZ}),
+    "timestamp with time zone": frozenset({Kind.TIMESTAMP, Kind.TIMESTAMPTZ}),
+    "time without time zone": frozenset({Kind.TIME}),
+    "uuid": frozenset({Kind.UUID, Kind.TEXT}),
+    "bytea": frozenset({Kind.BYTES}),
+    "json": frozenset({Kind.JSON}),
+    "jsonb": frozenset({Kind.JSON}),
+    "text": frozenset(Kind) - {Kind.BYTES, Kind.JSON},
+}
+"""The type in the file, and the kinds of column that take it by a cast that changes nothing or fails."""
+_NUMERIC = re.compile(r"numeric(\([0-9]+,-?[0-9]+\))?")
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryFile:
+    """A file, and the type of each of its columns, in their order."""
+
+    path: Path
+    types: Mapping[str, str]
+
+    def pieces(self) -> Iterator[bytes]:
+        """What is in it. Raises `TargetError`."""
+        try:
+            with self.path.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    yield piece
+        except OSError as error:
+            raise TargetError(f"the BATCH file {self.path} cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """The type of a table's column as the server writes it, whole (`numeric(12,2)`) and without its measures."""
+
+    whole: str
+    bare: str
+
+
+def types_in(encoding: Mapping[str, Any], where: str) -> Mapping[str, str]:
+    """The types that a message names. Raises `ProtocolError` for one that is none."""
+    named = encoding.get("columns")
+    if not isinstance(named, dict) or not named:
+        raise ProtocolError(f"{where}: a BATCH of {FORMAT} whose encoding names no `columns`")
+    for name, kind in named.items():
+        if not isinstance(kind, str) or _bare(kind.removesuffix("[]")) not in _TAKEN:
+            raise ProtocolError(f"{where}: a BATCH of {FORMAT} whose column {name!r} is of the type {kind!r}")
+    return named
+
+
+def is_same(kind: str, here: ColumnType) -> bool:
+    """Whether the table's column takes the file's bytes as they are."""
+    return kind in (here.whole, here.bare if kind != "numeric" else "") or (
+        (kind == "text" and here.bare in _TEXTS) or (_bare(kind) == "numeric" and here.whole == "numeric")
+    )
+
+
+def casts(file: BinaryFile, targets: Mapping[str, Column], here: Mapping[str, ColumnType]) -> Sequence[str] | None:
+    """The expression of each of the `targets` (by the file's names) over the file's columns; None if one is not sure.
+
+    No measure of the column's type is in it: an INSERT refuses text that is too long, a cast cuts it.
+    """
+    found = [_cast(_quoted(name), file.types[name], column, here[column.name]) for name, column in targets.items()]
+    return None if None in found else [each for each in found if each is not None]
+
+
+def _cast(name: str, kind: str, column: Column, here: ColumnType) -> str | None:
+    if kind == here.bare or is_same(kind, here):
+        return name
+    if kind.endswith("[]"):
+        if column.kind is Kind.JSON:
+            return f"to_jsonb({name})::{here.bare}"
+        return f"{name}::{here.bare}" if kind == "text[]" and column.kind is Kind.ARRAY else None
+    if column.kind not in _TAKEN[_bare(kind)]:
+        return None
+    if kind in ("real", "double precision"):  # by its shortest text, as JSON has it
+        return f"{name}::text::{here.bare}"
+    return f"{name}::{here.bare}"
+
+
+def json_of(file: BinaryFile) -> str:
+    """The SELECT list that shows the file's columns as JSON records would."""
+    return ", ".join(
+        f"translate(encode({_quoted(name)}, 'base64'), chr(10), '') AS {_quoted(name)}"
+        if kind == "bytea"
+        else _quoted(name)
+        for name, kind in file.types.items()
+    )
+
+
+def declared(file: BinaryFile) -> str:
+    """The columns of a table that takes the file as it is."""
+    return ", ".join(f"{_quoted(name)} {kind}" for name, kind in file.types.items())
+
+
+def _bare(kind: str) -> str:
+    return "numeric" if _NUMERIC.fullmatch(kind) else kind
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
