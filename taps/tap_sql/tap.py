@@ -131,8 +131,8 @@ class TapSql(Tap):
                 ),
             ),
             description="BATCH messages: `encoding.format` is `jsonl`, or, for full reads of PostgreSQL, `parquet`, "
-            "`arrow`, or `postgres-copy` (the quickest, into PostgreSQL by target-sql); `storage.root` is the folder of "
-            "the files, as `file:///…`.",
+            "`arrow`, or `postgres-copy` (the quickest, into PostgreSQL by target-sql); `storage.root` is the folder "
+            "of the files, as `file:///…`.",
         ),
         th.Property(
             "diff_schema",
