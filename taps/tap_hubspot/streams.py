@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -144,9 +145,9 @@ class CrmStream(HubSpotStream):
         def read(batch: Sequence[str]) -> Sequence[Mapping[str, Any]]:
             return self.hubspot.read(name, batch, asked, history=history)
 
-        batches = early(in_batches(ids, self._batch), _WAITING)
-        for found in ahead(workers, self._hubspot_tap.workers, read, batches):
-            yield from self._rows(found)
+        with closing(early(in_batches(ids, self._batch), _WAITING)) as batches:
+            for found in ahead(workers, self._hubspot_tap.workers, read, batches):
+                yield from self._rows(found)
 
     def _archived(self, workers: ThreadPoolExecutor, since: datetime | None) -> Iterator[Row]:
         """What lies in the recycle bin; it has no search, so all of it is listed."""
@@ -246,8 +247,10 @@ class AssociationStream(HubSpotStream):
         def read(ids: Sequence[str]) -> list[tuple[str, Sequence[Mapping[str, Any]]]]:
             return list(hubspot.associations(a, b, ids))
 
-        with ThreadPoolExecutor(self._hubspot_tap.workers) as workers:
-            batches = early(in_batches(self._starts(workers), ASSOCIATION_READ), _WAITING)
+        with (
+            ThreadPoolExecutor(self._hubspot_tap.workers) as workers,
+            closing(early(in_batches(self._starts(workers), ASSOCIATION_READ), _WAITING)) as batches,
+        ):
             for found in ahead(workers, self._hubspot_tap.workers, read, batches):
                 for start, ends in found:
                     yield from _ends(start, ends)

@@ -49,7 +49,7 @@ def early(items: Iterable[T], most: int) -> Generator[T]:
             failed.append(error)
         found.put(None)
 
-    finder = threading.Thread(target=find, daemon=True)
+    finder = threading.Thread(target=find, name="early", daemon=True)
     finder.start()
     try:
         while (item := found.get()) is not None:

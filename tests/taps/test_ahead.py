@@ -29,6 +29,7 @@ def test_the_next_ones_are_found_while_the_first_is_in_work_and_no_more_than_may
     assert next(coming) == 0
     assert enough.wait(10)  # though nobody asked for them
     coming.close()
+    assert not any(thread.name == "early" for thread in threading.enumerate())
     assert len(found) <= 5  # the three that wait, the one in work, and one in the finder's hand
 
 
