@@ -64,8 +64,10 @@ entities:
       roles: {{crm: hs_buying_role, warehouse: roles, policy: set, separator: ";"}}
   membership:
     sides:
-      crm: {{stream: contacts_to_companies, key: [from_id, to_id]}}
-      warehouse: {{stream: main-memberships, key: [contact_id, company_id]}}
+      crm: {{stream: contacts_to_companies, key: [from_id, to_id, type_id]}}
+      warehouse: {{stream: main-memberships, key: [contact_id, company_id, type_id]}}
+    on_delete: {on_delete}
+    fields: {{label: type_id}}
     references:
       contact: {{crm: from_id, warehouse: contact_id, entity: contact}}
       company: {{crm: to_id, warehouse: company_id, entity: company}}
@@ -78,7 +80,9 @@ create table contacts (
     contact_id uuid primary key, email text, first_name text, city text, phone text, children integer,
     optout boolean, born date, next_activity timestamptz, roles text, stage text, note text default 'untouched'
 );
-create table memberships (contact_id uuid, company_id uuid, primary key (contact_id, company_id));
+create table memberships (
+    contact_id uuid, company_id uuid, type_id integer, primary key (contact_id, company_id, type_id)
+);
 """
 
 PAIRS = {

@@ -14,6 +14,7 @@ from tests.e2e.crm import BIN, Crm
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e-hubspot")]
 
+PLAIN, PRIMARY = 279, 1  # kinds of association of a contact and a company
 FULL = {
     "firstname": "Ann", "city": "Rome", "phone": "+39 06 1", "num_children": "3", "hs_email_optout": "true",
     "date_of_birth": "951782400000", "notes_next_activity_date": "2026-01-02T04:04:05.678+01:00",
@@ -26,7 +27,8 @@ def test_two_systems_that_differ_become_one_and_then_are_quiet(tmp_path: Path) -
         account, crm = hubspot.account, Crm.create(hubspot, tmp_path)
         people = [account.enter("contacts", {**FULL, "email": f"n{n}@Example.com"}) for n in range(12)]
         firm = account.enter("companies", {"name": "Acme", "domain": "acme.example"})
-        account.links.add(people[0], firm, [1])
+        advisor, _ = account.links.define(people[0].kind, firm.kind, "Advisor", "Advised by")
+        account.links.add(people[0], firm, [advisor.type_id])
         theirs = crm.insert(email="N5@example.com", city="Oslo")
         crm.insert(email="new@example.com", first_name="Nina", city="Graz", children=4, optout=True, born="1999-12-31",
                    next_activity="2026-05-06 07:08:09.123+02", roles="CHAMPION")  # fmt: skip
@@ -39,7 +41,7 @@ def test_two_systems_that_differ_become_one_and_then_are_quiet(tmp_path: Path) -
         crm.sync()
         assert crm.differences() == []
         assert len(account.live("contacts")) == 13
-        assert crm.sql("select count(*) from memberships") == [(1,)]
+        assert crm.sql("select type_id from memberships order by 1") == [(PLAIN,), (advisor.type_id,)]
         assert crm.sql("select distinct note from contacts where contact_id = ?", theirs) == [("untouched",)]
 
         account.edit("contacts", people[1].id, city="Paris", hs_email_optout="false")
@@ -49,8 +51,9 @@ def test_two_systems_that_differ_become_one_and_then_are_quiet(tmp_path: Path) -
         merged = account.merge(people[6], people[7])
         account.trash("contacts", people[8].id)
         crm.sql("delete from contacts where email like 'n9@%'")
-        crm.sql("insert into memberships select c.contact_id, f.company_id from contacts c, companies f "
-                "where c.email like 'n4@%'")  # fmt: skip
+        crm.sql("insert into memberships select c.contact_id, f.company_id, ? from contacts c, companies f "
+                "where c.email like 'n4@%'", PRIMARY)  # fmt: skip
+        crm.sql("delete from memberships where type_id = ?", advisor.type_id)
         crm.until_quiet()
         held = crm.crm()
         assert held["n2@example.com"]["city"] == "Turin"
@@ -61,7 +64,8 @@ def test_two_systems_that_differ_become_one_and_then_are_quiet(tmp_path: Path) -
         kept = [line for line in crm.differences() if "n7@" not in line]  # its record was merged away: a person decides
         assert kept == []
         assert merged.values["email"] in held
-        assert set(account.links.of(people[4], firm.kind)) == {firm.id}
+        assert account.links.of(people[4], firm.kind) == {firm.id: {PLAIN, PRIMARY}}
+        assert account.links.of(people[0], firm.kind) == {firm.id: {PLAIN}}
         assert not sum(crm.sync().wrote.values())
 
 
