@@ -25,8 +25,9 @@ from antiphon.equivalence import hash_of, make_rid
 from antiphon.identity import short_id
 from antiphon.ledger import Ledger
 from antiphon.ledger.sql import SqlStore, open_store
-from antiphon.ledger.statements import METADATA, PAGE
+from antiphon.ledger.statements import PAGE
 from antiphon.ledger.tables import OBS
+from antiphon.ledger.versions import MIGRATIONS
 from antiphon.mapping import Mapping
 from antiphon.match import match_keys
 from antiphon.model import Cursor, Observation, RecordState, replace
@@ -127,8 +128,8 @@ def line(record: dict[str, Any], at: str = "2026-11-28T08:00:00.000000+00:00") -
 
 def make(links: int, folder: Path) -> Made:
     """The sync in `folder`, made now unless it is there already."""
-    columns = {name: list(table.c.keys()) for name, table in METADATA.tables.items()}
-    made = Made(folder / f"{links}-links-{short_id(json.dumps(columns))}", links)
+    tables = "".join(path.read_text(encoding="utf-8") for path in sorted(MIGRATIONS.rglob("v*.py")))
+    made = Made(folder / f"{links}-links-{short_id(tables)}", links)
     if (made.folder / "made").exists():
         return made
     shutil.rmtree(made.folder, ignore_errors=True)

@@ -196,6 +196,9 @@ def test_a_killed_process_leaves_what_it_committed(path: Path) -> None:
 
 # ---- queries
 
+LISTED = ("SCAN wanted", "SCAN 100 CONSTANT ROWS")
+"""To read the list of what is looked for."""
+
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_no_query_reads_a_whole_table(table: Table[Any]) -> None:
@@ -211,7 +214,7 @@ def test_no_query_reads_a_whole_table(table: Table[Any]) -> None:
         texts[f"{name}, count"] = (statements.count(columns, shape)[0], shape.count(...))
     for name, (text, bound) in texts.items():
         for *_, step in store._rows(f"EXPLAIN QUERY PLAN {text}", ("x",) * bound):
-            assert not step.startswith("SCAN") or "USING INDEX obs_touched" in step, (name, step)
+            assert not step.startswith("SCAN") or "USING INDEX obs_touched" in step or step in LISTED, (name, step)
             assert "USING INDEX obs_touched" in step or "touched" not in name, (name, step)
             assert "TEMP B-TREE" not in step, (name, step)
     store.close()

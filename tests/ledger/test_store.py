@@ -66,7 +66,7 @@ def test_types_come_back_and_not_only_equal_values(store: Store) -> None:
 def test_null_is_not_missing(store: Store, previous: Any) -> None:
     row = replace(base("l1", "name", None), previous=previous)
     put(store, BASE, row)
-    back = store.get(BASE, [("l1", "crm", "name")])["l1", "crm", "name"]
+    back = store.get(BASE, [("l1", "name", "crm")])["l1", "name", "crm"]
     assert back.value is None
     assert (type(back.previous), back.previous) == (type(previous), previous)
 

@@ -1,7 +1,7 @@
 """The SQL of the ledger's tables: SQLAlchemy describes them, and writes each statement once for each kind of database.
 
-The two differ in how they look for many keys at once. SQLite searches its index for each term of an OR, and reads the
-whole table for `(a, b) IN (VALUES …)`; PostgreSQL plans each term anew, and joins an array at once.
+The two differ in how they look for many keys at once. SQLite searches its index for each row of a list that it joins,
+and reads the whole table for `(a, b) IN (VALUES …)`; PostgreSQL joins an array at once.
 Both use a partial index only for a term that repeats the index's own condition.
 """
 
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 PAGE = 5000
 """How many rows are written, or read by a scan, at a time."""
-_SIZES = (1, 10, 100)  # how many entries one OR looks for: few texts, so that each is prepared once
+_SIZES = (1, 10, 100)  # how many entries one list has: few texts, so that each is prepared once
 
 
 class Statements(Generic[R]):
@@ -77,7 +77,7 @@ class Statements(Generic[R]):
                     yield self._look_up(names, shape, shown), tuple(list(values) for values in zip(*chunk, strict=True))
                 else:
                     size = next(size for size in _SIZES if size >= len(chunk))
-                    chunk += chunk[-1:] * (size - len(chunk))
+                    chunk += [(None,) * shape.count(...)] * (size - len(chunk))
                     yield self.look(names, shape, size, shown), tuple(chain.from_iterable(chunk))
 
     def _shaped(self, names: tuple[str, ...]) -> bool:
@@ -108,10 +108,25 @@ class Statements(Generic[R]):
         """The query for `size` entries of one shape."""
         text = self._looks.get((names, shape, size, shown))
         if text is None:
-            terms = [self._equal(names, shape) for _ in range(size)]
-            text = self._text(self._select(shown).where(sa.or_(*terms)))
-            self._looks[(names, shape, size, shown)] = text
+            free = [name for name, fixed in zip(names, shape, strict=True) if fixed is ...]
+            if size == 1 or not free:
+                query = self._select(shown).where(self._equal(names, shape))
+            else:
+                query = self._among(names, shape, free, size, shown)
+            text = self._looks[(names, shape, size, shown)] = self._text(query)
         return text
+
+    def _among(
+        self, names: tuple[str, ...], shape: Key, free: list[str], size: int, shown: tuple[str, ...]
+    ) -> sa.Select[Any]:
+        """The rows that have one of `size` entries; no row has an entry of nulls, with which a list is filled up."""
+        fixed = self._equal(tuple(name for name in names if name not in free), tuple(v for v in shape if v is not ...))
+        if len(free) == 1:
+            return self._select(shown).where(fixed, self._columns[free[0]].in_([sa.bindparam(None)] * size))
+        entry = tuple(sa.bindparam(None) for _ in free)
+        wanted = sa.values(*(sa.column(name) for name in free), name="wanted").data([entry] * size).cte("wanted")
+        joined = sa.and_(fixed, *(self._columns[name] == wanted.c[name] for name in free))
+        return self._select(shown).select_from(sa.join(wanted, self._target, joined))
 
     def _select(self, shown: tuple[str, ...]) -> sa.Select[Any]:
         return sa.select(*(self._columns[name] for name in shown or self.codec.columns))
@@ -181,6 +196,7 @@ def _define(metadata: sa.MetaData, table: Table[Any]) -> None:
             for column in Codec(table).columns.values()
         ),
         sa.PrimaryKeyConstraint(*table.key),
+        **({"sqlite_with_rowid": False} if table.is_narrow else {}),
     )
     for name, columns in table.indexes.items():
         flags = [c for c in columns if isinstance(described.c[c].type, sa.Boolean)]

@@ -24,6 +24,7 @@ class Table(Generic[R]):
 
     An index with a boolean among its columns covers, and keeps unique, only the rows in which that is true.
     `riders` are columns that an index holds beside its own, so that `Store.pick` need not read the rows.
+    The rows of a narrow table stand in its primary key itself, where the database can do that: one place to look in.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Table(Generic[R]):
     indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unique: tuple[str, ...] = ()
     riders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_narrow: bool = False
 
     @cached_property
     def key_of(self) -> Pick:
@@ -73,9 +75,16 @@ MEMBER = Table(
     ("lid", "side", "rid"),
     {"holder": ("side", "entity", "rid", "held"), "lid": ("lid",)},
     unique=("holder",),
+    is_narrow=True,
 )
-BASE = Table("base", model.Base, ("lid", "side", "field"), {"lid": ("lid",), "field": ("lid", "field")})
-OUTBOX = Table("outbox", model.Op, ("op_id",), {"lid": ("lid",), "state": ("side", "state")})
+BASE = Table("base", model.Base, ("lid", "field", "side"), {"lid": ("lid",), "field": ("lid", "field")}, is_narrow=True)
+OUTBOX = Table(
+    "outbox",
+    model.Op,
+    ("op_id",),
+    {"lid": ("lid",), "state": ("side", "state")},
+    riders={"lid": ("op_id", "side", "state", "acked_at")},
+)
 CONFLICT = Table("conflict", model.Conflict, ("cid",), {"lid": ("lid",), "state": ("state",)})
 AUDIT = Table("audit", model.Audit, ("seq",), {"lid": ("lid",), "run": ("run_id",)})
 RECEIPT = Table("receipt", model.Receipt, ("op_id",))
@@ -86,6 +95,7 @@ MATCH_KEY = Table(
     model.MatchKey,
     ("side", "entity", "rid", "rule"),
     {"key": ("entity", "side", "rule", "key"), "record": ("side", "entity", "rid")},
+    is_narrow=True,
 )
 TOMBSTONE = Table("tombstone", model.Tombstone, ("side", "entity", "rid"))
 RUN = Table("run", model.Run, ("run_id",))

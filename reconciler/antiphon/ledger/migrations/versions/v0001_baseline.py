@@ -49,9 +49,9 @@ def upgrade() -> None:
         sa.Column("status", TEXT, nullable=False),
         sa.Column("previous", TEXT, nullable=True),
         sa.Column("version", TEXT, nullable=True),
-        sa.PrimaryKeyConstraint("lid", "side", "field"),
+        sa.PrimaryKeyConstraint("lid", "field", "side"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("base_field", "base", ["lid", "field"])
     op.create_table(
         "conflict",
         sa.Column("cid", TEXT, nullable=False),
@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.Column("rule", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("key", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("side", "entity", "rid", "rule"),
+        sqlite_with_rowid=False,
     )
     op.create_index("match_key_key", "match_key", ["entity", "side", "rule", "key"])
     op.create_table(
@@ -156,6 +157,7 @@ def upgrade() -> None:
         sa.Column("rid", TEXT, nullable=False),
         sa.Column("held", sa.Boolean(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("lid", "side", "rid"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "member_holder",
@@ -223,7 +225,7 @@ def upgrade() -> None:
         sa.Column("redelivered", sa.Boolean(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("op_id"),
     )
-    op.create_index("outbox_lid", "outbox", ["lid"])
+    op.create_index("outbox_lid", "outbox", ["lid", "op_id", "side", "state", "acked_at"])
     op.create_index("outbox_state", "outbox", ["side", "state"])
     op.create_table(
         "receipt",
