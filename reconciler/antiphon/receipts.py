@@ -29,6 +29,7 @@ from antiphon.model import (
     Cause,
     Conflict,
     ConflictKind,
+    Instant,
     Link,
     Missing,
     Observation,
@@ -260,7 +261,7 @@ def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
             fields=fields,
             hash=hash_of(fields),
             # of the columns that the receipt does not speak of, nobody knows more than before
-            read_at=at.now if before is None or gone or mapped <= shown.keys() else before.read_at,
+            read_at=_looked(op, before, at) if before is None or gone or mapped <= shown.keys() else before.read_at,
             complete_at=at.now,
             version=line.version or (before.version if before else None),
             birth=before.birth if before else None,
@@ -268,6 +269,12 @@ def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
             dirty=dirty,
         )
     )
+
+
+def _looked(op: Op, before: Observation | None, at: Moment) -> Instant:
+    """Since when the record may have changed again: the receipt may be heard long after the write."""
+    sent = op.planned_at if op.redelivered else op.sent_at
+    return max(at.now if sent is None else sent, before.read_at if before else 0)
 
 
 def _seen_since(entity: Entity, op: Op, line: ReceiptLine, before: Observation) -> set[str]:

@@ -22,7 +22,7 @@ def no_lost_update(judge: Judge) -> Iterator[str]:
             if event.by != USER or isinstance(event.value, Missing):
                 continue
             value = event.value
-            if _came_back(judge, side, row, field, events, number):
+            if _came_back(judge, side, row, field, events, number) or _agreed(judge, side, row, field, event):
                 continue
             heir = next((e for e in events[number + 1 :] if not same(judge, field, side, e.value, value)), None)
             if heir is None or heir.by != SYNC or excused(judge, side, field, events, event, heir):
@@ -171,6 +171,23 @@ def _came_back(judge: Judge, side: Side, row: Row, field: Field, events: list[Ev
             return False
         between.append(earlier)
     return False
+
+
+def _agreed(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:
+    """The edit changed nothing: we were writing this very value there, or the record came in place of one that had it."""
+    at = event.at + judge.world.skew
+    lids = judge.lids(side, row)
+    for op in judge.ops.values():
+        if op.lid in lids and op.side == side and op.state is OpState.ACKED and op.planned_at <= at <= (op.acked_at or 0):
+            written = op.patch.get(field.name, MISSING)
+            if not isinstance(written, Missing) and same(judge, field, side, written, value_of(event.value)):
+                return True
+    column = field.columns[side]
+    if event is not row.history[column][0]:
+        return False
+    former = [judge.row(*node) for lid in lids for node in judge.ever[lid] if node[0] == side and node[2] != row.rid]
+    ended = [each.history[column][-1] for each in former if each is not None and each.history.get(column)]
+    return any(same(judge, field, side, last.value, value_of(event.value)) for last in ended)
 
 
 def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: Event, heir: Event) -> bool:

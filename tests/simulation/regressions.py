@@ -378,4 +378,26 @@ REGRESSIONS = [
         (Fault(0, "crash", "warehouse", 763), Fault(1, "column gone", "crm", 637)),
         rounds=2,
     ),
+    found(
+        "a record that a read had lacked, though it said it was complete, was called a later edit than it was",
+        900092784,
+        (
+            Act(0, "window warehouse", 1, "edit", "warehouse", "contact", "city", 1178),
+            Act(0, "window warehouse", 4, "delete", "crm", "contact", "tags", 2179),
+        ),
+        (Fault(0, "truncated", "crm", 114),),
+        rounds=1,
+    ),
+    found(
+        "an edit between a write and the moment its receipt was heard, after a crash, was called later than it was",
+        900105279,
+        (
+            Act(0, "before", 6, "create", "crm", "contact", "city", 5531),
+            Act(1, "planned", 6, "create", "crm", "contact", "email", 1289),
+            Act(1, "before", 4, "edit", "crm", "contact", "email", 2718),
+            Act(1, "planned", 9, "edit", "warehouse", "contact", "email", 4562),
+        ),
+        (Fault(1, "crash", "crm", 928),),
+        rounds=2,
+    ),
 ]

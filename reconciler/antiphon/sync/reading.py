@@ -214,10 +214,10 @@ class Reading:
         """Per column, when its last change happened: after the last read without it, before it was in our hands.
 
         Where the side tells when, and how far its clock is from ours is known, that narrows it. A column that the last
-        read lacked may have changed ever since its last known change.
+        read lacked may have changed ever since its last known change. A record that no read showed before may have
+        stood there ever since: nothing proves that a read which lacked it was complete.
         """
-        low_water = self.cursor.low_water
-        span = (max(old.read_at, low_water) if old is not None else low_water, row.at)
+        span = (max(old.read_at, self.cursor.low_water) if old is not None else 0, row.at)
         dirty = dict(old.dirty) if old is not None else {}
         for column, value in row.fields.items():
             if old is None or column not in old.fields or old.fields[column] != value:
