@@ -162,12 +162,12 @@ class Observation(Struct, frozen=True):
     merged_into: Rid | None = None
     version: str | None = None
     birth: str | None = None
-    origin: str = "unknown"
     dirty: Mapping[str, tuple[Instant, Instant]] = field(default_factory=dict)
     field_times: Mapping[str, Instant] = field(default_factory=dict)
     error: str | None = None
     touched: bool = True
     line: str | None = None  # by which the line that showed it last is recognised, see `sync.lines`
+    unseen: bool = False  # it is what our write left there, and no read has shown the record since
 
     @property
     def key(self) -> tuple[Side, str, Rid]:

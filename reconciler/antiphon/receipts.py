@@ -31,6 +31,7 @@ from antiphon.model import (
     ConflictKind,
     Instant,
     Link,
+    LinkState,
     Missing,
     Observation,
     Op,
@@ -190,8 +191,26 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
     activate(ws, op)
     shown = {entity.fields[name].columns[op.side]: value for name, value in stored.items()}
-    _observe(ws, mapping, op, replace(line, stored={**shown, **told}), at)
-    touch_members(ws, op)
+    settled = _is_settled(ws, op, line, stored)
+    _observe(ws, mapping, op, replace(line, stored={**shown, **told}), at, settled=settled)
+    if not settled:
+        touch_members(ws, op)
+
+
+def _is_settled(ws: Workspace, op: Op, line: ReceiptLine, stored: Mapping[str, Value]) -> bool:
+    """Whether the link is as its plan wanted it, so that nobody need look at it before a side shows something else."""
+    link = ws.link(op.lid)
+    return (
+        link is not None
+        and link.state is LinkState.ACTIVE
+        and line.status is Status.APPLIED
+        and op.kind is OpKind.UPDATE
+        and not (op.adds or op.redelivered or line.found)
+        and stored.keys() == op.patch.keys() == op.source.keys()
+        and all(canonical_json(value) == canonical_json(op.patch[name]) for name, value in stored.items())
+        and not ws.ops(op.lid)
+        and not ws.conflicts(op.lid)
+    )
 
 
 def _told_late(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
@@ -234,8 +253,13 @@ def rid_of(entity: Entity, side: Side, shown: Value) -> Rid:
     return make_rid(shown if isinstance(shown, list) else [shown])
 
 
-def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
-    """What the target found or stored is an observation of its side."""
+def _observe(
+    ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment, *, settled: bool = False
+) -> None:
+    """What the target found or stored is an observation of its side.
+
+    If the link is `settled`, it is looked at again only for what else was shown.
+    """
     rid = ws.members(op.lid).get(op.side)
     if rid is None:
         return
@@ -244,14 +268,14 @@ def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
     before = ws.observation(key)
     gone = line.status is Status.GONE or (op.kind is OpKind.DELETE and line.status is Status.APPLIED)
     shown = {name: value for name, value in {**line.found, **line.stored}.items() if name in mapped}
+    written = {mapping.entities[op.entity].fields[name].columns[op.side] for name in op.patch if settled}
     if before is not None and not gone:
         later = _seen_since(mapping.entities[op.entity], op, line, before)
         shown = {column: value for column, value in shown.items() if column not in later}
     fields = {**(before.fields if before else {}), **shown}
     dirty = dict(before.dirty) if before else {}
-    for column, value in shown.items():
-        if before is None or before.fields.get(column) != value:
-            dirty[column] = (before.read_at if before else 0, at.now)
+    changed = {column for column, value in shown.items() if before is None or before.fields.get(column) != value}
+    dirty.update(dict.fromkeys(changed, (before.read_at if before else 0, at.now)))
     ws.put_observation(
         Observation(
             side=op.side,
@@ -265,8 +289,13 @@ def _observe(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
             complete_at=at.now,
             version=line.version or (before.version if before else None),
             birth=before.birth if before else None,
-            origin="sync" if line.stored else "unknown",
             dirty=dirty,
+            touched=not settled
+            or before is None
+            or before.touched
+            or not written >= changed
+            or not written <= shown.keys(),
+            unseen=not gone and bool(line.stored),
         )
     )
 

@@ -489,7 +489,7 @@ def test_the_base_is_what_the_target_stored() -> None:
     assert world.base_rows(lid, "name")[WAREHOUSE].version == "7"
     shown = world.observation(WAREHOUSE, 2)
     assert shown is not None
-    assert (shown.fields, shown.version, shown.origin) == ({**ANN, "name": "Anna"}, "7", "sync")
+    assert (shown.fields, shown.version, shown.unseen) == ({**ANN, "name": "Anna"}, "7", True)
     assert world.round().empty
 
 

@@ -174,11 +174,16 @@ def _came_back(judge: Judge, side: Side, row: Row, field: Field, events: list[Ev
 
 
 def _agreed(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:
-    """The edit changed nothing: we were writing this very value there, or the record came in place of one that had it."""
+    """The edit changed nothing: we were writing this very value, or the record came in place of one that had it."""
     at = event.at + judge.world.skew
     lids = judge.lids(side, row)
     for op in judge.ops.values():
-        if op.lid in lids and op.side == side and op.state is OpState.ACKED and op.planned_at <= at <= (op.acked_at or 0):
+        if (
+            op.lid in lids
+            and op.side == side
+            and op.state is OpState.ACKED
+            and op.planned_at <= at <= (op.acked_at or 0)
+        ):
             written = op.patch.get(field.name, MISSING)
             if not isinstance(written, Missing) and same(judge, field, side, written, value_of(event.value)):
                 return True

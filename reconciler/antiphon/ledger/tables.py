@@ -59,7 +59,7 @@ OBS = Table(
     "obs",
     model.Observation,
     ("side", "entity", "rid"),
-    {"touched": ("touched",), "live": ("side", "entity", "state")},
+    {"touched": ("touched",), "unseen": ("unseen",), "live": ("side", "entity", "state")},
     riders={"live": ("rid", "hash", "line")},
 )
 LINK = Table(

@@ -278,16 +278,20 @@ class Collector:
             if not reading.shown:
                 live = (self._side, reading.stream.entity, RecordState.LIVE)
                 reading.marks.load(self._ledger.store.pick(OBS, ("hash", "line"), "live", [live]))
-                for row_hash, line in self._touched(reading).values():
+                for row_hash, line in self._awaited(reading).values():
                     reading.marks.unseen.discard(reading.marks.recovered(line, row_hash) or b"")
         return reading.loaded.unseen if reading.loaded is reading.marks else set()
 
-    def _touched(self, reading: Reading) -> dict[Rid, tuple[str, str | None]]:
-        """Hash and mark of records that the planner waits to look at, and wants to know when they were last seen."""
+    def _awaited(self, reading: Reading) -> dict[Rid, tuple[str, str | None]]:
+        """Hash and mark of records of which the ledger wants to know when they were last seen, see `Stored`."""
         names = ("side", "entity", "rid", "hash", "line")
-        rows = self._ledger.store.pick(OBS, names, "touched", [(True,)])
         ours = (self._side, reading.stream.entity)
-        return {rid: (row_hash, line) for side, entity, rid, row_hash, line in rows if (side, entity) == ours}
+        return {
+            rid: (row_hash, line)
+            for index in ("touched", "unseen")
+            for side, entity, rid, row_hash, line in self._ledger.store.pick(OBS, names, index, [(True,)])
+            if (side, entity) == ours
+        }
 
     def _ask(self, reading: Reading, rids: Iterable[Rid]) -> list[Stored | None]:
         """What the ledger has of these records."""
@@ -328,9 +332,9 @@ class Collector:
                 reading.reappeared.add(rid)
             if old is None or not row.agrees(old):
                 changed.append(row)
-            elif old.touched or row.mark is not None:
+            elif old.is_awaited or row.mark is not None:
                 line = reading.renewal(row, old)
-                if old.touched or line is not None:
+                if old.is_awaited or line is not None:
                     same[rid] = row, line
         reading.changed += len(changed)
         entity = reading.stream.entity
@@ -342,8 +346,9 @@ class Collector:
             rows.append(reading.observation(row, old_row, self._witness.skew))
         for rid, (row, line) in same.items():
             whole = before[self._side, entity, rid]
-            if whole.touched:
-                whole = replace(whole, read_at=self.started, complete_at=row.at, version=row.sync.get("version"))
+            if whole.touched or whole.unseen:
+                version = row.sync.get("version")
+                whole = replace(whole, read_at=self.started, complete_at=row.at, version=version, unseen=False)
             rows.append(replace(whole, line=line or whole.line))
         if reading.uuids != reading.cursor.uuids:
             reading.cursor = replace(reading.cursor, uuids=dict(reading.uuids), schema=reading.columns)
@@ -354,11 +359,11 @@ class Collector:
         if reading.hits + len(reading.reappeared) >= reading.known:
             return []
         found: list[Rid] = []
-        touched = self._touched(reading)
+        awaited = self._awaited(reading)
         for state in PRESENT:
             index = self._side, reading.stream.entity, state
             for rid, row_hash, line in self._ledger.store.pick(OBS, OBS.riders["live"], "live", [index]):
-                old = Stored(rid, row_hash, state, None, None, None, rid in touched, line)
+                old = Stored(rid, row_hash, state, None, None, None, rid in awaited, rid in awaited, line)
                 if rid not in reading.shown and not reading.was_hit(old):
                     found.append(rid)
         return sorted(found)
@@ -371,14 +376,11 @@ class Collector:
         """
         if not reading.stream.tells_new:
             return []
-        rows = self._ledger.store.pick(
-            OBS, ("side", "entity", "rid", "state", "origin", "read_at"), "touched", [(True,)]
-        )
+        rows = self._ledger.store.pick(OBS, ("side", "entity", "rid", "state", "read_at"), "unseen", [(True,)])
         return sorted(
             rid
-            for side, entity, rid, state, origin, at in rows
-            if (side, entity) == (self._side, reading.stream.entity)
-            and (state, origin) == (RecordState.LIVE, "sync")
+            for side, entity, rid, state, at in rows
+            if (side, entity, state) == (self._side, reading.stream.entity, RecordState.LIVE)
             and at > reading.cursor.low_water
             and rid not in reading.shown
         )

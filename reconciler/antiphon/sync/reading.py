@@ -54,7 +54,13 @@ class Stored(NamedTuple):
     birth: str | None
     error: str | None
     touched: bool
+    unseen: bool
     line: str | None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the ledger wants to know when the record was seen, though it is as it was."""
+        return self.touched or self.unseen
 
 
 class Shown(NamedTuple):
@@ -201,7 +207,6 @@ class Reading:
             merged_into=row.merged_into,
             version=sync.get("version"),
             birth=row.birth,
-            origin=sync.get("origin", "unknown"),
             dirty=self._intervals(row, old, times, skew),
             field_times=times,
             error=row.error,
@@ -246,7 +251,7 @@ class Reading:
 
     def mark_of(self, old: Stored) -> bytes | None:
         """The hash of a line that stands for this stored record in this read, if one does."""
-        if self.loaded is None or old.touched or old.state is not _LIVE:
+        if self.loaded is None or old.is_awaited or old.state is not _LIVE:
             return None
         return self.loaded.recovered(old.line, old.hash)
 

@@ -180,12 +180,12 @@ def upgrade() -> None:
         sa.Column("merged_into", TEXT, nullable=True),
         sa.Column("version", TEXT, nullable=True),
         sa.Column("birth", TEXT, nullable=True),
-        sa.Column("origin", TEXT, nullable=False),
         sa.Column("dirty", TEXT, nullable=False),
         sa.Column("field_times", TEXT, nullable=False),
         sa.Column("error", TEXT, nullable=True),
         sa.Column("touched", sa.Boolean(), autoincrement=False, nullable=False),
         sa.Column("line", TEXT, nullable=True),
+        sa.Column("unseen", sa.Boolean(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("side", "entity", "rid"),
     )
     op.create_index("obs_live", "obs", ["side", "entity", "state", "rid", "hash", "line"])
@@ -195,6 +195,13 @@ def upgrade() -> None:
         ["side", "entity", "rid"],
         sqlite_where=sa.text("touched = 1"),
         postgresql_where=sa.text("touched = true"),
+    )
+    op.create_index(
+        "obs_unseen",
+        "obs",
+        ["side", "entity", "rid"],
+        sqlite_where=sa.text("unseen = 1"),
+        postgresql_where=sa.text("unseen = true"),
     )
     op.create_table(
         "outbox",
