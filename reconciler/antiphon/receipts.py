@@ -274,7 +274,7 @@ def _observe(
         shown = {column: value for column, value in shown.items() if column not in later}
     fields = {**(before.fields if before else {}), **shown}
     dirty = dict(before.dirty) if before else {}
-    changed = {column for column, value in shown.items() if before is None or before.fields.get(column) != value}
+    changed = [column for column, value in shown.items() if before is None or before.fields.get(column) != value]
     dirty.update(dict.fromkeys(changed, (before.read_at if before else 0, at.now)))
     ws.put_observation(
         Observation(
@@ -293,7 +293,7 @@ def _observe(
             touched=not settled
             or before is None
             or before.touched
-            or not written >= changed
+            or not written.issuperset(changed)
             or not written <= shown.keys(),
             unseen=not gone and bool(line.stored),
         )

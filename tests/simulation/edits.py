@@ -191,8 +191,8 @@ def _agreed(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> b
     if event is not row.history[column][0]:
         return False
     former = [judge.row(*node) for lid in lids for node in judge.ever[lid] if node[0] == side and node[2] != row.rid]
-    ended = [each.history[column][-1] for each in former if each is not None and each.history.get(column)]
-    return any(same(judge, field, side, last.value, value_of(event.value)) for last in ended)
+    had = [[e.value for e in each.history.get(column, ()) if e.value is not MISSING] for each in former if each]
+    return any(values and same(judge, field, side, values[-1], value_of(event.value)) for values in had)
 
 
 def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: Event, heir: Event) -> bool:

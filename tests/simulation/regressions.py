@@ -400,4 +400,15 @@ REGRESSIONS = [
         (Fault(1, "crash", "crm", 928),),
         rounds=2,
     ),
+    found(
+        "a record that a read had lacked was written and so made anew, and its first absence still counted as proof",
+        900183675,
+        (
+            Act(0, "window warehouse", 4, "edit", "crm", "contact", "city", 1717),
+            Act(0, "read crm", 2, "create", "warehouse", "contact", "city", 4886),
+            Act(0, "window warehouse", 2, "delete", "warehouse", "contact", "name", 5250),
+        ),
+        (Fault(2, "truncated", "warehouse", 698),),
+        rounds=3,
+    ),
 ]
