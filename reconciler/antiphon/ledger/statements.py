@@ -123,7 +123,7 @@ class Statements(Generic[R]):
         fixed = self._equal(tuple(name for name in names if name not in free), tuple(v for v in shape if v is not ...))
         if len(free) == 1:
             return self._select(shown).where(fixed, self._columns[free[0]].in_([sa.bindparam(None)] * size))
-        entry = tuple(sa.bindparam(None) for _ in free)
+        entry: Key = tuple(sa.bindparam(None) for _ in free)
         wanted = sa.values(*(sa.column(name) for name in free), name="wanted").data([entry] * size).cte("wanted")
         joined = sa.and_(fixed, *(self._columns[name] == wanted.c[name] for name in free))
         return self._select(shown).select_from(sa.join(wanted, self._target, joined))
@@ -196,8 +196,9 @@ def _define(metadata: sa.MetaData, table: Table[Any]) -> None:
             for column in Codec(table).columns.values()
         ),
         sa.PrimaryKeyConstraint(*table.key),
-        **({"sqlite_with_rowid": False} if table.is_narrow else {}),
     )
+    if table.is_narrow:
+        described.dialect_kwargs["sqlite_with_rowid"] = False
     for name, columns in table.indexes.items():
         flags = [c for c in columns if isinstance(described.c[c].type, sa.Boolean)]
         rest = [described.c[c] for c in columns if c not in flags]
