@@ -260,7 +260,7 @@ class Following:
         if self._whole:
             say({"type": "FOLLOW", "whole": [whole.stream.name for whole in due]})
         for whole in due:
-            whole.stream.sync()
+            whole.stream.read_again(thorough=True)
             took = time.monotonic() - now
             whole.rested = time.monotonic() + max(_SOON, _SHARE * took)
             whole.due = time.monotonic() + max(self._pause, _SHARE * took)

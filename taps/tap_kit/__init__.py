@@ -5,6 +5,7 @@
 | `messages`  | SCHEMA and RECORD with the envelope `sync`; schemas that keep all their words; a quick writer |
 | `command`   | `CheckedTap`: a tap of the SDK with `--check` and exit codes; `TapError`, `Check`             |
 | `following` | a tap that stays, and shows what changed whenever it is asked                                 |
+| `polling`   | such a tap of an API that cannot tell of changes                                              |
 | `clock`     | what time it is on a server                                                                   |
 | `ahead`     | requests under way while earlier ones are written out                                         |
 """
@@ -15,6 +16,7 @@ from tap_kit.command import FOLLOW, Capability, Check, CheckedTap
 from tap_kit.errors import TapError
 from tap_kit.following import Bell, Followed, say
 from tap_kit.messages import DELETED_AT, ENVELOPE, MOMENT, EnvelopeStream, Writer
+from tap_kit.polling import Polled
 
 __all__ = [
     "DELETED_AT",
@@ -27,6 +29,7 @@ __all__ = [
     "CheckedTap",
     "EnvelopeStream",
     "Followed",
+    "Polled",
     "ServerClock",
     "TapError",
     "Writer",

@@ -57,7 +57,7 @@ class Followed(Protocol):
 
     @property
     def pushes(self) -> bool:
-        """Whether it notices changes by itself; else it is asked again and again."""
+        """Whether it notices changes by itself; else it is asked again and again. They may come to it late."""
 
     @property
     def changed(self) -> bool:
@@ -71,7 +71,7 @@ def stay(followed: Followed) -> None:
     """Answer until the input ends. Raises `TapError` for what is no question, and whatever `followed` raises."""
     questions = _Questions()
     told = False
-    say({"type": "FOLLOW", "pushes": followed.pushes})
+    say({"type": "FOLLOW", "pushes": followed.pushes, "late": True})
     while not questions.ended:
         heard: list[_Questions | Bell] = [questions, followed.bell]
         ready = select.select(heard, [], [])[0]

@@ -6,8 +6,9 @@ The envelope stands beside `schema` and `record`, where other plugins ignore it 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from singer_sdk import Stream
@@ -81,6 +82,37 @@ class EnvelopeStream(Stream):
     def chosen(self) -> list[str]:
         """The columns that are selected, in the order of the schema."""
         return [name for name in self.schema["properties"] if self.mask[("properties", name)]]
+
+    _signpost: Any = None
+    """The server's time when the read began, where a stream keeps it."""
+    thorough = True
+    """Whether the read looks for what takes long to find, as deletions may."""
+    _before: Mapping[tuple[Any, ...], dict[str, Any]] = MappingProxyType({})
+
+    def read_again(self, *, thorough: bool) -> None:
+        """Read from the bookmark on, as a run of its own would; nothing is written of what the last read showed so."""
+        self._signpost, self.thorough = None, thorough
+        if signpost := self.get_replication_key_signpost(None):
+            self._write_replication_key_signpost(None, signpost)
+        self._write_starting_replication_value(None)
+        whole = self.replication_method == "FULL_TABLE"
+        if whole:
+            self._write_schema_message()
+        before: dict[tuple[Any, ...], dict[str, Any]] = {}
+        declared = whole
+        for row in self.get_records(None):
+            if isinstance(row, tuple):
+                raise TypeError(f"{self.name} has rows with contexts")
+            key = tuple(row[name] for name in self.primary_keys)
+            before[key] = row
+            self._increment_stream_state(row)
+            if whole or self._before.get(key) != row:
+                if not declared:
+                    self._write_schema_message()
+                    declared = True
+                self._write_record_message(dict(row))
+        self._before = {} if whole else before
+        self._finalize_state(self.stream_state)
 
     def write(self, rows: Iterable[dict[str, Any]]) -> int:
         """Write SCHEMA and these rows, or nothing if there are none; how many there were."""

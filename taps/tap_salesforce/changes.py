@@ -29,7 +29,7 @@ from typing import Any, Protocol
 
 from tap_kit import ENVELOPE, in_batches
 from tap_salesforce.api import STAMP, ExpiredReplay
-from tap_salesforce.api.events import OVERFLOW, Change, Events, Position
+from tap_salesforce.api.events import OVERFLOW, Change, Events, Position, Told
 
 KEPT = timedelta(hours=72)
 AT_ONCE = 2000
@@ -96,6 +96,25 @@ class Log:
                 yield from self._missed(expired.message)
             yield from self._told(events)
 
+    def heard(self, events: Iterable[Told]) -> Iterator[dict[str, Any]]:
+        """The rows of events that came while the stream was followed."""
+        earliest = None if "replay_id" in self._place else self._covered - self._overlap
+        last, covered = None, self._covered
+        for told in events:
+            last = told.replay_id
+            if isinstance(told, Change):
+                covered = max(covered, told.at)
+                if earliest is None or told.at >= earliest:
+                    yield from self._noted(told)
+        yield from self._flushed(last)
+        self._mark["covered"] = covered.isoformat()
+
+    @property
+    def place(self) -> bytes | None:
+        """The replay id after which events are still to come."""
+        known = self._place.get("replay_id")
+        return base64.b64decode(known) if known else None
+
     @property
     def _covered(self) -> datetime:
         return datetime.fromisoformat(self._mark["covered"])
@@ -111,8 +130,7 @@ class Log:
 
     def _told(self, events: Events) -> Iterator[dict[str, Any]]:
         begun = self._stream.now()
-        known = self._place.get("replay_id")
-        after = base64.b64decode(known) if known else None
+        after = self.place
         earliest = None if after else self._covered - self._overlap
         last, covered = after, self._covered
         with closing(events.of(self._stream.name, after)) as stream:

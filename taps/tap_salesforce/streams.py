@@ -80,6 +80,11 @@ class ObjectStream(EnvelopeStream):
         found: dict[str, Any] = self.tap_state.setdefault("bookmarks", {}).setdefault(f"{self.name}:{what}", {})
         return found
 
+    @property
+    def log_state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The bookmark of its change events, and their place."""
+        return self.get_context_state(None), self._place("log")
+
     # ---- reading
 
     def get_records(self, context: Any) -> Iterable[Row]:
@@ -87,7 +92,7 @@ class ObjectStream(EnvelopeStream):
         self._name_what_is_hidden()
         match self.replication_method:
             case "LOG_BASED":
-                yield from self._salesforce_tap.log(self, self.get_context_state(None), self._place("log"))
+                yield from self._salesforce_tap.log(self, *self.log_state)
             case "INCREMENTAL":
                 yield from self.changed_since(self.get_starting_timestamp(context))
             case _:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, TapCapabilities
 
-from tap_kit import Capability, Check, CheckedTap
+from tap_kit import FOLLOW, Capability, Check, CheckedTap, Followed, Polled
 from tap_salesforce.api import SETTINGS, STAMP, USUAL, Org, Refused, SalesforceError, WrongSettings, connect
 from tap_salesforce.streams import ObjectStream
+
+if TYPE_CHECKING:
+    from tap_salesforce.api.events import Events
 
 
 class TapSalesforce(CheckedTap):
@@ -25,6 +28,7 @@ class TapSalesforce(CheckedTap):
         TapCapabilities.LOG_BASED,
         Capability.DELETES,
         Capability.MERGES,
+        Capability.FOLLOW,
     ]
     dynamic_catalog = True
     config_jsonschema = th.PropertiesList(
@@ -81,6 +85,15 @@ class TapSalesforce(CheckedTap):
             title="Log seconds",
             description="After how long without a change event LOG_BASED takes an object's events for read.",
         ),
+        th.Property(
+            "poll_seconds",
+            th.NumberType,
+            default=60,
+            title="Poll seconds",
+            description="How often a tap that follows reads objects that are not LOG_BASED; each read takes two "
+            "requests of the day's.",
+        ),
+        FOLLOW,
     ).to_dict()
 
     @cached_property
@@ -100,16 +113,32 @@ class TapSalesforce(CheckedTap):
 
     def log(self, stream: ObjectStream, mark: dict[str, Any], place: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """What change events tell of a stream after its bookmark. Raises `WrongSettings` without the extra for it."""
-        try:
-            from tap_salesforce.api.events import Events  # noqa: PLC0415 - comes with an extra of its own
-            from tap_salesforce.changes import Log  # noqa: PLC0415
-        except ImportError as error:
-            raise WrongSettings(
-                f"LOG_BASED needs {error.name}", hint="pip install 'antiphon[salesforce-cdc]'"
-            ) from None
-        session, address = self.org.session, str(self.config["pubsub_address"])
-        with closing(Events(session, self.org.id, address, float(self.config["log_seconds"]))) as events:
+        with _extra(), closing(self._events()) as events:
+            from tap_salesforce.changes import Log  # noqa: PLC0415 - comes with an extra of its own
+
             yield from Log(stream, mark, place, timedelta(seconds=self.overlap)).rows(events)
+
+    def _events(self) -> Events:
+        from tap_salesforce.api.events import Events  # noqa: PLC0415 - comes with an extra of its own
+
+        address, silence = str(self.config["pubsub_address"]), float(self.config["log_seconds"])
+        return Events(self.org.session, self.org.id, address, silence)
+
+    def followed(self) -> Followed:
+        """The selected streams: by their change events, if they are LOG_BASED; the others every `poll_seconds`."""
+        selected = [each for each in self.streams.values() if each.selected and isinstance(each, ObjectStream)]
+        logged = [each for each in selected if each.replication_method == "LOG_BASED"]
+        others = [each for each in selected if each not in logged]
+        polled = Polled(others, self.state, every=float(self.config["poll_seconds"]))
+        if not logged:
+            return polled
+        with _extra():
+            from tap_salesforce.changes import Log  # noqa: PLC0415 - comes with an extra of its own
+            from tap_salesforce.following import Following  # noqa: PLC0415
+
+            overlap = timedelta(seconds=self.overlap)
+            logs = [(each, Log(each, *each.log_state, overlap)) for each in logged]
+            return Following(logs, self._events(), polled, self.state)
 
     def discover_streams(self) -> Sequence[ObjectStream]:
         """The streams of a catalog that is handed in, else those of the objects."""
@@ -145,6 +174,14 @@ class TapSalesforce(CheckedTap):
             timed = "" if STAMP in found.fields else f"; it has no {STAMP}, and is read in full each time"
             checks.append(Check(name, ok=True, message=f"{len(found.fields)} fields may be read{timed}"))
         return account, checks
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise WrongSettings(f"LOG_BASED needs {error.name}", hint="pip install 'antiphon[salesforce-cdc]'") from None
 
 
 def main() -> None:

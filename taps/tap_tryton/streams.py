@@ -46,6 +46,7 @@ class ModelStream(EnvelopeStream):
 
     def __init__(self, tap: TapTryton, model: str) -> None:
         super().__init__(tap, name=stream_of(model))
+        self._seen: set[int] = set()  # since deletions were looked for last
         self._tryton_tap = tap
         self.primary_keys = ("id",)
         self.replication_key = tap.tryton.model(model).modified
@@ -117,7 +118,10 @@ class ModelStream(EnvelopeStream):
             for each in page:
                 seen.add(int(each["id"]))
                 yield self._row(each, at)
-        yield from self._deleted(seen, at)
+        self._seen |= seen
+        if self.thorough:
+            yield from self._deleted(self._seen, at)
+            self._seen = set()
 
     @property
     def _asked(self) -> list[str]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-from tap_kit import Capability, Check, CheckedTap
+from tap_kit import FOLLOW, Capability, Check, CheckedTap, Polled
 from tap_tryton.api import KEY, SERVER, USER, USUAL, Refused, Tryton, TrytonError, connect, stream_of
 from tap_tryton.streams import ModelStream
 
@@ -22,6 +22,7 @@ class TapTryton(CheckedTap):
         *CheckedTap.capabilities,
         Capability.DELETES,
         Capability.MERGES,
+        Capability.FOLLOW,
     ]
     dynamic_catalog = True
     config_jsonschema = th.PropertiesList(
@@ -49,6 +50,7 @@ class TapTryton(CheckedTap):
             description="How far an incremental read goes back behind its bookmark: longer than any transaction takes, "
             "since a record bears the time at which its transaction began.",
         ),
+        FOLLOW,
     ).to_dict()
 
     @cached_property
@@ -75,6 +77,11 @@ class TapTryton(CheckedTap):
                     raise
                 self.logger.warning("%s is left out: %s", model, error.message)
         return found
+
+    def followed(self) -> Polled:
+        """The selected streams, read whenever that is asked; deletions are looked for once a minute."""
+        selected = [each for each in self.streams.values() if each.selected and isinstance(each, ModelStream)]
+        return Polled(selected, self.state)
 
     def _model_of(self, stream: str) -> str:
         """The model of a stream; those that are known by name come first, for a name may have a dash of its own."""

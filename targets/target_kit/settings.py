@@ -5,7 +5,7 @@ from __future__ import annotations
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-FLUSH_SECONDS = 10.0
+FLUSH_SECONDS, FLUSH_SECONDS_FOLLOWING = 10.0, 0.05
 SYNC_KEY = "antiphon_key"
 
 SHARED_SETTINGS = th.PropertiesList(
@@ -35,9 +35,9 @@ SHARED_SETTINGS = th.PropertiesList(
     th.Property(
         "flush_seconds",
         th.NumberType,
-        default=FLUSH_SECONDS,
         title="Flush within",
-        description="Seconds after which what was received is written and acknowledged, even if no more comes.",
+        description="Seconds after which what was received is written and acknowledged, even if no more comes: "
+        f"{FLUSH_SECONDS:g} by default, with `follow` {FLUSH_SECONDS_FOLLOWING:g}.",
     ),
     th.Property(
         "follow",

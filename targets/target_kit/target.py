@@ -26,7 +26,7 @@ from target_kit.operations import Kind, Operation, Row, Work, parse_work
 from target_kit.outcomes import Outcome, Rejected, to_receipt
 from target_kit.reading import ChunkReader
 from target_kit.secrets import Secrets
-from target_kit.settings import FLUSH_SECONDS, SHARED_SETTINGS, SYNC_KEY, Capability
+from target_kit.settings import FLUSH_SECONDS, FLUSH_SECONDS_FOLLOWING, SHARED_SETTINGS, SYNC_KEY, Capability
 from target_kit.sink import OperationSink
 
 _NAMED = 20
@@ -57,7 +57,8 @@ class OperationTarget(Target):
         super().__init__(**options)
         self.max_parallelism = 1
         self.secrets = Secrets(self.config, self.config_jsonschema)
-        self._flush_seconds = float(self.config.get("flush_seconds", FLUSH_SECONDS))
+        usual = FLUSH_SECONDS_FOLLOWING if self.config.get("follow") else FLUSH_SECONDS
+        self._flush_seconds = float(self.config.get("flush_seconds", usual))
         self._receipts = self._line_file("receipts_path")
         self._rejected = self._line_file("rejected_path")
         self._refused = 0

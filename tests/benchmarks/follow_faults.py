@@ -3,8 +3,9 @@
     python -m tests.benchmarks.follow_faults --seconds 600
 
 Faults come one after the other in a random order (`--seed`): a server is stopped at once and started again, a slot is
-dropped, a plugin is killed, a plugin hangs (SIGSTOP) longer than `--patience`, the process is killed (kill -9) or
-asked to end (SIGTERM) and started again. Then the users rest, the process ends by SIGTERM, `antiphon sync` takes what
+dropped, the network to a server falls silent or a table stays locked for longer than `--patience`, a plugin is killed,
+a plugin hangs (SIGSTOP), all of it sleeps as a laptop does (SIGSTOP, SIGCONT), the process is killed (kill -9) or asked
+to end (SIGTERM) and started again. Then the users rest, the process ends by SIGTERM, `antiphon sync` takes what
 is left and `antiphon verify` must find nothing; every user's last value must stand on the other side.
 """
 
@@ -18,20 +19,46 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
 from antiphon_sandbox import postgres
-from tests.benchmarks.follow_latency import SIDES, Pair, databases, follow
+from tests.benchmarks.follow_latency import SIDES, Pair, databases, follow, kill
 from tests.benchmarks.follow_load import Writer
 from tests.benchmarks.made import machine, tell
+from tests.benchmarks.network import Network
 
 PATIENCE = 5
 ROWS = 500
 QUIET = (3.0, 8.0)
 """Seconds between two faults."""
+
+
+@dataclass
+class Networked(Pair):
+    """Two databases, each behind a network."""
+
+    networks: dict[str, Network] = field(default_factory=dict)
+
+
+@contextmanager
+def networked() -> Iterator[Networked]:
+    """Databases to which Antiphon has a network of its own; users have another."""
+    networks: dict[str, Network] = {}
+    with ExitStack() as stack:
+
+        def through(side: str, cluster: postgres.Cluster) -> str:
+            networks[side] = stack.enter_context(Network(cluster.port))
+            return cluster.dsn().replace(f":{cluster.port}/", f":{networks[side].port}/")
+
+        pair = stack.enter_context(databases(ROWS, through))
+        made = Networked(pair.folder, pair.clusters, networks=networks)
+        stack.callback(kill, made)
+        yield made
 
 
 def plugins(made: Pair) -> list[int]:
@@ -76,6 +103,31 @@ def a_plugin_hangs(made: Pair, chance: random.Random) -> None:
         time.sleep(PATIENCE + 2)
 
 
+def the_network_hangs(made: Networked, chance: random.Random) -> None:
+    """It accepts, and stays silent."""
+    network = made.networks[chance.choice(SIDES)]
+    network.hang()
+    time.sleep(PATIENCE + 2)
+    network.go_on()
+
+
+def a_table_is_locked(made: Pair, chance: random.Random) -> None:
+    """By somebody's long transaction: the outbox fills."""
+    with made.connect(chance.choice(SIDES)) as connection, connection.transaction():
+        connection.execute("lock table contact in share mode")
+        time.sleep(PATIENCE + 2)
+
+
+def the_laptop_sleeps(made: Pair, _chance: random.Random) -> None:
+    """With all that runs on it."""
+    asleep = [made.process.pid, *plugins(made)]
+    for process in asleep:
+        os.kill(process, signal.SIGSTOP)
+    time.sleep(2 * PATIENCE)
+    for process in asleep:
+        os.kill(process, signal.SIGCONT)
+
+
 def the_process_is_killed(made: Pair, _chance: random.Random) -> None:
     """And started anew."""
     made.process.kill()
@@ -88,11 +140,14 @@ def the_process_is_stopped(made: Pair, _chance: random.Random) -> None:
     made.process.wait(120)
 
 
-FAULTS: tuple[Callable[[Pair, random.Random], None], ...] = (
+FAULTS: tuple[Callable[[Networked, random.Random], None], ...] = (
     a_server_restarts,
     a_slot_is_dropped,
     a_plugin_is_killed,
     a_plugin_hangs,
+    the_network_hangs,
+    a_table_is_locked,
+    the_laptop_sleeps,
     the_process_is_killed,
     the_process_is_stopped,
 )
@@ -107,7 +162,7 @@ def main() -> None:
     given = asking.parse_args()
     chance = random.Random(given.seed)
     done: Counter[str] = Counter()
-    with databases(ROWS) as made:
+    with networked() as made:
         options = ("--patience", str(PATIENCE), "--wait", "60")
         follow(made, *options)
         writers = {side: Writer(made, side, ROWS, given.rate) for side in SIDES}

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,8 +92,8 @@ class Pair:
 
 
 @contextmanager
-def databases(rows: int) -> Iterator[Pair]:
-    """Two servers with the same contacts under other ids."""
+def databases(rows: int, through: Callable[[str, postgres.Cluster], str] | None = None) -> Iterator[Pair]:
+    """Two servers with the same contacts under other ids. `through` gives the URL by which Antiphon reaches each."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-follow-")))
         clusters = {side: stack.enter_context(logged(folder / side)) for side in SIDES}
@@ -105,15 +105,14 @@ def databases(rows: int) -> Iterator[Pair]:
                     "insert into contact select %s || n, 'c' || n, n || '@example.com' from generate_series(1, %s) n"
                 )
                 connection.execute(query.encode(), (side, rows))
-        sides = "".join(SIDE.format(side=side, url=clusters[side].dsn()) for side in SIDES)
+        urls = {side: through(side, clusters[side]) if through else clusters[side].dsn() for side in SIDES}
+        sides = "".join(SIDE.format(side=side, url=urls[side]) for side in SIDES)
         fields = ", ".join(f"{name}: {name}" for name in FIELDS)
         (folder / "sync.yml").write_text(SYNC.format(sides=sides, fields=fields), encoding="utf-8")
         try:
             yield made
         finally:
-            if made.running is not None and made.running.poll() is None:
-                made.running.kill()
-                made.running.wait()
+            kill(made)
 
 
 @contextmanager
@@ -145,6 +144,13 @@ def follow(made: Pair, *options: str) -> None:
     following.wait()
     if process.poll() is not None:
         sys.exit("".join(made.said[-30:]))
+
+
+def kill(made: Pair) -> None:
+    """End the process, if it still runs."""
+    if made.running is not None and made.running.poll() is None:
+        made.running.kill()
+        made.running.wait()
 
 
 def end(made: Pair) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ import requests
 
 from antiphon_sandbox import postgres
 from tests.e2e.world import World
+
+FOLLOW = ("follow", "--listen", "127.0.0.1:0")
+"""The words of the command."""
 
 
 def dropped(world: World, side: str) -> bool:
@@ -56,8 +60,8 @@ def postgres_error() -> type[Exception]:
 class Follower:
     """`antiphon follow` at work."""
 
-    def __init__(self, world: World, *options: str, **environment: str) -> None:
-        self.process = world.start("follow", "--listen", "127.0.0.1:0", *options, **environment)
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
         self.said: list[dict[str, Any]] = []
         self.listener = threading.Thread(target=self._listen, daemon=True)
         self.listener.start()
@@ -90,9 +94,9 @@ class Follower:
 
 
 @contextmanager
-def following(world: World, *options: str, **environment: str) -> Iterator[Follower]:
+def following(process: subprocess.Popen[str]) -> Iterator[Follower]:
     """Within, somebody follows; whoever has not ended by then is killed."""
-    follower = Follower(world, *options, **environment)
+    follower = Follower(process)
     try:
         yield follower
     finally:

@@ -202,6 +202,18 @@ class Sales:
 
     # ---- the sync
 
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start `antiphon`, to be listened to."""
+        return subprocess.Popen(
+            [str(BIN / "antiphon"), *words],
+            cwd=self.folder,
+            env={**os.environ, "SECRET": self.salesforce.app.client_secret},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def run(self, *words: str, env: Mapping[str, str] | None = None) -> Done:
         """Run `antiphon` as its user does."""
         started = time.monotonic()

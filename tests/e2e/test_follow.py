@@ -1,4 +1,4 @@
-"""`antiphon follow` between two PostgreSQL servers: one long story, told to real processes."""
+"""`antiphon follow` between two PostgreSQL servers: one long story, and one with plugins that cannot stay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.following import dropped, eventually, following, keep_log
+from tests.e2e.following import FOLLOW, dropped, eventually, following, keep_log
+from tests.e2e.small import make_small, write_small
 from tests.e2e.world import SIDES, World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e-follow")]
@@ -62,6 +63,10 @@ def shows(world: World, side: str, column: str, code: str, wanted: str) -> bool:
     return bool(value(world, side, column, code) == wanted)
 
 
+def knows(world: World, side: str, city: str) -> bool:
+    return bool(world.sql(side, "select 1 from contacts where city = %s", city))
+
+
 def edit(world: World, side: str, column: str, code: str, value: str) -> None:
     world.sql(side, f"set synchronous_commit = on; update people set {column} = '{value}' where code = '{code}'")
 
@@ -70,7 +75,7 @@ def test_changes_cross_both_ways_a_conflict_is_settled_and_neither_a_kill_nor_a_
     followed: World,
 ) -> None:
     world = followed
-    with following(world) as follower:
+    with following(world.start(*FOLLOW)) as follower:
         edit(world, "crm", "email", "p1", "one@example.com")
         edit(world, "warehouse", "phone", "p1", "+1")
         world.sql("warehouse", "set synchronous_commit = on; insert into people values ('w', 'new', 'n@example.com')")
@@ -101,7 +106,7 @@ def test_changes_cross_both_ways_a_conflict_is_settled_and_neither_a_kill_nor_a_
     edit(world, "crm", "email", "p4", "while nobody followed")
     edit(world, "warehouse", "phone", "p4", "+4")
 
-    with following(world) as follower:
+    with following(world.start(*FOLLOW)) as follower:
         for side, column, code, wanted in (
             ("warehouse", "email", "p3", "before the kill"),
             ("warehouse", "email", "p4", "while nobody followed"),
@@ -119,3 +124,15 @@ def test_changes_cross_both_ways_a_conflict_is_settled_and_neither_a_kill_nor_a_
         assert value(world, "warehouse", "phone", f"p{number}") == f"last {number}"
     lost = world.ledger("select old, new from audit where cause = 'superseded' and field = 'note'")
     assert [(json.loads(old), json.loads(new)) for old, new in lost] == [("of the warehouse", "of the crm")]
+
+
+def test_taps_and_targets_of_others_are_run_again_and_again(world: World) -> None:
+    make_small(world, 5)
+    write_small(world, guards="guards: {max_change: 100%}")
+    with following(world.start(*FOLLOW, "--interval", "1")) as follower:
+        for side, there in (SIDES, SIDES[::-1]):
+            world.sql(side, f"update contacts set city = 'of {side}' where id = '{side}-003'")
+            eventually(partial(knows, world, there, f"of {side}"))
+        assert follower.end() == 0
+    world.antiphon("sync")
+    world.verify()

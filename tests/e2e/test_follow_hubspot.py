@@ -15,7 +15,7 @@ import requests
 
 from antiphon_sandbox.hubspot import HubSpot, Webhooks
 from antiphon_sandbox.hubspot.schema import Property
-from tests.e2e.following import dropped, eventually, following, keep_log
+from tests.e2e.following import FOLLOW, dropped, eventually, following, keep_log
 from tests.e2e.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e-follow")]
@@ -97,7 +97,7 @@ def test_webhooks_tell_at_once_a_sweep_finds_those_that_never_came_and_search_se
     hooks.start()
     account.listeners.append(hooks.hear)
     write_sync(world, hubspot, url)
-    with following(world) as follower:
+    with following(world.start(*FOLLOW)) as follower:
         searches = sum("search" in path for _, _, path in hubspot.seen)
         account.edit("contacts", ann.id, city="Oslo")
         assert eventually(lambda: row(world, "ann@example.com") == ("Oslo", None)) < 3  # no sweep could be so quick
@@ -126,7 +126,7 @@ def test_webhooks_tell_at_once_a_sweep_finds_those_that_never_came_and_search_se
         assert follower.end() == 0
 
     write_sync(world, hubspot)
-    with following(world, "--poll", "0.2") as follower:
+    with following(world.start(*FOLLOW, "--poll", "0.2")) as follower:
         account.edit("contacts", ann.id, phone="found by search")
         eventually(lambda: row(world, "ann@example.com") == ("of the crm", "found by search"))
         assert follower.end() == 0

@@ -10,6 +10,7 @@ import pytest
 
 from antiphon_sandbox.salesforce import App, Salesforce
 from antiphon_sandbox.salesforce.pubsub import PubSub
+from tests.e2e.following import FOLLOW, eventually, following
 from tests.e2e.salesforce import KINDS, READ, Sales
 from tests.e2e.world import Servers
 
@@ -17,20 +18,25 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e-sa
 
 
 @pytest.fixture
-def sales(servers: Servers, tmp_path: Path) -> Iterator[Sales]:
+def events() -> Iterator[PubSub]:
     with Salesforce(app=App(lifetime=10.0**9)) as salesforce, PubSub(salesforce, keepalive=0.1) as events:
         salesforce.org.changes.on |= {kind.object for kind in KINDS}
-        found = Sales(salesforce, servers["warehouse"], tmp_path)
-        found.make()
-        config = tmp_path / "sync.yml"
-        text = config.read_text(encoding="utf-8").replace(READ, "replication: log")
-        address = f"overlap_seconds: 5, pubsub_address: 'http://{events.address}'"
-        config.write_text(text.replace("overlap_seconds: 5", address), encoding="utf-8")
-        yield found
-        found.drop()
+        yield events
 
 
-def test_a_log_that_is_followed_and_then_lost_loses_no_edit_and_writes_nothing_twice(sales: Sales) -> None:
+@pytest.fixture
+def sales(servers: Servers, tmp_path: Path, events: PubSub) -> Iterator[Sales]:
+    found = Sales(events.salesforce, servers["warehouse"], tmp_path)
+    found.make()
+    config = tmp_path / "sync.yml"
+    text = config.read_text(encoding="utf-8").replace(READ, "replication: log")
+    address = f"overlap_seconds: 5, pubsub_address: 'http://{events.address}'"
+    config.write_text(text.replace("overlap_seconds: 5", address), encoding="utf-8")
+    yield found
+    found.drop()
+
+
+def test_a_log_that_is_lost_loses_no_edit_writes_nothing_twice_and_is_followed(sales: Sales, events: PubSub) -> None:
     org = sales.org
     acme = org.enter("Account", {"Name": "Acme", "Website": "acme.example"})
     people = [
@@ -62,3 +68,16 @@ def test_a_log_that_is_followed_and_then_lost_loses_no_edit_and_writes_nothing_t
     assert len(sales.crm(KINDS[1])) == 4
     org.changes.gap("Contact", "GAP_OVERFLOW", ["000000000000000AAA"], datetime.now(UTC))
     assert not sum(sales.sync().wrote.values())
+
+    # Somebody follows: events are told as they come, the warehouse is asked every second.
+    with following(sales.start(*FOLLOW)) as follower:
+        subscribed = events.calls.count("Subscribe")
+        org.edit(people[0].id, MailingCity="Oslo", FirstName="Åse")
+        eventually(lambda: sales.rows(KINDS[1])["p0@example.com"]["city"] == "Oslo")
+        sales.sql("update contacts set first_name = 'Cy' where email = 'p0@example.com'")
+        eventually(lambda: org.records[people[0].id].values["FirstName"] == "Cy")
+        org.trash(people[4].id)
+        eventually(lambda: "p4@example.com" not in sales.rows(KINDS[1]))
+        assert events.calls.count("Subscribe") <= subscribed + len(KINDS)  # once for each
+        assert follower.end() == 0
+    assert sales.differences() == []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from antiphon_sandbox import postgres
+from tests.e2e.following import FOLLOW, eventually, following
 from tests.tryton.proxy import Fault, before
 from tests.tryton.server import running
 from tests.tryton.world import World
@@ -113,3 +114,18 @@ def test_nothing_is_lost_or_doubled_between_tryton_and_a_warehouse(
         assert (warehouse["mechanisms"], warehouse["deals"]) == (erp["mechanisms"], erp["deals"])
         verified = world.run("verify")
         assert verified.code == 0, verified.out + verified.err
+
+        if api == "json-rpc":  # what it is followed by makes no difference to that
+            it_is_followed(world)
+
+
+def it_is_followed(world: World) -> None:
+    """Both sides are asked every second, and the records of either show on the other."""
+    tryton = world.server
+    with following(world.start(*FOLLOW)) as follower:
+        pia = next(each["id"] for each in tryton.show("party.party", "name") if each["name"] == "Pia")
+        tryton.edit("party.party", pia, name="Piera")
+        eventually(lambda: ("Piera",) in world.warehouse()["parties"])
+        world.sql("update parties set name = 'Dorothea' where name = 'Dot'")
+        eventually(lambda: ("Dorothea",) in world.erp()["parties"])
+        assert follower.end() == 0

@@ -126,6 +126,18 @@ class World:
 
     # ---- the sync
 
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start `antiphon`, to be listened to."""
+        return subprocess.Popen(
+            [str(BIN / "antiphon"), *words],
+            cwd=self.folder,
+            env={**os.environ, "TRYTON_SECRET": self.secret},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def run(self, *words: str, kill: str = "") -> Done:
         """Run `antiphon` as its user does. `kill` names a moment and a victim of the saboteur."""
         token = self.folder / "killed"

@@ -50,6 +50,7 @@ class _Output:
 class FollowedTap:
     """A tap that stays. `pushes`: it tells by itself when something changed; `changed`: it did.
 
+    `late`: what was committed when it is asked may show a moment later, although it is by the log.
     `whole`: of the full-table streams, those that the answer under way shows whole; None for all of them.
     """
 
@@ -69,6 +70,7 @@ class FollowedTap:
         self._line = 1
         self._ready = False
         self.pushes = False
+        self.late = False
         self.changed = False
         self.whole: frozenset[str] | None = None
 
@@ -122,7 +124,7 @@ class FollowedTap:
             if said is None:
                 kept.append(line)
             elif "pushes" in said:
-                self.pushes, self._ready = bool(said["pushes"]), True
+                self.pushes, self.late, self._ready = bool(said["pushes"]), bool(said.get("late")), True
             elif "changed" in said:
                 self.changed = True
             elif "whole" in said:

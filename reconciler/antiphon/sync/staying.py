@@ -86,13 +86,15 @@ class Rounds:
         for side, config in self._runner.config.sides.items():
             if can_stay(self._runner, config.tap, title_of(config.tap, side)):
                 streams, catalog, state = self._runner.asked_for(side)
-                self._streams[side] = [self._as_followed(side, stream) for stream in streams]
+                self._streams[side] = streams
                 title = title_of(config.tap, side)
                 self.taps[side] = self._runner.shop.follow_tap(config.tap, title, catalog, state)
             if config.target is not None:
                 self._keep(side)
-        for tap in self.taps.values():
+        for side, tap in self.taps.items():
             tap.get_ready()
+            if not tap.late:
+                self._streams[side] = [self._as_followed(side, stream) for stream in self._streams[side]]
 
     @property
     def once(self) -> list[Side]:

@@ -4,7 +4,7 @@
 |-----------------------------------------------------|---------------------------------------------------------------|
 | events                                              | handed over, and as many asked for again                      |
 | an answer without any                               | `Position`: all that there was has been told                  |
-| nothing for a while, once the topic was had         | the end, of which nothing is concluded                        |
+| nothing for a while, once the topic was had         | the end, of which nothing is concluded; who stays, begins anew |
 | `UNAUTHENTICATED`                                   | another token, once                                           |
 | `UNAVAILABLE`, no answer, a connection that broke   | again from the last replay id, after 0.5 s, doubled each time |
 | `INVALID_ARGUMENT` with `…replayid.corrupted`       | `ExpiredReplay`: the event of the replay id is kept no longer |
@@ -33,6 +33,9 @@ from tap_salesforce.api.errors import ExpiredReplay, NotAuthorized, OverLimit, R
 from tap_salesforce.api.session import ATTEMPTS, CLIENT, Session
 
 OVERFLOW = "GAP_OVERFLOW"
+
+_SILENT = 330.0
+"""Seconds after which a subscription that stays is begun anew: within 270 an empty answer says that it is alive."""
 
 _PASSING = frozenset(
     {
@@ -93,8 +96,10 @@ class Events:
         """Close the connection."""
         self._channel.close()
 
-    def of(self, name: str, after: bytes | None) -> Generator[Told, None, None]:
+    def of(self, name: str, after: bytes | None, *, stay: bool = False) -> Generator[Told, None, None]:
         """The events of an object after that of a replay id, or all that are kept, until there are no more for now.
+
+        With `stay` those to come as well, without an end.
 
         Raises `ExpiredReplay`, and the other errors of `tap_salesforce.api.errors`.
         """
@@ -104,7 +109,7 @@ class Events:
         while True:
             token = self.session.token()
             try:
-                for told in self._subscribed(topic, after, token.value, token.instance):
+                for told in self._subscribed(topic, after, token.value, token.instance, stay=stay):
                     after, attempt = told.replay_id, 1
                     yield told
             except grpc.RpcError as error:
@@ -119,9 +124,10 @@ class Events:
                 self.session.pause(wait)
                 attempt += 1
             else:
-                return
+                if not stay:
+                    return
 
-    def _subscribed(self, topic: str, after: bytes | None, token: str, instance: str) -> Iterator[Told]:
+    def _subscribed(self, topic: str, after: bytes | None, token: str, instance: str, *, stay: bool) -> Iterator[Told]:
         metadata: _Metadata = (("accesstoken", token), ("instanceurl", instance), ("tenantid", self._org_id))
         # Silence says nothing unless there is such a topic, and somebody who answers.
         self._ask("GetTopic", wire.TopicRequest(topic_name=topic), wire.TopicInfo, metadata)
@@ -139,13 +145,15 @@ class Events:
         try:
             while True:
                 try:
-                    answer = answers.get(timeout=self._silence)
+                    answer = answers.get(timeout=_SILENT if stay else self._silence)
                 except queue.Empty:
                     return
                 if isinstance(answer, grpc.RpcError):
                     raise answer
                 if not answer.events:
                     yield Position(answer.latest_replay_id)
+                    if stay:
+                        continue
                     return
                 # Asked for before these are worked on: one that is told no event has been told all that there are.
                 requests.put(wire.FetchRequest(topic_name=topic, num_requested=len(answer.events)))

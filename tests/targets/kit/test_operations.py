@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import time
+from typing import Any
 
 import jsonschema
 import pytest
@@ -58,17 +59,25 @@ def test_no_secret_is_repeated_in_receipts_or_logs(shelf: Shelf) -> None:
     assert "hunter22" not in run.err + shelf.receipts_path.read_text(encoding="utf-8")
 
 
-def test_what_waits_is_written_and_acknowledged_in_time_although_the_pipe_stays_open(shelf: Shelf) -> None:
-    shelf.config["flush_seconds"] = 0.2
+@pytest.mark.parametrize("settings", [{"flush_seconds": 0.2}, {"follow": True}])
+def test_what_waits_is_written_and_acknowledged_in_time_although_the_pipe_stays_open(
+    shelf: Shelf, settings: dict[str, Any]
+) -> None:
+    shelf.config.update(settings)
     with subprocess.Popen(
         shelf.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as p:
         assert p.stdin is not None
         assert p.stdout is not None
-        for message in (SCHEMA, operation("a", "update", {"id": "1"}, {"name": "Bo"}), state(1)):
+        for message in (SCHEMA, operation("a", "update", {"id": "1"}, {"name": "Bo"})):
             p.stdin.write(json.dumps(message).encode() + b"\n")
         p.stdin.flush()
         started = time.monotonic()
+        while shelf.people["1"] != {"name": "Bo"}:  # although no STATE has come
+            assert time.monotonic() - started < 10
+            time.sleep(0.01)
+        p.stdin.write(json.dumps(state(1)).encode() + b"\n")
+        p.stdin.flush()
         assert json.loads(p.stdout.readline()) == state(1)["value"]
         assert time.monotonic() - started < 10
         assert shelf.people["1"] == {"name": "Bo"}
