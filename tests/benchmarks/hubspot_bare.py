@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ class Heard(HubSpot):
     def seconds(self) -> float:
         """From the first request that was let in to the last."""
         return self.seen[-1][0] - self.seen[0][0]
+
+    @property
+    def silence(self) -> float:
+        """The longest time without a request, in which the run planned or waited for the other side."""
+        return max((b[0] - a[0] for a, b in pairwise(self.seen)), default=0.0)
 
     def forget(self) -> None:
         """Begin anew, with an empty window."""

@@ -58,13 +58,14 @@ def measured(hubspot: Heard, folder: Path, what: str, least: Least) -> Iterator[
 
 def told(hubspot: Heard, folder: Path, what: str, least: Least) -> None:
     """Print how what was just heard compares with what is possible."""
-    seconds, tally = hubspot.seconds, dict(hubspot.limits.tally)
+    seconds, silence, tally = hubspot.seconds, hubspot.silence, dict(hubspot.limits.tally)
     asked = tally.get("api", 0) + tally.get("search", 0)
     bare = hubspot.bare(folder)
     print(
         f"{what}: {asked} requests, {asked / (least.api + least.search):.3f} of the least possible "
         f"({least.api} and {least.search} searches), {tally.get('429', 0)} refused by a limit; from the first to the "
-        f"last {seconds:.1f} s, {seconds / bare:.2f} of what they take a bare client ({bare:.1f} s), "
+        f"last {seconds:.1f} s, at most {silence:.1f} s without any, "
+        f"{seconds / bare:.2f} of what they take a bare client ({bare:.1f} s), "
         f"{seconds / least.seconds if least.seconds else float('nan'):.2f} of what the limits allow "
         f"({least.seconds:.1f} s)",
         flush=True,
