@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from antiphon_sandbox.hubspot import Fault, HubSpot
+from antiphon_sandbox.hubspot import errors as said
+from antiphon_sandbox.hubspot.schema import Property
 from tap_hubspot.api import Unavailable, connect
 from tests.taps import documents
 from tests.taps.hubspot import catalog_of
@@ -99,6 +101,19 @@ def test_a_check_names_the_scope_that_is_missing(hubspot: HubSpot, tmp_path: Pat
     assert ran.code == 1
     assert f"crm.objects.contacts.{right}" in ran.out
     assert "account: hubspot:62515" in ran.out
+
+
+@pytest.mark.parametrize("package", ["tap_hubspot", "target_hubspot"])
+@pytest.mark.parametrize("body", [said.not_found(), said.no_credentials(), said.missing_scopes(["oauth"])])
+def test_a_token_of_which_hubspot_tells_nothing_is_as_good_as_any(
+    hubspot: HubSpot, tmp_path: Path, package: str, body: said.Refused
+) -> None:
+    hubspot.faults.add(Fault("status", path="access-token-info", status=body.status, body=body.body, times=9))
+    hubspot.account.define("contacts", Property("antiphon_key", unique=True))
+    ran = run(package, tmp_path, config(hubspot), "--check", "--streams", "contacts")
+    assert ran.code == 0, ran.out
+    assert "account: hubspot:62515" in ran.out
+    assert hubspot.faults.met
 
 
 def test_a_check_makes_the_unique_property_on_request(hubspot: HubSpot, tmp_path: Path) -> None:

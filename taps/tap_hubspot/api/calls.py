@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tap_hubspot.api.errors import HubSpotError, Refused, Unavailable
+from tap_hubspot.api.errors import HubSpotError, MissingScopes, NotAuthorized, Refused, Unavailable
 from tap_hubspot.api.paging import Page, page_of, pages
 from tap_hubspot.api.properties import Property
 from tap_hubspot.api.session import Session
@@ -65,8 +65,8 @@ class HubSpot:
                 return str(shown["appId"]), frozenset(shown["scopes"])
             shown = self.session.call("GET", f"/oauth/v1/access-tokens/{token}", what="token information").body
             return str(shown["app_id"]), frozenset(shown["scopes"])
-        except Refused:  # a kind of token of which HubSpot tells nothing
-            return None, None
+        except (Refused, NotAuthorized, MissingScopes):
+            return None, None  # of some kinds of token HubSpot tells nothing; it is good, since the account answered
 
     def custom_types(self) -> list[ObjectType]:
         """The account's own object types (HubSpot docs, "Schemas API")."""
