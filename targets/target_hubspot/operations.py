@@ -7,7 +7,8 @@
 | delete    | one read to compare with `expect`; one archive                                         |
 
 HubSpot gives a new record values of its own where none were sent: a contact is a lead, a company has its domain as
-website. The receipt of a create leaves those columns out: nobody wrote them, and they cross as any value does.
+website. The receipt of a create says that our write stored nothing there, so that the next read shows such a value as
+what it is, an edit of HubSpot's, which crosses or meets one of the other side as any does.
 
 HubSpot cannot compare and set in one step: an edit of somebody else between our read and our write is overwritten. The
 histories show it, and the receipt tells it under `found`; also if nobody heard of that write, and it is sent once more.
@@ -256,11 +257,9 @@ class Operations:
         return outcomes
 
     def _made(self, op: Operation, ready: Mapping[str, str], shown: Shown) -> Applied:
-        """A create that took effect. What HubSpot put where nothing was sent is left out."""
-        held = shown["properties"]
-        own = {name for name, text in ready.items() if not text and held.get(name)}
+        """A create that took effect. It stored nothing where nothing was sent, whatever HubSpot put there."""
         applied = self._applied(op, shown)
-        return replace(applied, stored={name: value for name, value in applied.stored.items() if name not in own})
+        return replace(applied, stored={**applied.stored, **{name: None for name, text in ready.items() if not text}})
 
     # ---- values
 

@@ -55,7 +55,7 @@ entities:
       email: {{crm: email, warehouse: email, normalize: [strip, lower]}}
       first_name: {{crm: firstname, warehouse: first_name}}
       city: city
-      stage: {{crm: lifecyclestage, warehouse: stage}}
+      stage: {{crm: lifecyclestage, warehouse: stage, policy: {{ladder: [subscriber, lead, opportunity, customer]}}}}
       phone: {{crm: phone, warehouse: phone, policy: park}}
       children: {{crm: num_children, warehouse: children}}
       optout: {{crm: hs_email_optout, warehouse: optout}}

@@ -38,7 +38,7 @@ def test_what_hubspot_puts_into_a_new_record_by_itself_is_not_told_as_written(de
         (receipt,) = desk.operate(op)
     assert desk.shown(receipt["id"]["id"]).values["lifecyclestage"] == "lead"
     assert receipt["status"] == "applied"
-    assert receipt["stored"] == {"email": "ann@example.com", "city": None}
+    assert receipt["stored"] == {"email": "ann@example.com", "city": None, "lifecyclestage": None}
 
 
 def test_a_create_repeated_makes_no_second_record(desk: Desk, hubspot: HubSpot) -> None:
