@@ -35,6 +35,8 @@ class Wire:
         self._listening.close()
         self.cut()
         self.tell()
+        for end in (*self._near, *self._far):
+            end.close()
 
     def _accept(self) -> None:
         while True:
