@@ -164,10 +164,11 @@ def _came_back(judge: Judge, side: Side, row: Row, field: Field, events: list[Ev
     """The edit changed nothing, or took back what had not gone over yet: the sides' last agreement stands."""
     event = events[number]
     between: list[Event] = []
-    for earlier in reversed(events[:number]):
+    former = [e for each in _former(judge, side, row, field) for e in each if not isinstance(e.value, Missing)]
+    for earlier in reversed([*former, *events[:number]]):
         if same(judge, field, side, earlier.value, value_of(event.value)):
             return not any(_went_over(judge, side, row, field, each, seen=each.at <= event.unseen) for each in between)
-        if earlier.by != USER or isinstance(earlier.value, Missing):
+        if earlier.by not in (USER, RESTORE) or isinstance(earlier.value, Missing):
             return False
         between.append(earlier)
     return False
@@ -187,12 +188,17 @@ def _agreed(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> b
             written = op.patch.get(field.name, MISSING)
             if not isinstance(written, Missing) and same(judge, field, side, written, value_of(event.value)):
                 return True
-    column = field.columns[side]
-    if event is not row.history[column][0]:
+    if event is not row.history[field.columns[side]][0]:
         return False
-    former = [judge.row(*node) for lid in lids for node in judge.ever[lid] if node[0] == side and node[2] != row.rid]
-    had = [[e.value for e in each.history.get(column, ()) if e.value is not MISSING] for each in former if each]
+    had = [[e.value for e in each if e.value is not MISSING] for each in _former(judge, side, row, field)]
     return any(values and same(judge, field, side, values[-1], value_of(event.value)) for values in had)
+
+
+def _former(judge: Judge, side: Side, row: Row, field: Field) -> list[list[Event]]:
+    """What befell the records that the row's links held before it, each by itself."""
+    nodes = {node for lid in judge.lids(side, row) for node in judge.ever[lid] if node[0] == side}
+    rows = [found for node in sorted(nodes) if node[2] != row.rid and (found := judge.row(*node)) is not None]
+    return [each.history.get(field.columns[side], []) for each in rows]
 
 
 def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: Event, heir: Event) -> bool:
