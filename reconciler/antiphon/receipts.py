@@ -275,7 +275,9 @@ def _observe(
     fields = {**(before.fields if before else {}), **shown}
     dirty = dict(before.dirty) if before else {}
     changed = [column for column, value in shown.items() if before is None or before.fields.get(column) != value]
-    dirty.update(dict.fromkeys(changed, (before.read_at if before else 0, at.now)))
+    for column in changed:  # what the last read lacked may have changed ever since its last known change
+        known = before.read_at if before and column in before.fields else dirty.get(column, (0, 0))[0]
+        dirty[column] = (known, at.now)
     ws.put_observation(
         Observation(
             side=op.side,

@@ -411,4 +411,14 @@ REGRESSIONS = [
         (Fault(2, "truncated", "warehouse", 698),),
         rounds=3,
     ),
+    found(
+        "a receipt showed a column that the last read had lacked, with an edit that was called later than it was",
+        901042502,
+        (
+            Act(0, "read crm", 9, "edit", "crm", "contact", "email", 3334),
+            Act(0, "window crm", 2, "rival", "warehouse", "contact", "email", 4559),
+        ),
+        (Fault(2, "column gone mid-read", "crm", 186),),
+        rounds=3,
+    ),
 ]
