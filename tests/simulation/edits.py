@@ -210,6 +210,8 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
         return op.op_id not in judge.told  # of an edit between the target's look and its write only its receipt tells
     if "restored" in judge.world.happened and (op is None or is_empty(value_of(event.value))):
         return True  # the audit went with the ledger, or the base that showed it was an edit
+    if "restored" in judge.world.happened and _seen_before(judge, side, field, event, events):
+        return True  # it put back what the older ledger had as the base
     if isinstance(field.policy, SetUnion) and op is not None and "added or removed" in op.reasons.get(field.name, ""):
         return True
     blind = FOREIGN in judge.world.shape.kinds.values()
