@@ -4,7 +4,7 @@
 
 The least number of requests and the least time are reckoned from the limits of the API, and a bare client sends the
 same requests once more (`hubspot_pace` does all this for tap and target alone). The seconds of a command hold the start
-of each program, the plan and the warehouse.
+of each program, the plan and the warehouse; those of the processor say what it takes where nobody else is at work.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -95,7 +96,7 @@ def main() -> None:
 def sync(hubspot: Heard, folder: Path, what: str, least: Least) -> None:
     """Sync, and print the ratios."""
     hubspot.forget()
-    started = time.monotonic()
+    started, busy = time.monotonic(), processor()
     done = subprocess.run(
         [str(BIN / "antiphon"), "sync"], cwd=folder, env={**os.environ, "TOKEN": hubspot.token},
         capture_output=True, text=True, check=False,
@@ -103,7 +104,14 @@ def sync(hubspot: Heard, folder: Path, what: str, least: Least) -> None:
     seconds = time.monotonic() - started
     if done.returncode:
         sys.exit(done.stderr[-3000:])
-    told(hubspot, folder, f"{what} in {seconds:.1f} s ({phases(done.stderr)})", least)
+    worked = f"{processor() - busy:.1f} s of the processor; {phases(done.stderr)}"
+    told(hubspot, folder, f"{what} in {seconds:.1f} s ({worked})", least)
+
+
+def processor() -> float:
+    """Seconds that the commands so far took of the processor."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def phases(log: str) -> str:
