@@ -9,6 +9,7 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from antiphon_sandbox.hubspot import HubSpot
+from antiphon_sandbox.hubspot.lists import List
 from antiphon_sandbox.hubspot.records import Record
 from tap_hubspot.tap import TapHubSpot
 from tests.taps.suite import EachByItself
@@ -28,15 +29,15 @@ def _fill(kind: str, **more: str) -> Record:
 
 for _name in ("deals", "tickets", "products", "line_items", "leads", "calls", "emails", "meetings", "notes", "tasks"):
     _fill(_name)
-_ACCOUNT.links.add(_fill("contacts", email="ann@example.com"), _fill("companies"), [1])
+_ANN = _fill("contacts", email="ann@example.com")
+_ACCOUNT.links.add(_ANN, _fill("companies"), [1])
+_HUBSPOT.portal.lists["1"] = List("1", "VIP", "0-1", dynamic=False, created=_ACCOUNT.clock())
+_HUBSPOT.portal.lists["1"].members[_ANN.id] = _ACCOUNT.clock()
 
 _Suite: Any = get_tap_test_class(
     TapHubSpot,
     config={"access_token": _HUBSPOT.token, "api_base": _HUBSPOT.url, "associations": ["contacts_to_companies"]},
-    suite_config=SuiteConfig(
-        ignore_no_records_for_streams=["lists", "list_memberships"],
-        max_records_limit=50,
-    ),
+    suite_config=SuiteConfig(max_records_limit=50),
 )
 
 
