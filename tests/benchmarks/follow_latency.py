@@ -1,6 +1,6 @@
 """How long a change takes through `antiphon follow`: from its commit in one PostgreSQL to being visible in the other.
 
-    python -m tests.benchmarks.follow_latency --samples 200
+    python -m tests.benchmarks.follow_latency --samples 200 [--peers]
 
 Both servers wait for the disk, as they would at work. One change at a time, at random moments, alternating between the
 sides; the other side is looked at every half millisecond, and that is the resolution.
@@ -26,6 +26,7 @@ from typing import Any
 import psycopg
 
 from antiphon_sandbox import postgres
+from tests.benchmarks import bucardo
 from tests.benchmarks.made import lowest_fsync, machine, tell
 
 SIDES = ("crm", "warehouse")
@@ -174,22 +175,22 @@ def _memory(process: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) // 1024
 
 
-def latencies(made: Pair, rows: int, samples: int) -> dict[str, list[float]]:
+def latencies(connect: Callable[[str], psycopg.Connection[Any]], rows: int, samples: int) -> dict[str, list[float]]:
     """Milliseconds from commit to visible, by direction."""
     found: dict[str, list[float]] = {}
     chance = random.Random(1)
-    with made.connect("crm") as crm, made.connect("warehouse") as warehouse:
+    with connect("crm") as crm, connect("warehouse") as warehouse:
         ends = {"crm": crm, "warehouse": warehouse}
         for sample in range(samples):
             here, there = SIDES if sample % 2 else SIDES[::-1]
-            code, value = f"c{chance.randint(1, rows)}", f"value {sample}"
+            code, value = f"c{chance.randint(1, rows)}", f"value {chance.random()}"
             time.sleep(chance.uniform(0.02, 0.08))
             ends[here].execute("update contact set city = %s where code = %s", (value, code))
             began = time.perf_counter()
             while ends[there].execute("select city from contact where code = %s", (code,)).fetchone() != (value,):
                 time.sleep(LOOK)
                 if time.perf_counter() - began > 30:
-                    sys.exit(f"lost: {code} {value}\n{''.join(made.said[-20:])}")
+                    sys.exit(f"lost: {code} {value}")
             found.setdefault(f"{here} to {there}", []).append(1000 * (time.perf_counter() - began))
     return found
 
@@ -198,25 +199,47 @@ def percentile(values: list[float], share: float) -> float:
     return round(sorted(values)[min(len(values) - 1, int(len(values) * share))], 2)
 
 
+def measure(made: Pair, what: str, database: str, rows: int, samples: int) -> None:
+    """Print a distribution for each direction."""
+
+    def connect(side: str) -> psycopg.Connection[Any]:
+        return postgres.connect(made.clusters[side], database)
+
+    latencies(connect, rows, 20)
+    for direction, values in latencies(connect, rows, samples).items():
+        tell(
+            benchmark="follow latency",
+            what=what,
+            direction=direction,
+            samples=len(values),
+            p50_ms=percentile(values, 0.5),
+            p95_ms=percentile(values, 0.95),
+            p99_ms=percentile(values, 0.99),
+            max_ms=round(max(values), 2),
+            fsync_ms=round(1000 * lowest_fsync(made.folder), 3),
+            machine=machine(),
+        )
+
+
 def main() -> None:
+    """Measure Antiphon, and then its peers between the same servers."""
     asking = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     asking.add_argument("--samples", type=int, default=200)
     asking.add_argument("--rows", type=int, default=10_000)
+    asking.add_argument("--peers", action="store_true", help="also Bucardo, with its defaults and tuned")
     given = asking.parse_args()
-    with pair(given.rows) as made:
-        latencies(made, given.rows, 20)
-        for direction, values in latencies(made, given.rows, given.samples).items():
-            tell(
-                benchmark="follow latency",
-                direction=direction,
-                samples=len(values),
-                p50_ms=percentile(values, 0.5),
-                p95_ms=percentile(values, 0.95),
-                p99_ms=percentile(values, 0.99),
-                max_ms=round(max(values), 2),
-                fsync_ms=round(1000 * lowest_fsync(made.folder), 3),
-                machine=machine(),
-            )
+    if given.peers and not bucardo.installed():
+        sys.exit("--peers: apt-get install bucardo postgresql-plperl-15")
+    with databases(given.rows) as made:
+        follow(made)
+        measure(made, "antiphon follow", "postgres", given.rows, given.samples)
+        end(made)
+        for tuned in (False, True) if given.peers else ():
+            what = f"bucardo, {'tuned' if tuned else 'with its defaults'}"
+            folder = Path(tempfile.mkdtemp(dir=made.folder, prefix="bucardo-"))
+            fill = f"insert into contact select 'r' || n, 'c' || n from generate_series(1, {given.rows}) n"
+            with bucardo.syncing(folder, made.clusters, f"{TABLE}; {fill}", "contact", tuned=tuned):
+                measure(made, what, bucardo.DATABASE, given.rows, given.samples)
 
 
 if __name__ == "__main__":

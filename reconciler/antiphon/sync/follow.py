@@ -134,7 +134,8 @@ class Follower:
             for tally in self._rounds(rounds):
                 _add(total, tally)
                 lags = {f"ms behind {side}": round(1000 * rounds.behind(side)) for side in runner.config.side_names}
-                runner.record("follow", "following", started, {**_counts(total), **lags})
+                rate = {"changed per second": round(tally.shown / _TELL)}
+                runner.record("follow", "following", started, {**_counts(total), **rate, **lags})
         except BaseException as error:
             outcome = str(error) or type(error).__name__
             raise
@@ -234,7 +235,7 @@ def _tell(runner: Runner, tally: Tally) -> None:
 
 def _counts(total: Tally) -> dict[str, int]:
     written = {f"written to {side}": number for side, number in total.written.items()}
-    return {"rounds": total.rounds, "conflicts": total.conflicts, **written}
+    return {"rounds": total.rounds, "changed": total.shown, "conflicts": total.conflicts, **written}
 
 
 def _add(total: Tally, more: Tally) -> None:
