@@ -53,13 +53,14 @@ class HubSpotSink(OperationSink):
             return
         limiter = self.hubspot.session.limiter
         minutes = limiter.minutes(calls)
-        self.logger.info(
-            "%s: %d operations need about %d calls, %.1f minutes at HubSpot's pace",
-            self.stream_name,
-            number,
-            calls,
-            minutes,
-        )
+        if number > BATCH:  # of fewer nobody has to wait for the end
+            self.logger.info(
+                "%s: %d operations need about %d calls, %.1f minutes at HubSpot's pace",
+                self.stream_name,
+                number,
+                calls,
+                minutes,
+            )
         if limiter.daily_left is not None and limiter.daily_left < calls:
             self.logger.warning(
                 "%s: about %d calls are needed, and HubSpot leaves %d of %d for today: what does not go out is tried "

@@ -31,7 +31,7 @@ import psycopg
 from antiphon_sandbox.hubspot import HubSpot, Webhooks
 from antiphon_sandbox.hubspot.schema import Property
 from tap_hubspot.api import connect
-from tests.benchmarks.follow_latency import Pair, end, follow, logged, percentile
+from tests.benchmarks.follow_latency import Pair, end, follow, kill, logged, percentile
 from tests.benchmarks.made import lowest_fsync, machine, tell
 
 LOOK = 0.001
@@ -97,7 +97,7 @@ def fill(hubspot: HubSpot, made: Pair, contacts: int) -> None:
 
 
 @contextmanager
-def followed(hubspot: HubSpot, contacts: int, url: str) -> Iterator[Pair]:
+def followed(hubspot: HubSpot, contacts: int, url: str, *options: str) -> Iterator[Pair]:
     """A warehouse with the same contacts, and the process that follows both."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-follow-")))
@@ -113,11 +113,9 @@ def followed(hubspot: HubSpot, contacts: int, url: str) -> Iterator[Pair]:
         text = SYNC.format(url=hubspot.url, warehouse=cluster.dsn(), webhooks=words)
         (folder / "sync.yml").write_text(text, encoding="utf-8")
         os.environ["HUBSPOT_TOKEN"] = hubspot.token
-        follow(made, "--poll", "0.5")
-        try:
-            yield made
-        finally:
-            end(made)
+        stack.callback(kill, made)
+        follow(made, *options)
+        yield made
 
 
 def changes(
@@ -242,7 +240,7 @@ def main() -> None:
     for how in ("webhooks", "search"):
         with account(latency) as hubspot, ExitStack() as stack:
             url = f"http://127.0.0.1:{free_port()}/hubspot" if how == "webhooks" else ""
-            made = stack.enter_context(followed(hubspot, given.contacts, url))
+            made = stack.enter_context(followed(hubspot, given.contacts, url, "--poll", "0.5"))
             if url:
                 stack.enter_context(webhooks(hubspot, url, latency))
             with made.connect("warehouse") as connection:
@@ -250,6 +248,7 @@ def main() -> None:
                 found = changes(hubspot, connection, given.contacts, given.samples)
                 fsync = round(1000 * lowest_fsync(made.folder), 3)
                 report(f"antiphon follow, {how}", given.latency, found, fsync_ms=fsync, machine=machine())
+            end(made)
     with ExitStack() as stack:
         hubspot = stack.enter_context(account(latency))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-follow-")))
