@@ -19,8 +19,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from typing import Any
+
+import psycopg
 
 from antiphon_sandbox.hubspot import Fault, HubSpot, Webhooks
 from tests.benchmarks.follow_faults import plugins, settled
@@ -109,6 +112,19 @@ class Trouble:
         self._hubspot.faults.clear()
 
 
+def missing(
+    hubspot: HubSpot, connection: psycopg.Connection[Any], ids: Mapping[str, str], users: Mapping[str, Users]
+) -> list[str]:
+    """The users' last values that do not stand on the other side."""
+    rows = dict(connection.execute("select id, city from people").fetchall())
+    lost = [f"crm {n}: {value}" for n, value in users["crm"].last.items() if rows[f"w{n}"] != value]
+    for number, value in users["warehouse"].last.items():
+        record = hubspot.account.find(hubspot.account.kind("contacts"), ids[f"{number}@example.com"])
+        if record is None or record.values.get("firstname") != value:
+            lost.append(f"warehouse {number}: {value}")
+    return lost
+
+
 def main() -> None:
     """Run for so long, and judge."""
     asking = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -125,7 +141,6 @@ def main() -> None:
         hooks.start()
         stack.callback(hooks.stop)
         connection = stack.enter_context(made.connect("warehouse"))
-        kind = hubspot.account.kind("contacts")
         ids = {str(record.values["email"]): record.id for record in hubspot.account.live("contacts")}
 
         def edit_row(number: int, value: str) -> None:
@@ -138,9 +153,11 @@ def main() -> None:
         for each in users.values():
             each.start()
         trouble, ends = Trouble(hubspot, hooks, made, chance), time.monotonic() + given.seconds
+        coming: list[Callable[[], None]] = []
         while time.monotonic() < ends:
             time.sleep(chance.uniform(*QUIET))
-            fault = chance.choice(trouble.kinds)
+            coming = coming or chance.sample(trouble.kinds, len(trouble.kinds))
+            fault = coming.pop()
             print(f"{ends - time.monotonic():4.0f} s left: {fault.__name__.replace('_', ' ')}", file=sys.stderr)
             fault()
             done[fault.__name__] += 1
@@ -155,12 +172,7 @@ def main() -> None:
         made.process.send_signal(signal.SIGTERM)
         code = made.process.wait(120)
         ended = settled(made)
-        rows = dict(connection.execute("select id, city from people").fetchall())
-        lost = [f"crm {n}: {value}" for n, value in users["crm"].last.items() if rows[f"w{n}"] != value]
-        for number, value in users["warehouse"].last.items():
-            record = hubspot.account.find(kind, ids[f"{number}@example.com"])
-            if record is None or record.values.get("firstname") != value:
-                lost.append(f"warehouse {number}: {value}")
+        lost = missing(hubspot, connection, ids, users)
         commands = {name: each.returncode for name, each in ended.items()}
         tell(
             benchmark="follow HubSpot under faults",
