@@ -9,7 +9,7 @@ import base64
 import math
 import re
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, TypeAlias, assert_never
 
@@ -131,6 +131,8 @@ def _date(value: Any) -> bytes:
 
 
 def _moment(value: Any) -> bytes:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = _in_utc(value)
     found = _MOMENT.fullmatch(str(value))
     if found is None:
         raise Refused(f"{shown(value)} is no moment of the years 0001 to 9999")
@@ -147,6 +149,13 @@ def _moment(value: Any) -> bytes:
     except ValueError:
         raise Refused(f"{shown(value)} is no moment of the years 0001 to 9999") from None
     return f'"{text}{zone}"'.encode()
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise Refused(f"{shown(moment)} is no moment of the years 0001 to 9999") from None
 
 
 def _time(value: Any) -> bytes:

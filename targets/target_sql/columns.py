@@ -70,9 +70,17 @@ _KINDS: tuple[tuple[type[types.TypeEngine[Any]], Kind], ...] = (
     (types.Uuid, Kind.UUID),
     (types.JSON, Kind.JSON),
     (types.ARRAY, Kind.ARRAY),
-    (types.LargeBinary, Kind.BYTES),
+    (types._Binary, Kind.BYTES),  # noqa: SLF001 -- BINARY, VARBINARY and BLOB share nothing else
     (types.String, Kind.TEXT),
 )
+
+
+_BY_NAME = {
+    "TIMESTAMP_TZ": Kind.TIMESTAMPTZ,
+    "TIMESTAMP_LTZ": Kind.TIMESTAMPTZ,
+    "TIMESTAMP_NTZ": Kind.TIMESTAMP,
+}
+"""Snowflake's own types, which are none of SQLAlchemy's."""
 
 
 def kind_of(sql_type: types.TypeEngine[Any]) -> Kind:
@@ -81,8 +89,9 @@ def kind_of(sql_type: types.TypeEngine[Any]) -> Kind:
         return Kind.TIMESTAMPTZ if getattr(sql_type, "timezone", False) else Kind.TIMESTAMP
     if isinstance(sql_type, mysql.TINYINT) and sql_type.display_width == 1:
         return Kind.BOOLEAN
-    if type(sql_type).__name__.upper() in {"TIMESTAMP_TZ", "TIMESTAMP_LTZ"}:
-        return Kind.TIMESTAMPTZ
+    named = _BY_NAME.get(type(sql_type).__name__.upper())
+    if named is not None:
+        return named
     return next((kind for known, kind in _KINDS if isinstance(sql_type, known)), Kind.OTHER)
 
 
@@ -96,7 +105,7 @@ def new_type(schema: Mapping[str, Any], dialect: str, *, in_key: bool) -> types.
         if len(real) == 1:
             return new_type(real[0], dialect, in_key=in_key)
     if kinds & {"object", "array"}:
-        return postgresql.JSONB() if dialect == "postgresql" else types.JSON()
+        return _json_type(dialect)
     if kinds == {"boolean"}:
         return types.Boolean()
     if kinds == {"integer"}:
@@ -108,8 +117,17 @@ def new_type(schema: Mapping[str, Any], dialect: str, *, in_key: bool) -> types.
     return _plain_text(dialect, in_key=in_key)
 
 
+def _json_type(dialect: str) -> types.TypeEngine[Any]:
+    """The clouds' types for JSON take no value that is bound as it is: there it is its text."""
+    if dialect == "postgresql":
+        return postgresql.JSONB()
+    return types.JSON() if dialect in {"duckdb", "sqlite", "mysql", "mariadb"} else _plain_text(dialect, in_key=False)
+
+
 def _plain_text(dialect: str, *, in_key: bool) -> types.TypeEngine[Any]:
-    """Text of any length; MySQL's TEXT ends at 64 KiB, and its keys need a length."""
+    """Text of any length. MySQL's TEXT ends at 64 KiB, and its keys need a length; Redshift's is VARCHAR(256)."""
+    if dialect == "redshift":
+        return types.String(65_535)
     if dialect not in {"mysql", "mariadb"}:
         return types.Text()
     return types.String(255) if in_key else mysql.LONGTEXT()

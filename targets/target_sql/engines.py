@@ -20,6 +20,8 @@ from target_kit import SettingsError, TargetError
 from target_kit.lines import encode
 
 _FILES = {"sqlite", "duckdb"}
+_SERIALIZING = {"postgresql", "mysql", "mariadb", "sqlite"}
+"""Their dialects let us say how JSON is written: with every digit."""
 
 
 def make_engine(text: str) -> sa.Engine:
@@ -32,7 +34,7 @@ def make_engine(text: str) -> sa.Engine:
     options: dict[str, Any] = {}
     if family(url) == "duckdb":
         _spare_searches()
-    else:
+    elif family(url) in _SERIALIZING:
         options["json_serializer"] = lambda value: encode(value).decode()
     try:
         return sa.create_engine(url, poolclass=StaticPool, **options)

@@ -19,6 +19,8 @@ from target_sql.columns import Column, Kind, core_type, kind_of, new_type
 from target_sql.faults import RowRefused, told
 
 _WITHOUT_SCHEMAS = {"sqlite"}
+_WITHOUT_UNIQUE = {"snowflake", "bigquery", "redshift", "databricks"}
+"""They take constraints and keep none of them."""
 _IN_URL = {"mysql", "mariadb"}  # there a schema is a database, and the URL names it
 
 
@@ -86,27 +88,45 @@ def look(connection: sa.Connection, address: Address) -> Table | None:
             primary, unique = duckdb_catalog.unique(connection, address.schema, address.name)
             return Table(address, columns, frozenset(unique), dialect, primary) if columns else None
         inspector = sa.inspect(connection)
-        if not inspector.has_table(address.name, schema=address.schema):
+        name = _asked(connection, address.name)
+        schema = _asked(connection, address.schema) if address.schema else None
+        if not inspector.has_table(name, schema=schema):
             return None
-        shown = inspector.get_columns(address.name, schema=address.schema)
-        primary = tuple(
-            inspector.get_pk_constraint(address.name, schema=address.schema).get("constrained_columns") or ()
-        )
+        shown = {_stored(connection, each["name"]): each for each in inspector.get_columns(name, schema=schema)}
+        keyed = inspector.get_pk_constraint(name, schema=schema).get("constrained_columns") or ()
+        primary = tuple(_stored(connection, column) for column in keyed)
         unique = {frozenset(primary)} if primary else set()
-        for constraint in inspector.get_unique_constraints(address.name, schema=address.schema):
-            unique.add(frozenset(constraint["column_names"]))
-        for index in inspector.get_indexes(address.name, schema=address.schema):
-            partial = (index.get("dialect_options") or {}).get(f"{dialect}_where") is not None
-            if index["unique"] and not partial and None not in index["column_names"]:
-                unique.add(frozenset(name for name in index["column_names"] if name))
-        columns = {each["name"]: _column(each) for each in shown}
+        if dialect not in _WITHOUT_UNIQUE:
+            unique |= _unique(inspector, name, schema, dialect)
+        columns = {column: _column(column, each) for column, each in shown.items()}
     return Table(address, columns, frozenset(unique), dialect, primary)
 
 
-def _column(shown: Mapping[str, Any]) -> Column:
+def _unique(inspector: sa.Inspector, name: str, schema: str | None, dialect: str) -> set[frozenset[str]]:
+    found = {frozenset(each["column_names"]) for each in inspector.get_unique_constraints(name, schema=schema)}
+    for index in inspector.get_indexes(name, schema=schema):
+        partial = (index.get("dialect_options") or {}).get(f"{dialect}_where") is not None
+        if index["unique"] and not partial and None not in index["column_names"]:
+            found.add(frozenset(column for column in index["column_names"] if column))
+    return found
+
+
+def _asked(connection: sa.Connection, name: str) -> str:
+    """A name to ask SQLAlchemy's inspector about: exactly this, where it takes lower case for upper."""
+    return quoted_name(name, quote=True) if connection.dialect.requires_name_normalize else name
+
+
+def _stored(connection: sa.Connection, name: str) -> str:
+    """A name that the inspector tells, as the database stores it."""
+    if not connection.dialect.requires_name_normalize or getattr(name, "quote", None):
+        return str(name)
+    return str(connection.dialect.denormalize_name(name))
+
+
+def _column(name: str, shown: Mapping[str, Any]) -> Column:
     identity = shown.get("identity") or {}
     return Column(
-        shown["name"],
+        name,
         kind_of(shown["type"]),
         shown["type"],
         bool(shown.get("nullable", True)),

@@ -31,6 +31,13 @@ _KINDS: Sequence[tuple[type[types.TypeEngine[Any]], Kind]] = (
     (types.LargeBinary, Kind.BYTES),
     (types._Binary, Kind.BYTES),  # noqa: SLF001 -- MySQL's BINARY, VARBINARY and BLOB share nothing else
 )
+_BY_NAME = {
+    **dict.fromkeys(("TIMESTAMP_TZ", "TIMESTAMP_LTZ"), Kind.TIMESTAMPTZ),
+    "TIMESTAMP_NTZ": Kind.TIMESTAMP,
+    **dict.fromkeys(("VARIANT", "OBJECT", "ARRAY"), Kind.JSON),
+}
+"""Snowflake's own types, which are none of SQLAlchemy's."""
+_TEXT = {"mysql": "CHAR", "mariadb": "CHAR", "bigquery": "STRING", "databricks": "STRING"}
 _AS_TEXT = (Kind.TIME, Kind.JSON, Kind.OTHER)
 _SYSTEM = ("information_schema", "performance_schema", "mysql", "sys", "pg_catalog", "pg_internal")
 _DAY_SECONDS = "SET time_zone = '+00:00'"
@@ -60,13 +67,28 @@ class Reflected(Dialect):
     def _of_schema(self, inspector: Inspector, schema: str) -> list[Relation]:
         views = inspector.get_view_names(schema or None)
         found = []
-        for table in [*inspector.get_table_names(schema or None), *(v for v in views)]:
-            columns = tuple(_column(shown) for shown in inspector.get_columns(table, schema or None))
-            key = tuple(inspector.get_pk_constraint(table, schema or None)["constrained_columns"])
+        for shown in dict.fromkeys([*inspector.get_table_names(schema or None), *views]):
+            columns = [self._column(each) for each in inspector.get_columns(shown, schema or None)]
+            key = inspector.get_pk_constraint(shown, schema or None)["constrained_columns"]
+            where, table = self._stored(schema), self._stored(shown)
             found.append(
-                Relation(self.stream_name(schema, table), columns, key, schema or None, table, is_view=table in views)
+                Relation(
+                    self.stream_name(where, table),
+                    tuple(columns),
+                    tuple(map(self._stored, key)),
+                    where or None,
+                    table,
+                    is_view=shown in views,
+                )
             )
         return found
+
+    def _stored(self, name: str) -> str:
+        """The name as the database stores it; where unquoted names are upper case, SQLAlchemy shows them in lower."""
+        dialect = self.engine.dialect
+        if not dialect.requires_name_normalize or getattr(name, "quote", None):
+            return str(name)
+        return str(dialect.denormalize_name(name))
 
     def columns_of(self, connection: sa.Connection, query: str) -> tuple[Column, ...]:
         """The names are known without running the query, the types are not: every value says its own."""
@@ -85,8 +107,16 @@ class Reflected(Dialect):
         quoted = self.quote(column.name)
         if self._is_mysql and column.kind is Kind.TIMESTAMPTZ:
             return f"CONCAT(CAST({quoted} AS CHAR), '+00:00')"  # as `prepare` has the session show it
-        text = "CHAR" if self._is_mysql else "VARCHAR"
-        return f"CAST({quoted} AS {text})" if column.kind in _AS_TEXT else quoted
+        name = self.engine.dialect.name
+        match name, column.kind:
+            case "snowflake", Kind.JSON:
+                return f"TO_JSON({quoted})"
+            case "bigquery", Kind.JSON:
+                return f"TO_JSON_STRING({quoted})"
+            case _, kind if kind in _AS_TEXT:
+                return f"CAST({quoted} AS {_TEXT.get(name, 'VARCHAR')})"
+            case _:
+                return quoted
 
     def since_value(self, since: Since) -> Any:
         """The bookmark less the overlap. MySQL takes a moment without the T and the zone."""
@@ -98,25 +128,31 @@ class Reflected(Dialect):
             value = moment.isoformat(sep=" ")
         return value
 
+    def _column(self, shown: Any) -> Column:
+        """One column as the inspector describes it."""
+        sql_type = shown["type"]
+        kind = self._kind(sql_type)
+        return Column(
+            self._stored(shown["name"]),
+            kind,
+            str(sql_type),
+            nullable=shown.get("nullable", True),
+            read_only="computed" in shown,
+            comment=shown.get("comment") or "",
+            labels=tuple(getattr(sql_type, "enums", ()) or ()) if kind is Kind.ENUM else (),
+            length=getattr(sql_type, "length", None) if kind is Kind.TEXT else None,
+            precision=getattr(sql_type, "precision", None) if kind is Kind.NUMBER else None,
+            scale=getattr(sql_type, "scale", None) if kind is Kind.NUMBER else None,
+        )
 
-def _column(shown: Any) -> Column:
-    """One column as the inspector describes it."""
-    sql_type = shown["type"]
-    text = str(sql_type)
-    kind = next((kind for known, kind in _KINDS if isinstance(sql_type, known)), Kind.OTHER)
-    if text.startswith("TINYINT") and getattr(sql_type, "display_width", None) == 1:
-        kind = Kind.BOOLEAN  # what BOOLEAN is in MySQL
-    if kind is Kind.TIMESTAMP and (getattr(sql_type, "timezone", False) or isinstance(sql_type, mysql.TIMESTAMP)):
-        kind = Kind.TIMESTAMPTZ
-    return Column(
-        shown["name"],
-        kind,
-        text,
-        nullable=shown.get("nullable", True),
-        read_only="computed" in shown,
-        comment=shown.get("comment") or "",
-        labels=tuple(getattr(sql_type, "enums", ()) or ()) if kind is Kind.ENUM else (),
-        length=getattr(sql_type, "length", None) if kind is Kind.TEXT else None,
-        precision=getattr(sql_type, "precision", None) if kind is Kind.NUMBER else None,
-        scale=getattr(sql_type, "scale", None) if kind is Kind.NUMBER else None,
-    )
+    def _kind(self, sql_type: types.TypeEngine[Any]) -> Kind:
+        name = self.engine.dialect.name
+        kind = _BY_NAME.get(type(sql_type).__name__.upper()) if name == "snowflake" else None
+        kind = kind or next((kind for known, kind in _KINDS if isinstance(sql_type, known)), Kind.OTHER)
+        if getattr(sql_type, "display_width", None) == 1 and isinstance(sql_type, mysql.TINYINT):
+            return Kind.BOOLEAN  # what BOOLEAN is in MySQL
+        if kind is Kind.NUMBER and name == "snowflake" and getattr(sql_type, "scale", None) == 0:
+            return Kind.INTEGER  # every whole number is NUMBER(38, 0) there
+        zoned = getattr(sql_type, "timezone", False) or isinstance(sql_type, mysql.TIMESTAMP)
+        zoned = zoned or (name in ("bigquery", "databricks") and isinstance(sql_type, types.TIMESTAMP))
+        return Kind.TIMESTAMPTZ if kind is Kind.TIMESTAMP and zoned else kind

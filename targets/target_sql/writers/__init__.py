@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from target_sql.writers.base import Mode, Writer
+from target_sql.writers.clouds import CloudWriter
 
 
 def writer_for(connection: sa.Connection, *, lock_timeout: float) -> Writer:
@@ -16,6 +17,8 @@ def writer_for(connection: sa.Connection, *, lock_timeout: float) -> Writer:
             from target_sql.writers.duckdb import DuckDBWriter  # noqa: PLC0415 - its driver is an extra
 
             return DuckDBWriter(connection, lock_timeout=lock_timeout)
+        case "snowflake" | "bigquery" | "redshift" | "databricks", _:
+            return CloudWriter(connection, lock_timeout=lock_timeout)
         case _:
             return Writer(connection, lock_timeout=lock_timeout)
 
