@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,6 +73,18 @@ def make_engine(text: str | sa.URL, *, read_only: bool = True) -> sa.Engine:
         raise SettingsError(f"`url` is refused: {hide(str(error))}", hint=_how(family(url))) from error
 
 
+def connected(engine: sa.Engine, patience: float) -> sa.Connection:
+    """A connection; a program that has a file of DuckDB just now is waited for, but no longer than so many seconds."""
+    ends = time.monotonic() + patience
+    while True:
+        try:
+            return engine.connect()
+        except exc.DBAPIError as error:
+            if _TAKEN not in str(error) or time.monotonic() >= ends:
+                raise
+            time.sleep(_LOOK)
+
+
 def parsed(text: str | sa.URL) -> sa.URL:
     """The URL, with the driver that this tap uses where it names none. Raises `SettingsError`."""
     try:
@@ -130,6 +143,9 @@ def _first_line(error: BaseException) -> str:
     text = str(rest[0]) if rest and isinstance(code, int) else str(error)  # MySQL: (number, words)
     return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
 
+
+_TAKEN, _LOOK = "Could not set lock on file", 0.02
+"""What DuckDB says then, and how often, in seconds, it is asked again."""
 
 _DENIED = r"permission denied|command denied|read-only"
 _HINTS = (

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-from target_kit import Capability, CheckReport, OperationTarget, SettingsError, TargetError
+from tap_sql.engines import connected
+from target_kit import Capability, CheckReport, OperationSink, OperationTarget, SettingsError, TargetError
 from target_kit.batches import local_files
 from target_kit.reading import ChunkReader
 from target_sql import binary
@@ -145,7 +146,7 @@ class TargetSQL(OperationTarget):
         sink = self._sinks_active.get(stream) if stream is not None else None
         if stream is None or not isinstance(sink, SQLSink) or sink.has_operations() or not self.is_plain(stream):
             return start
-        if sink.bulk is None:
+        if sink.bulk is None or sink.connection is not self.connection:
             return start
         end = sink.bulk.take(chunk, start)
         if end > start:
@@ -199,7 +200,7 @@ class TargetSQL(OperationTarget):
         sink = self._sinks_active.get(stream)
         if not isinstance(sink, SQLSink) or sink.has_operations() or not self.is_plain(stream):
             return None
-        return sink
+        return sink if sink.connection is self.connection else None
 
     def _took_batch(self, stream: str) -> None:
         self.plain_records_came(stream)
@@ -215,7 +216,7 @@ class TargetSQL(OperationTarget):
     def connection(self) -> sa.Connection:
         """The one connection. Raises `TargetError`."""
         with told("connecting"):
-            return self._engine.connect()
+            return connected(self._engine, float(self.config.get("lock_timeout", 5.0)))
 
     @cached_property
     def writer(self) -> Writer:
@@ -270,6 +271,25 @@ class TargetSQL(OperationTarget):
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_state_message(message_dict)
         self._last_was_state = True
+
+    def _write_state_message(self, state: dict[str, Any]) -> None:
+        """Print the STATE; whoever reads it may look at what was written, also where one process at a time may."""
+        if self.config.get("follow") and self._engine.dialect.name == "duckdb":
+            self._let_go()
+        super()._write_state_message(state)
+
+    def _let_go(self) -> None:
+        """Give the database back, until there is more to write."""
+        self.close()
+        self._receipts_tables.clear()
+        for name in ("writer", "connection"):
+            self.__dict__.pop(name, None)
+
+    def _operation_sink(self, stream: str) -> OperationSink:
+        sink = super()._operation_sink(stream)
+        if isinstance(sink, SQLSink) and sink.connection is not self.connection:
+            sink.setup()
+        return sink
 
     def _hand_over(self, stream: str, work: Any) -> None:
         self._last_was_state = False

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sqlite3
+import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from tests.e2e.following import FOLLOW, dropped, eventually, following, keep_log
 from tests.e2e.small import make_small, write_small
-from tests.e2e.world import SIDES, World
+from tests.e2e.world import BIN, SIDES, World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e-follow")]
 
@@ -136,3 +143,62 @@ def test_taps_and_targets_of_others_are_run_again_and_again(world: World) -> Non
         assert follower.end() == 0
     world.antiphon("sync")
     world.verify()
+
+
+FILES = """name: files
+sides:
+  crm:
+    config: {{url: "duckdb:///{folder}/crm.duckdb"}}
+    tap: {{command: tap-sql}}
+    target: {{command: target-sql}}
+  warehouse:
+    config: {{url: "sqlite:///{folder}/warehouse.sqlite"}}
+    tap: {{command: tap-sql}}
+    target: {{command: target-sql}}
+entities:
+  person:
+    sides:
+      crm: {{stream: main-people, key: id, on_create: uuid}}
+      warehouse: {{stream: people, key: id, on_create: uuid}}
+    match: [code]
+    policy: park
+    fields: {{code: code, email: email}}
+guards: {{max_change: 100%}}
+"""
+
+
+def in_duckdb(folder: Path, statement: str) -> list[tuple[Any, ...]]:
+    """Run SQL once nobody else has the file."""
+    while True:
+        try:
+            with duckdb.connect(str(folder / "crm.duckdb")) as connection:
+                return connection.execute(statement).fetchall()
+        except duckdb.IOException:
+            time.sleep(0.01)
+
+
+def test_files_are_asked_again_and_again_and_are_everybody_s_in_between(tmp_path: Path) -> None:
+    there = partial(sqlite3.connect, tmp_path / "warehouse.sqlite", isolation_level=None)
+    table = "create table people (id text primary key, code text, email text)"
+    in_duckdb(tmp_path, table)
+    with closing(there()) as warehouse:
+        warehouse.execute(table)
+        warehouse.execute("insert into people values ('w1', 'one', 'one@example.com')")
+        (tmp_path / "sync.yml").write_text(FILES.format(folder=tmp_path), encoding="utf-8")
+        process = subprocess.Popen(
+            [str(BIN / "antiphon"), *FOLLOW, "--poll", "0.2"],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        with following(process) as follower:
+            shown = "select email from people where code = 'one'"
+            in_duckdb(tmp_path, "update people set email = 'new@example.com' where code = 'one'")
+            eventually(lambda: warehouse.execute(shown).fetchone() == ("new@example.com",))
+            warehouse.execute("update people set email = 'newer@example.com' where code = 'one'")
+            eventually(lambda: in_duckdb(tmp_path, shown) == [("newer@example.com",)])
+            assert not follower.has_said("failed"), follower.said
+            assert follower.end() == 0

@@ -151,7 +151,7 @@ class Dialect(ABC):
         """A connection whose output does not depend on the server's settings. Raises `DatabaseError`."""
         engine = make_engine(self.engine.url, read_only=False) if writing else self.engine
         with told(f"connecting to {self.engine.url.render_as_string(hide_password=True)}"):
-            connection = engine.connect()
+            connection = self.connect(engine)
         try:
             with told("the start of a session"):
                 self.prepare(connection)
@@ -161,6 +161,10 @@ class Dialect(ABC):
             raise
         finally:
             connection.close()
+
+    def connect(self, engine: sa.Engine) -> sa.Connection:
+        """A new connection."""
+        return engine.connect()
 
     @abstractmethod
     def prepare(self, connection: sa.Connection) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from tap_sql.dialects.base import SINCE, Dialect, Since, literally
 from tap_sql.dialects.snapshots import DuckDBSnapshots, Snapshots
-from tap_sql.engines import told
+from tap_sql.engines import connected, told
 from tap_sql.relations import Column, Kind, Relation
 
 _KINDS = {
@@ -30,6 +30,8 @@ _KINDS = {
         Kind.INTEGER,
     ),
 }
+PATIENCE = 5.0
+"""Seconds to wait for a program that has the file: where one writes, DuckDB lets no other in."""
 _ITEMS = (Kind.BOOLEAN, Kind.FLOAT, Kind.INTEGER, Kind.NUMBER, Kind.TEXT, Kind.UUID)
 _AS_TEXT = (Kind.FLOAT, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.TIME, Kind.JSON, Kind.OTHER, Kind.ENUM)
 _SYSTEM = ("information_schema", "pg_catalog")
@@ -56,6 +58,10 @@ class DuckDB(Dialect):
     """A file that one process writes, or several read."""
 
     deleting = ("DIFF",)
+
+    def connect(self, engine: sa.Engine) -> sa.Connection:
+        """A new connection; a program that has the file just now is waited for a moment."""
+        return connected(engine, PATIENCE)
 
     def prepare(self, connection: sa.Connection) -> None:
         """Moments are shown in UTC."""
