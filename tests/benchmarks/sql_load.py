@@ -157,8 +157,8 @@ def ours(course: Course) -> list[Contender]:
             Contender(f"  BATCH {form}", f"{schema}.contacts", f"{batch(form)} | {target[schema]}", emptied(schema))
             for schema, form in BATCHES.items()
         ),
-        Contender("  the same rows again", "copy.contacts", f"{copy} | {target['copy']}"),
-        Contender("  into a table it makes", made, f"{copy} | {target['made']}", lambda: course.drop("made")),
+        Contender("  BATCH, the same again", "copy.contacts", f"{copy} | {target['copy']}"),
+        Contender("  BATCH, a table it makes", made, f"{copy} | {target['made']}", lambda: course.drop("made")),
         Contender("limit: COPY | COPY", "raw.contacts", "", course.empty("raw")),
     ]
 

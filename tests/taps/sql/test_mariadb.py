@@ -18,6 +18,7 @@ from sqlalchemy import exc
 from tap_sql.engines import make_engine
 from tap_sql.errors import DatabaseError, SettingsError, ValueRefused
 from tests.taps.sql.reader import discover, read
+from tests.taps.sql.test_standard import ROWS, TABLE, standard_suite
 
 TYPES = """
 CREATE TABLE t (
@@ -153,3 +154,9 @@ def test_what_only_other_databases_can_do_is_told(maria: str) -> None:
     with pytest.raises(DatabaseError, match="Unknown database 'nowhere'") as caught:
         discover(maria.replace("/shop", "/nowhere"))
     assert caught.value.hint == "run discovery again, or correct the name"
+
+
+def test_the_standard_suite_for_taps_passes(maria: str) -> None:
+    run(maria, TABLE, ROWS, "CREATE VIEW emails AS SELECT contact_id, email FROM contacts")
+
+    assert " passed" in standard_suite(maria)
