@@ -1,4 +1,4 @@
-"""What our taps of web APIs share: the envelope beside each message, `--check`, and errors as one clear line.
+"""What our taps share: the envelope beside each message, `--check`, and errors as one clear line.
 
 | module      | what it gives                                                                                 |
 |-------------|-----------------------------------------------------------------------------------------------|

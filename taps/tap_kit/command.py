@@ -16,7 +16,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 
-from tap_kit.errors import TapError
+from tap_kit.errors import TapError, hide
 from tap_kit.following import Followed, stay
 from tap_kit.messages import Writer
 
@@ -102,7 +102,7 @@ class TapCommand(SingerCommand):
                     f"this is a fault in {self.name}: {type(error).__name__}: {error}\n"
                     f"  nothing that STATE covers is lost; set {DEBUG}=1 to see where, and please report it"
                 )
-        self.logger.error("%s", said)
+        self.logger.error("%s", hide(said))
         sys.exit(code)
 
 
@@ -143,6 +143,10 @@ class CheckedTap(Tap):
     def followed(self) -> Followed:
         """What is followed with the setting `follow`. Taps that have the capability say it."""
         raise NotImplementedError
+
+    def follow(self) -> None:
+        """Stay, and show what changed whenever it is asked."""
+        stay(self.followed())
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -194,7 +198,7 @@ class CheckedTap(Tap):
             parse_env_config=given.parse_env,
         )
         if tap.config.get("follow"):
-            stay(tap.followed())
+            tap.follow()
         else:
             tap.sync_all()
 
@@ -202,11 +206,12 @@ class CheckedTap(Tap):
 def answer_check(account: str | None, checks: Sequence[Check], form: str | None) -> NoReturn:
     """Print what was found and exit: 0 if all is well, 1 if not."""
     if form == "json":
-        click.echo(json.dumps({"account": account, "checks": [asdict(each) for each in checks]}, indent=2))
+        shown = {"account": account, "checks": [asdict(each) for each in checks]}
+        click.echo(hide(json.dumps(shown, indent=2)))
     else:
         click.echo(f"account: {account or 'not reached'}")
         for each in checks:
-            click.echo(f"{'ok  ' if each.ok else 'FAIL'} {each.name}: {each.message}")
+            click.echo(hide(f"{'ok  ' if each.ok else 'FAIL'} {each.name}: {each.message}"))
             if each.hint:
                 click.echo(f"     {each.hint}")
     sys.exit(0 if all(each.ok for each in checks) else FAILED)

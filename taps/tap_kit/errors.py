@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
+
 
 class TapError(Exception):
     """The run ends with this message. `hint` says the way on; no message holds a secret."""
@@ -17,3 +21,8 @@ class TapError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+def hide(text: str) -> str:
+    """A text without the password of any URL in it."""
+    return _PASSWORD.sub(r"\1…@", text)

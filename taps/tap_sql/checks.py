@@ -2,71 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
+from tap_kit import Check
 from tap_sql.dialects import Dialect
-from tap_sql.engines import hide
 from tap_sql.errors import TapError
 from tap_sql.relations import Relation
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at. `hint`: the way on if it is not `ok`."""
-
-    name: str
-    ok: bool
-    message: str
-    hint: str = ""
-    fixable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """All checks, and the database's fingerprint; None if it could not be reached."""
-
-    account: str | None
-    checks: Sequence[Check]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is amiss."""
-        return all(check.ok for check in self.checks)
-
-    def text(self, form: str | None) -> str:
-        """As one JSON document, or for people."""
-        if form == "json":
-            return hide(json.dumps({"account": self.account, "checks": [asdict(c) for c in self.checks]}, indent=2))
-        lines = [f"account: {self.account or 'not reached'}"]
-        for check in self.checks:
-            lines.append(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.message}")
-            if check.hint and not check.ok:
-                lines.append(f"     {check.hint}")
-        return hide("\n".join(lines))
-
-
 def look(
     dialect: Callable[[], Dialect], relations: Callable[[sa.Connection], list[Relation]], streams: Sequence[str]
-) -> Report:
-    """Look at everything that `streams` need, at every stream if none is named."""
+) -> tuple[str | None, list[Check]]:
+    """Look at everything that `streams` need, at every stream if none is named.
+
+    The database's fingerprint, None if it could not be reached, and the checks.
+    """
     try:
         database = dialect()
     except TapError as error:
-        return Report(None, [_failed("settings", error)])
+        return None, [Check.of("settings", error)]
     checks = [Check("settings", ok=True, message=f"url names {database.engine.dialect.name}")]
     try:
         with database.session() as connection:
             account = database.account(connection)
-            checks.append(
-                Check("connection", ok=True, message=f"the database answers; its clock says {database.now(connection)}")
-            )
-            return Report(account, [*checks, *_streams(database, connection, relations, streams)])
+            clock = database.now(connection)
+            checks.append(Check("connection", ok=True, message=f"the database answers; its clock says {clock}"))
+            return account, [*checks, *_streams(database, connection, relations, streams)]
     except TapError as error:
-        return Report(None, [*checks, _failed("connection", error)])
+        return None, [*checks, Check.of("connection", error)]
 
 
 def _streams(
@@ -78,7 +43,7 @@ def _streams(
     try:
         found = {relation.stream: relation for relation in relations(connection)}
     except TapError as error:
-        yield _failed("discovery", error)
+        yield Check.of("discovery", error)
         return
     yield Check("discovery", ok=True, message=f"{len(found)} streams")
     for name in streams or found:
@@ -91,7 +56,7 @@ def _streams(
             repeated = database.repeated_key(connection, found[name])
         except TapError as error:
             connection.rollback()
-            yield _failed(f"stream {name}", error)
+            yield Check.of(f"stream {name}", error)
             continue
         if repeated is not None:
             message = f"its key {', '.join(found[name].key)} is not unique: {repeated} stands there more than once"
@@ -101,7 +66,3 @@ def _streams(
             yield Check(f"stream {name}", ok=False, message="nothing in it is known to be unique", hint=hint)
         else:
             yield Check(f"stream {name}", ok=True, message=f"can be read; its key is {', '.join(found[name].key)}")
-
-
-def _failed(name: str, error: TapError) -> Check:
-    return Check(name, ok=False, message=str(error), hint=error.hint)

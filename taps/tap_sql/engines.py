@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from tap_kit.errors import hide
 from tap_sql.errors import DatabaseError, DriverMissing, SettingsError
 
 _URLS = "a SQLAlchemy URL is written scheme://user:password@host:port/database, for instance {example}"
@@ -44,7 +45,6 @@ SUPPORTED: Mapping[str, Support] = {
 }
 _FILES = ("duckdb", "sqlite")
 _ALIASES = {"postgres": "postgresql"}
-_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 
 
 def make_engine(text: str | sa.URL, *, read_only: bool = True) -> sa.Engine:
@@ -105,11 +105,6 @@ def family(url: sa.URL) -> str:
     return url.drivername.partition("+")[0]
 
 
-def hide(text: str) -> str:
-    """A text without the password of any URL in it."""
-    return _PASSWORD.sub(r"\1…@", text)
-
-
 @contextmanager
 def told(what: str, *, denied: str = "") -> Iterator[None]:
     """Turn what a driver raises while doing `what` into one `DatabaseError` in the database's own words.
@@ -120,7 +115,7 @@ def told(what: str, *, denied: str = "") -> Iterator[None]:
         yield
     except exc.SQLAlchemyError as error:
         plain = _plain(what, (error.orig if isinstance(error, exc.DBAPIError) else None) or error)
-        if denied and re.search(_DENIED, str(plain), re.IGNORECASE):
+        if denied and re.search(_DENIED, plain.message, re.IGNORECASE):
             plain.hint = denied
         raise plain from error
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-
-class TapError(Exception):
-    """The tap cannot go on. `hint` is the way out."""
-
-    code: ClassVar[int] = 1
-
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        """Take one sentence for the reader, and the way out."""
-        super().__init__(message)
-        self.hint = hint
+from tap_kit import TapError
 
 
 class SettingsError(TapError):
     """A setting, the catalog or the STATE is wrong: correct it."""
 
-    code: ClassVar[int] = 64
+    @property
+    def wrong_settings(self) -> bool:
+        """It is."""
+        return True
 
 
 class DriverMissing(SettingsError):
@@ -36,3 +28,6 @@ class ValueRefused(TapError):
 
 class Refused(ValueError):
     """Why one value has no JSON form; its column and row are added by who knows them."""
+
+
+__all__ = ["DatabaseError", "DriverMissing", "Refused", "SettingsError", "TapError", "ValueRefused"]

@@ -264,8 +264,8 @@ class SqlStream(Stream):
         if self.config["bad_rows"] == "fail" or any(name in row.refused for name in self.primary_keys):
             output.flush()
             raise refusal
-        self.logger.warning("%s", refusal)
-        output.record(row.record, {"state": "error", "error": str(refusal)})
+        self.logger.warning("%s", refusal.message)
+        output.record(row.record, {"state": "error", "error": refusal.message})
 
     def _refusal(self, row: Bad) -> ValueRefused:
         record = decode(row.record)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import copy
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import IO, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
-import click
 import sqlalchemy as sa
-from singer_sdk import Stream, Tap
+from singer_sdk import Stream
 from singer_sdk import typing as th
-from singer_sdk.contrib.msgspec import MsgSpecWriter
-from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
+from tap_kit import Capability, Check, CheckedTap
+from tap_kit.command import FOLLOW
 from tap_sql.catalog import asked_for, entry_of
 from tap_sql.checks import look
-from tap_sql.command import TapCommand, check_options
 from tap_sql.dialects import Dialect, dialect_of
 from tap_sql.engines import SUPPORTED, make_engine
 from tap_sql.errors import SettingsError
@@ -30,22 +26,11 @@ from tap_sql.relations import Relation
 from tap_sql.stream import Source, SqlStream
 
 
-class Capability(CapabilitiesEnum):
-    """What this tap can do beyond the SDK's list."""
-
-    CHECK = "check"  # answers `--check`
-    DELETES = "deletes"  # DIFF and LOG_BASED show what is no more
-    ENVELOPE = "envelope"  # tells account and clock, and what is amiss with a record
-    FOLLOW = "follow"  # stays, and shows what changed whenever it is asked
-
-
-class TapSql(Tap):
+class TapSql(CheckedTap):
     """Tables, views and queries of PostgreSQL, DuckDB, SQLite, MySQL/MariaDB and more as Singer streams."""
 
     name = "tap-sql"
-    package_name = "antiphon"
     dynamic_catalog = True
-    message_writer_class = MsgSpecWriter
     capabilities: ClassVar[list[Any]] = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -159,13 +144,7 @@ class TapSql(Tap):
             default=0,
             description="Seconds after which the server ends a query; 0 for never. PostgreSQL only.",
         ),
-        th.Property(
-            "follow",
-            th.BooleanType,
-            default=False,
-            description="Stay, and show what changed whenever it is asked on standard input: `antiphon follow` sets it "
-            "by itself.",
-        ),
+        FOLLOW,
     ).to_dict()
 
     def __init__(self, *args: Any, catalog: Any = None, state: Any = None, **kwargs: Any) -> None:
@@ -213,55 +192,14 @@ class TapSql(Tap):
 
     # ---- the command
 
-    @classmethod
-    def invoke(
-        cls,
-        *,
-        check: bool = False,
-        streams: str = "",
-        about: bool = False,
-        about_format: str | None = None,
-        config: _ConfigInput | None = None,
-        state: IO[str] | None = None,
-        catalog: IO[str] | None = None,
-        **_: Any,
-    ) -> None:
-        """Answer `--check`, follow, or do what the SDK does."""
-        if about:
-            super().invoke(about=about, about_format=about_format)
-        given = config or _ConfigInput()
-        if not check:
-            cls.print_version(print_fn=cls.logger.info)
-            tap = cls(
-                config=given.config,
-                state=None if state is None else json.load(state),
-                catalog=None if catalog is None else json.load(catalog),
-                parse_env_config=given.parse_env,
-            )
-            if tap.config["follow"]:
-                selected = [each for each in tap.streams.values() if isinstance(each, SqlStream) and each.selected]
-                Following(selected, cast("dict[str, Any]", tap.state)).run()
-            else:
-                tap.sync_all()
-            return
-        tap = cls(config=given.config, parse_env_config=given.parse_env, setup_mapper=False)
-        asked = [name.strip() for name in streams.split(",") if name.strip()]
-        report = look(lambda: tap.dialect, tap.relations, asked)
-        click.echo(report.text(about_format))
-        sys.exit(0 if report.ok else 1)
+    def check(self, streams: Sequence[str]) -> tuple[str | None, list[Check]]:
+        """Look at settings, rights and tables; read no rows."""
+        return look(lambda: self.dialect, self.relations, [name.strip() for name in streams])
 
-    @classmethod
-    def get_singer_command(cls) -> click.Command:
-        """The SDK's command, with `--check`, and with errors told in plain words."""
-        made = super().get_singer_command()
-        return TapCommand(
-            name=made.name,
-            callback=made.callback,
-            context_settings=made.context_settings,
-            help=made.help,
-            params=check_options(made.params),
-            logger=cls.logger,
-        )
+    def follow(self) -> None:
+        """Stay; PostgreSQL's log tells by itself when something has changed."""
+        selected = [each for each in self.streams.values() if isinstance(each, SqlStream) and each.selected]
+        Following(selected, cast("dict[str, Any]", self.state)).run()
 
 
 def _keyed(relations: list[Relation], keys: Mapping[str, Sequence[str]]) -> list[Relation]:

@@ -71,7 +71,7 @@ def account(connection: sa.Connection) -> str:
     try:
         return dialect_of(connection.engine).account(connection)
     except TapError as error:
-        raise TargetError(str(error), hint=error.hint) from error
+        raise TargetError(error.message, hint=error.hint) from error
 
 
 @contextmanager
@@ -79,4 +79,4 @@ def _as_settings() -> Iterator[None]:
     try:
         yield
     except TapError as error:
-        raise SettingsError(str(error), hint=error.hint) from error
+        raise SettingsError(error.message, hint=error.hint) from error
