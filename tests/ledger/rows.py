@@ -50,7 +50,7 @@ def base(lid: str, field: str, value: Value, *, side: str = "crm") -> Base:
     return Base(lid, side, field, value, "m1")
 
 
-def op(op_id: str, lid: str, state: OpState = OpState.PLANNED, *, side: str = "crm") -> Op:
+def op(op_id: str, lid: str, state: OpState = OpState.PLANNED, *, side: str = "crm", acked_at: int | None = None) -> Op:
     return Op(
         op_id,
         lid,
@@ -67,6 +67,7 @@ def op(op_id: str, lid: str, state: OpState = OpState.PLANNED, *, side: str = "c
         planned_at=5,
         run_id="r1",
         state=state,
+        acked_at=acked_at,
     )
 
 

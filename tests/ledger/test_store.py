@@ -247,3 +247,12 @@ def test_the_largest_and_smallest_numbers_of_a_column(store: Store) -> None:
     row = Instance("i", "n", 2**63 - 1, epoch=-(2**63))
     put(store, INSTANCE, row)
     assert list(store.scan(INSTANCE)) == [row]
+
+
+def test_the_latest_rows_come_one_by_one_however_many_there_are(store: Store) -> None:
+    put(store, OUTBOX, *(op(f"o{n:03}", "l1", OpState.ACKED, acked_at=n // 2) for n in range(60)))
+    put(store, OUTBOX, op("never", "l1"), op("other", "l1", OpState.ACKED, side="warehouse", acked_at=99))
+    latest = store.latest(OUTBOX, "acked", ("l1", "crm"))
+    assert [row.op_id for row in latest] == [f"o{n:03}" for n in reversed(range(60))]
+    assert next(iter(store.latest(OUTBOX, "acked", ("l1", "warehouse")))).op_id == "other"
+    assert list(store.latest(OUTBOX, "acked", ("l2", "crm"))) == []

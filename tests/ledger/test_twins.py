@@ -19,11 +19,12 @@ _TABLES: tuple[Table[Any], ...] = (OBS, LINK, MEMBER, OUTBOX)
 _RIDS = st.sampled_from(["[1]", "[2]", "[3]"])
 _LIDS = st.sampled_from(["l1", "l2", "l3"])
 _SIDES = st.sampled_from(SIDES)
+_TIMES = st.none() | st.integers(1, 3)
 _ROWS: st.SearchStrategy[Row] = st.one_of(
     st.builds(obs, _RIDS, side=_SIDES, touched=st.booleans(), state=st.sampled_from(RecordState)),
     st.builds(link, _LIDS, st.sampled_from(LinkState), alias_of=st.none() | _LIDS),
     st.builds(member, _LIDS, _RIDS, side=_SIDES, held=st.booleans()),
-    st.builds(op, st.sampled_from(["o1", "o2", "o3"]), _LIDS, st.sampled_from(OpState), side=_SIDES),
+    st.builds(op, st.sampled_from(["o1", "o2", "o3"]), _LIDS, st.sampled_from(OpState), side=_SIDES, acked_at=_TIMES),
 )
 
 
@@ -83,6 +84,9 @@ class Twins(RuleBasedStateMachine):
             assert self.sql.find(table, index, entries) == self.memory.find(table, index, entries)
             for entry in entries:
                 assert self.sql.count(table, index, entry) == self.memory.count(table, index, entry)
+                if index == "acked":
+                    latest = [list(store.latest(table, index, entry)) for store in (self.sql, self.memory)]
+                    assert latest[0] == latest[1]
 
     @invariant()
     def same_rows(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from antiphon.facts import ObsKey
@@ -27,7 +26,6 @@ from antiphon.model import (
     Conflict,
     ConflictState,
     Cursor,
-    Instant,
     Link,
     Observation,
     Op,
@@ -49,7 +47,6 @@ def find_touched(store: Store, sides: tuple[Side, Side]) -> list[ObsKey]:
 
 
 OPEN = tuple(state for state in OpState if state.open)
-_OF_OPS = ("op_id", "lid", "side", "state", "acked_at")
 _WAITING = (ConflictState.OPEN, ConflictState.RESOLVED)
 
 K = TypeVar("K")
@@ -84,14 +81,6 @@ class _Bulk(Generic[K, V]):
             wanted = {**self._expected.pop(self._part(key), {}), key: None}
             self._known.update(self._read(list(wanted)))
         return self._known[key]
-
-
-@dataclass(frozen=True, slots=True)
-class _Ops:
-    """A link's open operations, and when and which acknowledged ones were finished; by side."""
-
-    open: dict[Side, Op] = field(default_factory=dict)
-    acked: dict[Side, list[tuple[Instant, str]]] = field(default_factory=dict)
 
 
 class LedgerFacts:
@@ -156,16 +145,10 @@ class LedgerFacts:
             found[base.lid].setdefault(base.field, {})[base.side] = base
         return found
 
-    def _read_ops(self, lids: list[str]) -> Mapping[str, _Ops]:
-        found = {lid: _Ops() for lid in lids}
-        unfinished = []
-        for op_id, lid, side, state, acked_at in self._store.pick(OUTBOX, _OF_OPS, "lid", [(lid,) for lid in lids]):
-            if state in OPEN:
-                unfinished.append((op_id,))
-            elif acked_at is not None:
-                found[lid].acked.setdefault(side, []).append((acked_at, op_id))
-        for op in self._store.get(OUTBOX, sorted(unfinished)).values():
-            found[op.lid].open[op.side] = op
+    def _read_ops(self, lids: list[str]) -> Mapping[str, dict[Side, Op]]:
+        found: dict[str, dict[Side, Op]] = {lid: {} for lid in lids}
+        for op in self._store.find(OUTBOX, "open", [(lid, state) for lid in lids for state in OPEN]):
+            found[op.lid][op.side] = op
         return found
 
     def _read_conflicts(self, lids: list[str]) -> Mapping[str, tuple[Conflict, ...]]:
@@ -201,12 +184,11 @@ class LedgerFacts:
 
     def ops(self, lid: str) -> Mapping[Side, Op]:
         """As `Facts.ops`."""
-        return self._ops[lid].open
+        return self._ops[lid]
 
     def acknowledged(self, lid: str, side: Side) -> Iterator[Op]:
-        """As `Facts.acknowledged`, read one by one: a link's history grows, and only its end is asked for."""
-        for _, op_id in sorted(self._ops[lid].acked.get(side, ()), reverse=True):
-            yield self._store.get(OUTBOX, [(op_id,)])[op_id,]
+        """As `Facts.acknowledged`: a link's history grows, and only its end is asked for."""
+        return (op for op in self._store.latest(OUTBOX, "acked", (lid, side)) if not op.state.open)
 
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """As `Facts.conflicts`."""

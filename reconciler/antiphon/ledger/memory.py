@@ -91,6 +91,12 @@ class MemoryStore:
         rows = self.get(table, values).values() if index is None else self.find(table, index, values)
         yield from [tuple(getattr(row, name) for name in names) for row in rows]
 
+    def latest(self, table: Table[R], index: str, value: Key) -> Iterator[R]:
+        """As `Store.latest`."""
+        riders = table.ridden[index]
+        rows = [row for row in self.find(table, index, [value]) if riders(row)[0] is not None]
+        return iter(sorted(rows, key=riders, reverse=True))
+
     def scan(self, table: Table[R]) -> Iterator[R]:
         """As `Store.scan`."""
         rows = self._rows[table.name]

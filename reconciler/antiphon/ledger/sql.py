@@ -23,6 +23,8 @@ from antiphon.ledger.versions import found, migrate, revision_of
 
 R = TypeVar("R")
 
+_NEXT = 10
+"""So many are read of the latest rows of an index if the very latest one was not enough, and then a page at a time."""
 _FEW = 500
 """So many rows are written before a database that chooses indexes by statistics is asked to take them."""
 
@@ -98,6 +100,16 @@ class SqlStore:
             cursor = self._run(*query)
             while rows := self._fetch(cursor, PAGE):
                 yield from statements.codec.decode_columns(shown, rows)
+
+    def latest(self, table: Table[R], index: str, value: Key) -> Iterator[R]:
+        """As `Store.latest`."""
+        statements = self._of(table)
+        entry = statements.codec.encode_entries(table.indexes[index], [value])[0]
+        start, size = 0, 1
+        while rows := self._rows(*statements.latest(index, entry, size, start)):
+            for row in rows:
+                yield self._decode(statements, row)
+            start, size = start + size, PAGE if start else _NEXT
 
     def scan(self, table: Table[R]) -> Iterator[R]:
         """As `Store.scan`, page by page: a row that is written meanwhile may be shown or not."""

@@ -30,7 +30,7 @@ class Statements(Generic[R]):
     """The SQL of one table, each statement compiled once. Parameters are positional."""
 
     def __init__(self, table: Table[R], dialect: sa.Dialect) -> None:
-        self.name, self._key = table.name, table.key
+        self.name, self._key, self._table = table.name, table.key, table
         self._on_postgresql = dialect.name == "postgresql"
         self.codec = Codec(table, null_character=not self._on_postgresql)
         self.key_of = _picker([list(self.codec.columns).index(name) for name in table.key])
@@ -39,6 +39,7 @@ class Statements(Generic[R]):
         self._shapes: dict[tuple[str, ...], bool] = {}
         self._sets: dict[str, str] = {}
         self._counts: dict[tuple[tuple[str, ...], Key], str] = {}
+        self._latest: dict[str, str] = {}
         self._target = target = METADATA.tables[table.name]
         self._columns = target.c
         insert = postgresql.insert if self._on_postgresql else sqlite.insert
@@ -128,6 +129,15 @@ class Statements(Generic[R]):
         joined = sa.and_(fixed, *(self._columns[name] == wanted.c[name] for name in free))
         return self._select(shown).select_from(sa.join(wanted, self._target, joined))
 
+    def latest(self, index: str, entry: Key, size: int, start: int) -> tuple[str, Key]:
+        """The query for some of the rows with one encoded entry, by falling riders, and what to bind."""
+        text = self._latest.get(index)
+        if text is None:
+            riders = [self._columns[name] for name in self._table.riders[index]]
+            found = self._select(()).where(self._equal(self._table.indexes[index]), riders[0].is_not(None))
+            text = self._latest[index] = self._text(found.order_by(*(column.desc() for column in riders)))
+        return f"{text} LIMIT {size} OFFSET {start}", entry
+
     def _select(self, shown: tuple[str, ...]) -> sa.Select[Any]:
         return sa.select(*(self._columns[name] for name in shown or self.codec.columns))
 
@@ -187,7 +197,7 @@ def _is(column: sa.ColumnElement[Any], *, truth: bool) -> sa.ColumnElement[bool]
 
 
 def _define(metadata: sa.MetaData, table: Table[Any]) -> None:
-    """Describe a table and its indexes; one that repeats the beginning of the primary key is left out."""
+    """Describe a table and its indexes; one that repeats the beginning of the primary key or of another is left out."""
     described = sa.Table(
         table.name,
         metadata,
@@ -206,7 +216,8 @@ def _define(metadata: sa.MetaData, table: Table[Any]) -> None:
             dialect: sa.text(" AND ".join(f"{c} = {true}" for c in flags)) if flags else None
             for dialect, true in _TRUE.items()
         }
-        if flags or columns != table.key[: len(columns)]:
+        others = [table.key, *(other for other in table.indexes.values() if other != columns)]
+        if flags or all(columns != other[: len(columns)] for other in others):
             sa.Index(
                 f"{table.name}_{name}",
                 *(rest or [described.c[c] for c in table.key]),

@@ -37,6 +37,12 @@ class Store(Protocol):
         For many rows of which little is asked. Nothing may be written until the last one was given.
         """
 
+    def latest(self, table: Table[R], index: str, value: Key) -> Iterator[R]:
+        """The rows with this value in an index that has riders, in falling order of these, read as they are asked for.
+
+        Those whose first rider is null are left out. Nothing may be written until the last one was asked for.
+        """
+
     def scan(self, table: Table[R]) -> Iterator[R]:
         """Every row, in the order of primary keys."""
 

@@ -23,7 +23,8 @@ class Table(Generic[R]):
     """A table. `indexes` maps a name to its columns; `unique` names those whose rows may not repeat.
 
     An index with a boolean among its columns covers, and keeps unique, only the rows in which that is true.
-    `riders` are columns that an index holds beside its own, so that `Store.pick` need not read the rows.
+    `riders` are columns that an index holds beside its own, so that `Store.pick` need not read the rows and
+    `Store.latest` need not read all of them.
     The rows of a narrow table stand in its primary key itself, where the database can do that: one place to look in.
     """
 
@@ -44,6 +45,11 @@ class Table(Generic[R]):
     def entries(self) -> Mapping[str, Pick]:
         """Per index, a row's values in it."""
         return {index: _pick(columns) for index, columns in self.indexes.items()}
+
+    @cached_property
+    def ridden(self) -> Mapping[str, Pick]:
+        """Per index that has riders, a row's values of these."""
+        return {index: _pick(columns) for index, columns in self.riders.items()}
 
     def entry_of(self, index: str, row: R) -> tuple[Any, ...]:
         """The row's values in an index."""
@@ -82,8 +88,8 @@ OUTBOX = Table(
     "outbox",
     model.Op,
     ("op_id",),
-    {"lid": ("lid",), "state": ("side", "state")},
-    riders={"lid": ("op_id", "side", "state", "acked_at")},
+    {"lid": ("lid",), "state": ("side", "state"), "open": ("lid", "state"), "acked": ("lid", "side")},
+    riders={"acked": ("acked_at", "op_id")},
 )
 CONFLICT = Table("conflict", model.Conflict, ("cid",), {"lid": ("lid",), "state": ("state",)})
 AUDIT = Table("audit", model.Audit, ("seq",), {"lid": ("lid",), "run": ("run_id",)})

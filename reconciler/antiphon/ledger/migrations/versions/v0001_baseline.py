@@ -232,7 +232,8 @@ def upgrade() -> None:
         sa.Column("redelivered", sa.Boolean(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("op_id"),
     )
-    op.create_index("outbox_lid", "outbox", ["lid", "op_id", "side", "state", "acked_at"])
+    op.create_index("outbox_acked", "outbox", ["lid", "side", "acked_at", "op_id"])
+    op.create_index("outbox_open", "outbox", ["lid", "state"])
     op.create_index("outbox_state", "outbox", ["side", "state"])
     op.create_table(
         "receipt",
