@@ -188,7 +188,8 @@ def _agreed(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> b
             written = op.patch.get(field.name, MISSING)
             if not isinstance(written, Missing) and same(judge, field, side, written, value_of(event.value)):
                 return True
-    if event is not row.history[field.columns[side]][0]:
+    history = row.history[field.columns[side]]
+    if any(each.by == SYNC for each in history[: history.index(event)]):
         return False
     had = [[e.value for e in each if e.value is not MISSING] for each in _former(judge, side, row, field)]
     return any(values and same(judge, field, side, values[-1], value_of(event.value)) for values in had)
@@ -208,7 +209,7 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
     op = judge.ops.get(heir.op_id)
     if op is not None and op.kind is not OpKind.CREATE and _in_the_window(judge, side, event, heir):
         return op.op_id not in judge.told  # of an edit between the target's look and its write only its receipt tells
-    if "restored" in judge.world.happened and (op is None or is_empty(value_of(event.value))):
+    if "restored" in judge.world.happened and (op is None or op.acked_at is None or is_empty(value_of(event.value))):
         return True  # the audit went with the ledger, or the base that showed it was an edit
     if "restored" in judge.world.happened and _seen_before(judge, side, field, event, events):
         return True  # it put back what the older ledger had as the base
