@@ -20,7 +20,11 @@ from tests.e2e.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e-follow")]
 
-TABLE = "create table people (id text primary key, email text unique, city text, phone text)"
+TABLES = """
+create table people (id text primary key, email text unique, city text, phone text);
+create table firms (id text primary key, domain text unique);
+create table members (person text, firm text, primary key (person, firm));
+"""
 SYNC = """name: follow
 sides:
   crm:
@@ -28,7 +32,8 @@ sides:
     tap:
       command: tap-hubspot
       config:
-        {{{listen}sweep_seconds: 3, overlap_seconds: 60, objects: [contacts], associations: [contacts_to_companies]}}
+        {{{listen}sweep_seconds: 3, overlap_seconds: 60, objects: [contacts, companies],
+           associations: [contacts_to_companies]}}
     target: {{command: target-hubspot}}
   warehouse:
     config: {{url: "{url}"}}
@@ -43,6 +48,21 @@ entities:
     on_delete: delete
     policy: park
     fields: {{email: email, phone: phone, city: {{crm: city, warehouse: city, policy: {{owner: crm}}}}}}
+  company:
+    sides:
+      crm: {{stream: companies, key: id, on_create: assigned, replication: incremental, replication_key: updatedAt}}
+      warehouse: {{stream: public-firms, key: id, on_create: uuid, replication: log}}
+    match: [domain]
+    policy: park
+    fields: {{domain: domain}}
+  membership:
+    sides:
+      crm: {{stream: contacts_to_companies, key: [from_id, to_id]}}
+      warehouse: {{stream: public-members, key: [person, firm], replication: log}}
+    on_delete: delete
+    references:
+      contact: {{crm: from_id, warehouse: person, entity: contact}}
+      company: {{crm: to_id, warehouse: firm, entity: company}}
 guards: {{max_change: 100%, max_delete: 100%, max_create: 100%}}
 """
 
@@ -58,7 +78,7 @@ def hubspot() -> Iterator[HubSpot]:
 def people(world: World) -> Iterator[World]:
     """An empty table of which the server keeps a log."""
     keep_log(world, "warehouse")
-    world.sql("warehouse", TABLE)
+    world.sql("warehouse", TABLES)
     yield world
     eventually(partial(dropped, world, "warehouse"))
 
@@ -96,6 +116,7 @@ def test_webhooks_tell_at_once_a_sweep_finds_those_that_never_came_and_search_se
     hooks = Webhooks(url, hubspot.tokens.client_secret, twice=50)
     hooks.start()
     account.listeners.append(hooks.hear)
+    firm = account.enter("companies", {"domain": "example.com"})
     write_sync(world, hubspot, url)
     with following(world.start(*FOLLOW)) as follower:
         searches = sum("search" in path for _, _, path in hubspot.seen)
@@ -107,6 +128,10 @@ def test_webhooks_tell_at_once_a_sweep_finds_those_that_never_came_and_search_se
         world.sql("warehouse", "insert into people values ('w', 'dan@example.com', 'Rome')")
         eventually(lambda: values(hubspot, "dan@example.com") is not None)
 
+        for each in (ann, eve, bob):  # a stream that is read whole, soon after a webhook tells of it
+            associate(hubspot, "PUT", each.id, firm.id)
+        eventually(lambda: members(world) == 3)
+
         hubspot.faults.add(Fault("status", status=429, retry_after=1, times=10**6))
         for number in range(3):  # both sides at once, while HubSpot lets nobody in, and after
             account.edit("contacts", ann.id, city=f"of the crm {number}")
@@ -117,6 +142,10 @@ def test_webhooks_tell_at_once_a_sweep_finds_those_that_never_came_and_search_se
                 eventually(lambda: row(world, "ann@example.com") == ("of the crm 1", "+47"))
         eventually(lambda: row(world, "ann@example.com") == ("of the crm 2", "+47"))
         assert (values(hubspot, "ann@example.com") or {})["city"] == "of the crm 2"
+
+        assert members(world) == 3  # what an answer did not show is not missing, if it was not to be whole
+        associate(hubspot, "DELETE", bob.id, firm.id)
+        eventually(lambda: members(world) == 2)
 
         account.merge(ann, eve)
         eventually(lambda: row(world, "eve@example.com") is None or bool(open_conflicts(world)))
@@ -137,6 +166,16 @@ def test_webhooks_tell_at_once_a_sweep_finds_those_that_never_came_and_search_se
         assert follower.end() == 0
     lost = world.ledger("select old from audit where cause = 'superseded' and field = 'city'")
     assert {"of the warehouse 1", "of the warehouse 2"} <= {json.loads(old) for (old,) in lost}
+
+
+def associate(hubspot: HubSpot, method: str, contact: str, company: str) -> None:
+    kind = "associations/default" if method == "PUT" else "associations"
+    url = f"{hubspot.url}/crm/v4/objects/contacts/{contact}/{kind}/companies/{company}"
+    requests.request(method, url, headers={"Authorization": f"Bearer {hubspot.token}"}, timeout=5).raise_for_status()
+
+
+def members(world: World) -> int:
+    return world.number("warehouse", "select count(*) from members")
 
 
 def open_conflicts(world: World) -> Any:
