@@ -43,11 +43,6 @@ class Bell:
         except BlockingIOError:
             return
 
-    def close(self) -> None:
-        """Give the files back."""
-        os.close(self._read)
-        os.close(self._write)
-
 
 class Followed(Protocol):
     """What can be followed. Everything but the ringing of its bell is done in one thread."""
