@@ -138,8 +138,13 @@ def _at_rest(p: Planning, link: Link, entity: Entity) -> set[str]:
         pair = bases.get(field.name)
         if pair is None or not len(pair) == len(shown) == len(p.mapping.sides):
             return False
-        values = [(fields.get(field.columns[side], MISSING), pair[side].value) for side, fields in shown]
-        return all(alike(now, agreed) for now, agreed in values) and same_words(field, *(now for now, _ in values))
+        values = []
+        for side, fields in shown:
+            now = fields.get(field.columns[side], MISSING)
+            if not alike(now, pair[side].value):
+                return False
+            values.append(now)
+        return same_words(field, *values)
 
     return {name for name, fields in entity.units.items() if name not in waiting and all(map(rests, fields))}
 
