@@ -14,7 +14,7 @@ from tap_kit.ahead import ahead, early, in_batches
 from tap_kit.clock import ServerClock
 from tap_kit.command import FOLLOW, Capability, Check, CheckedTap
 from tap_kit.errors import TapError
-from tap_kit.following import Bell, Followed, say
+from tap_kit.following import Bell, Followed, Questions, say
 from tap_kit.messages import DELETED_AT, ENVELOPE, MOMENT, EnvelopeStream, Writer
 from tap_kit.polling import Polled
 
@@ -30,6 +30,7 @@ __all__ = [
     "EnvelopeStream",
     "Followed",
     "Polled",
+    "Questions",
     "ServerClock",
     "TapError",
     "Writer",

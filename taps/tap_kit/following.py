@@ -64,11 +64,11 @@ class Followed(Protocol):
 
 def stay(followed: Followed) -> None:
     """Answer until the input ends. Raises `TapError` for what is no question, and whatever `followed` raises."""
-    questions = _Questions()
+    questions = Questions()
     told = False
     say({"type": "FOLLOW", "pushes": followed.pushes, "late": True})
     while not questions.ended:
-        heard: list[_Questions | Bell] = [questions, followed.bell]
+        heard: list[Questions | Bell] = [questions, followed.bell]
         ready = select.select(heard, [], [])[0]
         if followed.bell in ready:
             followed.bell.hush()
@@ -90,7 +90,7 @@ def say(message: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
-class _Questions:
+class Questions:
     """Standard input, read as it comes."""
 
     def __init__(self) -> None:
@@ -98,6 +98,7 @@ class _Questions:
         self.ended = False
 
     def fileno(self) -> int:
+        """What `select` waits for."""
         return sys.stdin.fileno()
 
     def read(self) -> Iterator[Mapping[str, Any]]:

@@ -19,16 +19,15 @@ server waits.
 from __future__ import annotations
 
 import json
-import os
 import select
-import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from tap_kit import Questions, say
 from tap_sql.dialects import LogStream
 from tap_sql.errors import DatabaseError, SettingsError, TapError
 from tap_sql.events import Gone, Mark, Rows
@@ -73,10 +72,10 @@ class Following:
         with ExitStack() as stack:
             if self._logged:
                 self._open_log(stack)
-            _say({"type": "FOLLOW", "pushes": not self._polled})
-            commands = _Commands()
+            say({"type": "FOLLOW", "pushes": not self._polled})
+            commands = Questions()
             while True:
-                waiting: list[_Commands | LogStream] = [commands]
+                waiting: list[Questions | LogStream] = [commands]
                 if self._log is not None and self._changed < MOST:
                     waiting.append(self._log)
                 ready = select.select(waiting, [], [])[0]
@@ -84,7 +83,7 @@ class Following:
                     self._take(self._log.sent())
                     if self._changed and not self._open_transaction and not self._told:
                         self._told = True
-                        _say({"type": "FOLLOW", "changed": True})
+                        say({"type": "FOLLOW", "changed": True})
                 if commands in ready:
                     for command in commands.read():
                         self._answer(command)
@@ -97,7 +96,7 @@ class Following:
         match command.get("type"):
             case "READ":
                 self._read()
-                _say({"type": "FOLLOW", "shown": command.get("read")})
+                say({"type": "FOLLOW", "shown": command.get("read")})
             case "STATE":
                 self._acknowledged(command.get("value") or {})
             case other:
@@ -121,7 +120,7 @@ class Following:
             self._poll()
         text = json.dumps(self._state)
         if text != self._said:
-            _say({"type": "STATE", "value": self._state})
+            say({"type": "STATE", "value": self._state})
             self._said, self._said_at = text, time.monotonic()
 
     def _acknowledged(self, state: Mapping[str, Any]) -> None:
@@ -209,37 +208,6 @@ class Following:
 
     def _marked(self, stream: SqlStream, bookmark: Mapping[str, Any]) -> None:
         self._state.setdefault("bookmarks", {})[stream.name] = dict(bookmark)
-
-
-class _Commands:
-    """Standard input, read as it comes."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self.ended = False
-
-    def fileno(self) -> int:
-        return sys.stdin.fileno()
-
-    def read(self) -> Iterator[Mapping[str, Any]]:
-        """The questions that are there. Raises `TapError` for what is none."""
-        piece = os.read(self.fileno(), 1 << 16)
-        self.ended = not piece
-        *lines, self._rest = (self._rest + piece).split(b"\n")
-        for line in lines:
-            try:
-                command = json.loads(line)
-            except ValueError as error:
-                raise TapError(f"standard input: this is no JSON ({error}): {line[:80]!r}") from error
-            if not isinstance(command, dict):
-                raise TapError(f"standard input: this is no question: {line[:80]!r}", hint="it is READ or STATE")
-            yield command
-
-
-def _say(message: Mapping[str, Any]) -> None:
-    output = Output("", extracted_at=_now())
-    output.message(message)
-    output.flush()
 
 
 def _now() -> str:
