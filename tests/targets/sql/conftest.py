@@ -30,11 +30,10 @@ PEOPLE = {
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[postgres.Cluster]:
-    with (
-        tempfile.TemporaryDirectory(prefix="antiphon-target-sql-") as name,
-        postgres.running(Path(name) / "cluster") as cluster,
-    ):
+    with tempfile.TemporaryDirectory(prefix="antiphon-target-sql-") as name:
+        cluster = postgres.start(Path(name) / "cluster")
         yield cluster
+        postgres.stop(cluster, mode="immediate")  # nobody needs what a checkpoint of a hundred databases would keep
 
 
 @pytest.fixture(scope="session")
