@@ -4,9 +4,10 @@
 
 Faults come one after the other in a random order (`--seed`): a server is stopped at once and started again, a slot is
 dropped, the network to a server falls silent or a table stays locked for longer than `--patience`, a plugin is killed,
-a plugin hangs (SIGSTOP), all of it sleeps as a laptop does (SIGSTOP, SIGCONT), the process is killed (kill -9) or asked
-to end (SIGTERM) and started again. Then the users rest, the process ends by SIGTERM, `antiphon sync` takes what
-is left and `antiphon verify` must find nothing; every user's last value must stand on the other side.
+a plugin hangs (SIGSTOP), all of it sleeps as a laptop does (SIGSTOP, SIGCONT), its clock jumps by an hour, the process
+is killed (kill -9) or asked to end (SIGTERM) and started again. Then the users rest, the process ends by SIGTERM,
+`antiphon sync` takes what is left and `antiphon verify` must find nothing; every user's last value must stand on the
+other side.
 """
 
 from __future__ import annotations
@@ -34,6 +35,22 @@ from tests.benchmarks.network import Network
 
 PATIENCE = 5
 ROWS = 500
+CLOCK = """
+import os, time
+
+real, real_ns, file = time.time, time.time_ns, os.environ["CLOCK"]
+
+def ahead():
+    try:
+        with open(file) as told:
+            return int(told.read())
+    except (OSError, ValueError):
+        return 0
+
+time.time = lambda: real() + ahead()
+time.time_ns = lambda: real_ns() + ahead() * 10**9
+"""
+"""Found by every Python process that has its folder in PYTHONPATH: a clock that can be put forward and back."""
 QUIET = (3.0, 8.0)
 """Seconds between two faults."""
 
@@ -43,6 +60,16 @@ class Networked(Pair):
     """Two databases, each behind a network."""
 
     networks: dict[str, Network] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """With a clock of its own."""
+        return {**super().environment, "PYTHONPATH": str(self.folder / "clock"), "CLOCK": str(self.clock)}
+
+    @property
+    def clock(self) -> Path:
+        """The file that says by how many seconds Antiphon's clock is ahead."""
+        return self.folder / "ahead"
 
 
 @contextmanager
@@ -58,6 +85,8 @@ def networked() -> Iterator[Networked]:
         pair = stack.enter_context(databases(ROWS, through))
         made = Networked(pair.folder, pair.clusters, networks=networks)
         stack.callback(kill, made)
+        (made.folder / "clock").mkdir()
+        (made.folder / "clock" / "sitecustomize.py").write_text(CLOCK, encoding="utf-8")
         yield made
 
 
@@ -128,6 +157,13 @@ def the_laptop_sleeps(made: Pair, _chance: random.Random) -> None:
         os.kill(process, signal.SIGCONT)
 
 
+def the_clock_jumps(made: Networked, chance: random.Random) -> None:
+    """By an hour, and back again."""
+    made.clock.write_text(chance.choice(["3600", "-3600"]), encoding="utf-8")
+    time.sleep(PATIENCE)
+    made.clock.unlink()
+
+
 def the_process_is_killed(made: Pair, _chance: random.Random) -> None:
     """And started anew."""
     made.process.kill()
@@ -148,6 +184,7 @@ FAULTS: tuple[Callable[[Networked, random.Random], None], ...] = (
     the_network_hangs,
     a_table_is_locked,
     the_laptop_sleeps,
+    the_clock_jumps,
     the_process_is_killed,
     the_process_is_stopped,
 )
