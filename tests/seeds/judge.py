@@ -97,7 +97,7 @@ class Judge:
                 missing = {e.kept for e in edits} - set(held.split(";"))
                 right, wanted = not missing, f"all of {sorted({e.kept for e in edits})}"
             case "stage":
-                best = max((e.kept for e in edits), key=LADDER.index)
+                best = max((e.kept for e in edits if e.met), key=LADDER.index, default=LADDER[0])
                 right, wanted = held in LADDER and LADDER.index(held) >= LADDER.index(best), best
             case _:
                 right, wanted = held in last.values(), " or ".join(sorted(last.values()))

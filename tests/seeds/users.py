@@ -23,13 +23,17 @@ EDITED = {
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A person's edit of one value. `kept` is what the value must hold afterwards: all of it, or a part of a set."""
+    """A person's edit of one value. `kept` is what the value must hold afterwards: all of it, or a part of a set.
+
+    Before a thing's two records have `met`, no policy speaks of them: what differs at first sight, `initial` settles.
+    """
 
     side: str
     kind: Kind
     tag: str
     column: str
     kept: str
+    met: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,9 @@ class People:
             self.world.hubspot.account.edit(kind.table, thing[""], **{kind.columns[column]: value})
         else:
             self.world.sql(f"update {kind.table} set {column} = ? where {kind.key} = ?", value, thing[""])
-        self.edits.append(Edit(side, kind, tag, column, kept))
+        other = WAREHOUSE if side == CRM else CRM
+        met = (kind.table, tag) in self.synced or tag not in self.world.things(other, kind)
+        self.edits.append(Edit(side, kind, tag, column, kept, met))
         return tag
 
     def by_hand(self) -> None:
