@@ -80,8 +80,6 @@ class Judge:
             for column in kind.columns:
                 if column in asked or None in asked:
                     continue
-                if column == "stage" and not theirs[column] and not self._edits(kind, tag, column):
-                    continue  # HubSpot puts new contacts on a rung; what it stores for an empty value is no edit
                 if mine[column].lower() != theirs[column].lower():
                     yield f"{tag}.{column} is {mine[column]!r} in HubSpot and {theirs[column]!r} in the warehouse"
                 elif (kind.table, tag) not in self.people.merged | self.people.deleted:
