@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from antiphon.equivalence import is_empty, make_rid
-from antiphon.facts import Workspace
+from antiphon.facts import Workspace, has_column
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.merge import Surroundings
 from antiphon.model import (
@@ -79,6 +79,8 @@ def observed(
             record(ws, op, op.patch, at)
         return REMNANT
     fields = around.entity.fields
+    if sent and any(_is_hidden(ws, around, op, name, seen) for name in op.patch if name in fields):
+        return 0  # a later read will say
     visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in op.patch if name in fields}
     settled = all(visible.values())
     if not sent:
@@ -125,6 +127,11 @@ def _is_shown(around: Surroundings, op: Op, name: str, seen: Observation) -> boo
     field = around.entity.fields[name]
     now = seen.fields.get(field.columns[op.side], MISSING)
     return not isinstance(now, Missing) and around.equal(field, op.side, now, op.patch[name])
+
+
+def _is_hidden(ws: Workspace, around: Surroundings, op: Op, name: str, seen: Observation) -> bool:
+    column = around.entity.fields[name].columns[op.side]
+    return column not in seen.fields and not has_column(ws.facts, op.side, op.entity, column)
 
 
 def _record_seen(

@@ -98,6 +98,12 @@ class Holders(Protocol):
         """A link."""
 
 
+def has_column(facts: Facts, side: Side, entity: str, column: str) -> bool:
+    """Whether the side's last read had the column at all; a record may lack it where it is empty."""
+    cursor = facts.cursor(side, entity)
+    return cursor is None or cursor.schema is None or column in cursor.schema
+
+
 MERGE_CHAIN = 16
 """A chain of merges longer than this is a loop."""
 

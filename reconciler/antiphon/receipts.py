@@ -312,15 +312,21 @@ def _seen_since(entity: Entity, op: Op, line: ReceiptLine, before: Observation) 
     """Columns of which a read knows more than the receipt: the write was sent again, and is told of as it was at first.
 
     Between the first time and now the side was read, and showed neither what we wrote nor what we had expected there.
+    If the write was refused, what was found may have been so at the first time: the read showed it later, or the next
+    one will show what was found after it.
     """
-    if line.status is not Status.APPLIED or op.sent_at is None or before.read_at < op.sent_at:
+    applied = line.status is Status.APPLIED
+    sent = op.sent_at if applied or not op.redelivered else op.planned_at
+    if sent is None or before.read_at < sent:
         return set()
     expected = {
-        entity.fields[name].columns[op.side]: value for name, value in op.expect.items() if name in entity.fields
+        entity.fields[name].columns[op.side]: value
+        for name, value in op.expect.items()
+        if applied and name in entity.fields
     }
     return {
         column
-        for column, value in line.stored.items()
+        for column, value in (line.stored if applied else line.found).items()
         if column in before.fields
         and canonical_json(before.fields[column]) != canonical_json(value)
         and (column not in expected or canonical_json(before.fields[column]) != canonical_json(expected[column]))

@@ -421,4 +421,28 @@ REGRESSIONS = [
         (Fault(2, "column gone mid-read", "crm", 186),),
         rounds=3,
     ),
+    found(
+        "a refusal that nobody had heard took the place of what a later read had shown, and an edit never crossed",
+        902206411,
+        (
+            Act(0, "planned", 9, "edit", "crm", "contact", "email", 1079),
+            Act(0, "write crm", 1, "rival", "crm", "contact", "tags", 3763),
+        ),
+        (Fault(0, "crash", "crm", 650), Fault(0, "crash", "warehouse", 751)),
+        rounds=1,
+    ),
+    found(
+        "a create that nobody had answered was never sent again once the record that it refers to was deleted",
+        902234694,
+        (Act(1, "before", 1, "delete", "crm", "company", "parent", 2357),),
+        (Fault(0, "crash", "warehouse", 115), Fault(1, "mute", "crm", 188)),
+        rounds=2,
+    ),
+    found(
+        "a read lacked the column that we had written, and the value before the write came back as an edit",
+        902212233,
+        (Act(0, "planned", 2, "empty", "crm", "contact", "name", 4445),),
+        (Fault(1, "write lost", "warehouse", 9), Fault(2, "column gone", "warehouse", 591)),
+        rounds=3,
+    ),
 ]

@@ -9,6 +9,7 @@ from dataclasses import field as attribute
 from typing import Any, assert_never
 
 from antiphon.equivalence import alike, canonical_json, from_json, is_empty
+from antiphon.facts import has_column
 from antiphon.identity import short_id
 from antiphon.mapping import Entity, Field, word_of
 from antiphon.merge import (
@@ -237,7 +238,9 @@ def _adopt(p: Planning, link: Link, values: Mapping[str, Mapping[Side, Value]]) 
 
 def _add(p: Planning, entity: Entity, link: Link, draft: _Draft, write: Write) -> None:
     field = entity.fields[write.field]
-    if not entity.sides[write.side].receipts and not _is_shown(p, entity, write.side, field):
+    if not entity.sides[write.side].receipts and not has_column(
+        p.ws.facts, write.side, entity.name, field.columns[write.side]
+    ):
         p.wait(link, f"{write.side} does not show {field.columns[write.side]} any more, so what is there is not known")
         return
     lid = referenced(write.value)
@@ -264,12 +267,6 @@ def _add(p: Planning, entity: Entity, link: Link, draft: _Draft, write: Write) -
         draft.losers[write.field] = write.loser
     elif doubtful is not None and doubtful.status is BaseStatus.PROVISIONAL and not isinstance(write.expect, Missing):
         draft.losers[write.field] = write.expect  # what stands there was never seen to have crossed
-
-
-def _is_shown(p: Planning, entity: Entity, side: Side, field: Field) -> bool:
-    """Whether the side's last read had the column at all; a record may lack it where it is empty."""
-    cursor = p.ws.facts.cursor(side, entity.name)
-    return cursor is None or cursor.schema is None or field.columns[side] in cursor.schema
 
 
 def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]) -> None:

@@ -54,7 +54,7 @@ def ready(
     fit = []
     for op in waiting:
         missing = [lid for lid in op.deps if _rid(ledger, lid, side) is None and lid not in ids]
-        if missing:
+        if missing and op.state is OpState.PLANNED:  # what is sent again names the ids that it named before
             skipped.append(Skipped(op, "waits for a record it refers to"))
         else:
             fit.append(op)
