@@ -15,12 +15,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from antiphon.equivalence import canonical_json, hash_of, make_rid
-from antiphon.facts import Workspace
+from antiphon.facts import Workspace, link_of
 from antiphon.identity import short_id
 from antiphon.mapping import Entity, word_of
 from antiphon.mapping import Mapping as SyncMapping
+from antiphon.merge import Surroundings
 from antiphon.model import (
     MISSING,
     Audit,
@@ -191,15 +193,20 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
     activate(ws, op)
     shown = {entity.fields[name].columns[op.side]: value for name, value in stored.items()}
-    settled = _is_settled(ws, op, line, stored)
+    settled = _is_settled(ws, mapping, op, line, stored)
     _observe(ws, mapping, op, replace(line, stored={**shown, **told}), at, settled=settled)
     if not settled:
         touch_members(ws, op)
 
 
-def _is_settled(ws: Workspace, op: Op, line: ReceiptLine, stored: Mapping[str, Value]) -> bool:
-    """Whether the link is as its plan wanted it, so that nobody need look at it before a side shows something else."""
-    link = ws.link(op.lid)
+def _is_settled(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, stored: Mapping[str, Value]) -> bool:
+    """Whether the sides agree as the plan wanted, so that nobody need look at the link before one shows something else.
+
+    What takes a run back sets them apart.
+    """
+    entity, link = mapping.entities[op.entity], ws.link(op.lid)
+    around = Surroundings(entity, partial(link_of, ws), lambda lid, side: ws.members(lid).get(side))
+    sides = (op.side, mapping.other(op.side))
     return (
         link is not None
         and link.state is LinkState.ACTIVE
@@ -210,6 +217,7 @@ def _is_settled(ws: Workspace, op: Op, line: ReceiptLine, stored: Mapping[str, V
         and all(canonical_json(value) == canonical_json(op.patch[name]) for name, value in stored.items())
         and not ws.ops(op.lid)
         and not ws.conflicts(op.lid)
+        and all(around.agree(entity.fields[n], sides, value, op.source[n]) for n, value in stored.items())
     )
 
 

@@ -90,8 +90,9 @@ def test_types_survive_and_upserts_change(bigquery: Cloud) -> None:
 
 
 def test_what_is_missing_is_made_unless_that_is_forbidden(bigquery: Cloud) -> None:
-    wider = schema(id=PEOPLE["id"], phone={"type": ["string", "null"]})
-    for allowed, named in (("create_tables", "elsewhere.people"), ("add_columns", "shop.people")):
+    narrow, wider = schema(id=PEOPLE["id"]), schema(id=PEOPLE["id"], phone={"type": ["string", "null"]})
+    bigquery.feed(narrow, row(id=9), STATE, schema="narrow")
+    for allowed, named in (("create_tables", "elsewhere.people"), ("add_columns", "narrow.people")):
         wanted = {"schema": named.partition(".")[0], allowed: False}
         said = bigquery.feed(wider, row(id=1, phone="7"), STATE, fails=True, **wanted)
         assert f"table {named}" in said
