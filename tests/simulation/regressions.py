@@ -437,6 +437,7 @@ REGRESSIONS = [
         (Act(1, "before", 1, "delete", "crm", "company", "parent", 2357),),
         (Fault(0, "crash", "warehouse", 115), Fault(1, "mute", "crm", 188)),
         rounds=2,
+        size=Size.ANY,
     ),
     found(
         "a read lacked the column that we had written, and the value before the write came back as an edit",
@@ -444,5 +445,6 @@ REGRESSIONS = [
         (Act(0, "planned", 2, "empty", "crm", "contact", "name", 4445),),
         (Fault(1, "write lost", "warehouse", 9), Fault(2, "column gone", "warehouse", 591)),
         rounds=3,
+        size=Size.ANY,
     ),
 ]
