@@ -31,12 +31,19 @@ from target_kit import (
 )
 
 
+def _keep(path: Path, rows: dict[str, Any]) -> None:
+    """The whole file at once: the tests read it while the target runs."""
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(rows, default=str), encoding="utf-8")
+    new.replace(path)
+
+
 class ShelfSink(OperationSink):
     def operate(self, operations: Sequence[Operation]) -> list[Outcome]:
         path = Path(self.config["path"])
         rows = json.loads(path.read_text(encoding="utf-8"))
         outcomes = [self._one(rows.setdefault(self.stream_name, {}), operation) for operation in operations]
-        path.write_text(json.dumps(rows), encoding="utf-8")
+        _keep(path, rows)
         return outcomes
 
     def _one(self, rows: dict[str, Any], operation: Operation) -> Outcome:
@@ -72,7 +79,7 @@ class ShelfSink(OperationSink):
                 here.pop(str(row.record["id"]), None)
             else:
                 here[str(row.record["id"])] = dict(row.record)
-        path.write_text(json.dumps(kept, default=str), encoding="utf-8")
+        _keep(path, kept)
 
 
 class TargetShelf(OperationTarget):
