@@ -41,6 +41,10 @@ RECEIPT_SCHEMA: dict[str, Any] = {
         "id": {"description": "the record's id: a value, a list in the order of the key columns, or an object of them"},
         "stored": {"type": ["object", "null"], "description": "the values as stored, by column"},
         "found": {"type": ["object", "null"], "description": "stale: the values that were there instead, by column"},
+        "current": {
+            "type": ["object", "null"],
+            "description": "asked again of what was done before: the values that are there by now, by column",
+        },
         "version": {"type": ["string", "null"]},
         "error": {
             "type": ["object", "null"],
@@ -75,6 +79,7 @@ class ReceiptLine(msgspec.Struct, frozen=True):
     id: Value = None
     stored: dict[str, Value] = msgspec.field(default_factory=dict)
     found: dict[str, Value] = msgspec.field(default_factory=dict)
+    current: dict[str, Value] = msgspec.field(default_factory=dict)
     version: str | None = None
     message: str = ""
     error_class: str = ""
@@ -93,6 +98,7 @@ class _Line(msgspec.Struct):
     id: Any = None
     stored: dict[str, Any] | None = None
     found: dict[str, Any] | None = None
+    current: dict[str, Any] | None = None
     version: str | int | None = None
     error: _Error | None = None
 
@@ -111,6 +117,7 @@ def parse_receipt(line: bytes, where: str) -> ReceiptLine:
         shown.id,
         shown.stored or {},
         shown.found or {},
+        shown.current or {},
         None if shown.version is None else str(shown.version),
         shown.error.message if shown.error else "",
         (shown.error.class_ or "") if shown.error else "",

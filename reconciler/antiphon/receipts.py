@@ -275,7 +275,8 @@ def _observe(
     mapped = {f.columns[op.side] for f in mapping.entities[op.entity].fields.values()}
     before = ws.observation(key)
     gone = line.status is Status.GONE or (op.kind is OpKind.DELETE and line.status is Status.APPLIED)
-    shown = {name: value for name, value in {**line.found, **line.stored}.items() if name in mapped}
+    told = {**line.found, **line.stored, **line.current}
+    shown = {name: value for name, value in told.items() if name in mapped}
     written = {mapping.entities[op.entity].fields[name].columns[op.side] for name in op.patch if settled}
     if before is not None and not gone:
         later = _seen_since(mapping.entities[op.entity], op, line, before)
@@ -336,6 +337,7 @@ def _seen_since(entity: Entity, op: Op, line: ReceiptLine, before: Observation) 
         column
         for column, value in (line.stored if applied else line.found).items()
         if column in before.fields
+        and column not in line.current
         and canonical_json(before.fields[column]) != canonical_json(value)
         and (column not in expected or canonical_json(before.fields[column]) != canonical_json(expected[column]))
     }

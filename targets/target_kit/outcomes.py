@@ -23,12 +23,14 @@ class Applied:
     """It is written. `id`: the record's key, by column or in the key's order; `stored`: the values read back.
 
     `found`: values of others that stood there between our look and our write, and are overwritten.
+    `current`: if it was done before and is asked again, the values that are there by now.
     """
 
     id: Any
     stored: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
     found: Mapping[str, Any] = field(default_factory=dict)
+    current: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,9 @@ def to_receipt(op_id: str, outcome: Outcome, at: str) -> dict[str, Any]:
     """The receipt of an operation. `at`: an ISO 8601 instant."""
     said: dict[str, Any] = {"op_id": op_id, "status": "", "at": at}
     match outcome:
-        case Applied(identity, stored, version, found):
+        case Applied(identity, stored, version, found, current):
             said |= {"status": Status.APPLIED, "id": identity, "stored": stored, "version": version, "found": found}
+            said |= {"current": current}
         case Stale(identity, found, version):
             said |= {"status": Status.STALE, "id": identity, "found": found, "version": version}
         case Gone(identity):

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -65,12 +65,20 @@ class Operator:
         """All of them in one transaction, or `RowRefused` and none."""
         with told(f"writing {self.table.address}"), self.connection.begin():
             self.writer.begin()
-            before = self.receipts.answered(op.op_id for op in operations)
+            answered = self.receipts.answered(op.op_id for op in operations)
+            before = {op.op_id: self._by_now(op, answered[op.op_id]) for op in operations if op.op_id in answered}
             new = [op for op in operations if op.op_id not in before]
             outcomes = dict(zip((op.op_id for op in new), self._several(new), strict=True))
             done = {op_id: outcome for op_id, outcome in outcomes.items() if isinstance(outcome, Applied)}
             self.receipts.keep(done)
         return [before.get(op.op_id) or outcomes[op.op_id] for op in operations]
+
+    def _by_now(self, operation: Operation, done: Applied) -> Applied:
+        """What was done before is told as it was then; since then somebody may have put something else there."""
+        if operation.kind is Kind.DELETE or not done.stored:
+            return done
+        row = self._find(*self._key_is(dict(zip(self.key, done.id, strict=True))))
+        return done if row is None else replace(done, current=self._shown(row, done.stored))
 
     def _several(self, operations: Sequence[Operation]) -> list[Outcome]:
         """One outcome each; no two are of one record."""

@@ -447,4 +447,11 @@ REGRESSIONS = [
         rounds=3,
         size=Size.ANY,
     ),
+    found(
+        "a write that nobody had heard of was told as it was at first, and hid that a user had taken it back since",
+        902330543,
+        (Act(0, "read warehouse", 2, "rival", "crm", "contact", "tags", 3441),),
+        (Fault(0, "answer lost", "crm", 322), Fault(0, "target dies", "warehouse", 456)),
+        rounds=1,
+    ),
 ]

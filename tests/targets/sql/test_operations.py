@@ -102,6 +102,8 @@ def test_an_operation_that_is_sent_again_is_answered_and_not_done_again(people: 
     again = people.feed(*messages)
     assert first.statuses == again.statuses == ["applied"] * 3
     assert [r["id"] for r in first.receipts] == [r["id"] for r in again.receipts] == [[3], [1], [2]]
+    assert [r.get("current") for r in first.receipts] == [None] * 3
+    assert [r.get("current") for r in again.receipts] == [{"email": "new@x.com"}, {"email": "a user"}, None]
     assert emails(people) == {1: "a user", 3: "new@x.com"}
 
 
