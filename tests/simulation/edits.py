@@ -167,11 +167,19 @@ def _came_back(judge: Judge, side: Side, row: Row, field: Field, events: list[Ev
     former = [e for each in _former(judge, side, row, field) for e in each if not isinstance(e.value, Missing)]
     for earlier in reversed([*former, *events[:number]]):
         if same(judge, field, side, earlier.value, value_of(event.value)):
-            return not any(_went_over(judge, side, row, field, each, seen=each.at <= event.unseen) for each in between)
+            return not any(
+                _went_over(judge, side, row, field, each, seen=_planned_upon(judge, side, each, event))
+                for each in between
+            )
         if earlier.by not in (USER, RESTORE) or isinstance(earlier.value, Missing):
             return False
         between.append(earlier)
     return False
+
+
+def _planned_upon(judge: Judge, side: Side, event: Event, later: Event) -> bool:
+    """Whether an adopted plan knew of the event before the later one. A plan that guards refuse leaves no trace."""
+    return any(at <= later.at and event.at <= looked[side] for at, looked in judge.world.adopted)
 
 
 def _agreed(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:

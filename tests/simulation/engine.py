@@ -276,6 +276,7 @@ class Engine:
         if plan.tripped and not faults.confirmed:
             raise GuardTripped("stopped")
         adopt(ledger, mapping, plan)
+        world.adopted.append((world.now, dict(world.looked)))
         self.note_links()
         world.moment("planned", self._aim(plan, mapping))
         world.tick()

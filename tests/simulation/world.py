@@ -97,6 +97,7 @@ class World:
         self.users: Acting | None = None
         self.aim: tuple[Row, tuple[str, ...]] | None = None  # the record and columns that are about to be written
         self.looked: dict[Side, Instant] = dict.fromkeys(SIDES, 0)  # the last read of a side began then
+        self.adopted: list[tuple[Instant, dict[Side, Instant]]] = []  # when, and what had been `looked` at by then
         self.passed_over: set[Side] = set()  # an incremental read left records out: none shows them before a full one
         self.systems = {side: System(self, side, shape.kinds[side]) for side in SIDES}
 
