@@ -166,21 +166,22 @@ def _settle_value(
             return True
         # The record is there, so it was made as it was sent; but that value was never seen to have crossed.
         agree(ws, op, name, op.patch[name], mapping.other(op.side), mapping.version)
-        for base in ws.bases(op.lid).get(name, {}).values():
-            ws.put_base(replace(base, status=BaseStatus.PROVISIONAL))
+        for side, base in list(ws.bases(op.lid).get(name, {}).items()):
+            ws.put_base(op.lid, side, name, replace(base, status=BaseStatus.PROVISIONAL))
         return True
     if isinstance(now, Missing) or op.state is not OpState.SENT:
         return isinstance(now, Missing)
-    doubtful = [b for b in ws.bases(op.lid).get(name, {}).values() if b.status is BaseStatus.PROVISIONAL]
+    pair = ws.bases(op.lid).get(name, {})
+    doubtful = {side: base for side, base in pair.items() if base.status is BaseStatus.PROVISIONAL}
     if name in op.expect and around.equal(field, op.side, now, op.expect[name]):
-        for base in doubtful:
+        for side, base in doubtful.items():
             if isinstance(base.previous, Missing):
                 ws.drop_bases(op.lid, name)  # they never agreed before
             else:
-                ws.put_base(Base(op.lid, base.side, name, base.previous, base.mapping_version))
+                ws.put_base(op.lid, side, name, Base(base.previous, base.mapping_version))
         return False
-    for base in doubtful:
-        ws.put_base(replace(base, previous=MISSING))
+    for side, base in doubtful.items():
+        ws.put_base(op.lid, side, name, replace(base, previous=MISSING))
     return True
 
 

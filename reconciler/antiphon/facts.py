@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from antiphon.model import (
     Audit,
     Base,
+    Bases,
     Conflict,
     ConflictState,
     Cursor,
@@ -129,14 +130,12 @@ class Workspace:
     facts: Facts
     touch: set[ObsKey] = field(default_factory=set)
     untouch: set[ObsKey] = field(default_factory=set)
-    dropped_bases: set[tuple[str, str]] = field(default_factory=set)
     _links: dict[str, Link] = field(default_factory=dict)
     _members: dict[str, dict[Side, Rid]] = field(default_factory=dict)
     _member_rows: dict[tuple[str, Side, Rid], Member] = field(default_factory=dict)
     _holders: dict[ObsKey, str | None] = field(default_factory=dict)
     _bases: dict[str, dict[str, dict[Side, Base]]] = field(default_factory=dict)
-    _unread_bases: dict[str, list[Base]] = field(default_factory=dict)  # put, while the link's were not asked for
-    _base_rows: dict[tuple[str, Side, str], Base] = field(default_factory=dict)
+    _moved_bases: set[str] = field(default_factory=set)  # the links of which some were put or dropped
     _ops: dict[str, dict[Side, Op]] = field(default_factory=dict)
     _op_rows: dict[str, Op] = field(default_factory=dict)
     _op_ids: dict[str, set[str]] = field(default_factory=dict)  # by link
@@ -169,9 +168,7 @@ class Workspace:
     def bases(self, lid: str) -> dict[str, dict[Side, Base]]:
         """As `Facts.bases`."""
         if lid not in self._bases:
-            found = self._bases[lid] = {name: dict(pair) for name, pair in self.facts.bases(lid).items()}
-            for base in self._unread_bases.pop(lid, ()):
-                found.setdefault(base.field, {})[base.side] = base
+            self._bases[lid] = {name: dict(pair) for name, pair in self.facts.bases(lid).items()}
         return self._bases[lid]
 
     def ops(self, lid: str) -> dict[Side, Op]:
@@ -235,20 +232,17 @@ class Workspace:
             self._holders[(side, link.entity, rid)] = None
             self.touch.add((side, link.entity, rid))
 
-    def put_base(self, base: Base) -> None:
-        """Store one side's base of a field. The others of its link need not be read for that."""
-        if base.lid in self._bases:
-            self._bases[base.lid].setdefault(base.field, {})[base.side] = base
-        else:
-            self._unread_bases.setdefault(base.lid, []).append(base)
-        self._base_rows[(base.lid, base.side, base.field)] = base
+    def put_base(self, lid: str, side: Side, field: str, base: Base) -> None:
+        """Store one side's base of a field."""
+        self.bases(lid).setdefault(field, {})[side] = base
+        self._moved_bases.add(lid)
 
     def drop_bases(self, lid: str, only: str | None = None) -> None:
         """Forget that the sides ever agreed, or that they agreed on one field."""
-        for name in list(self.bases(lid)) if only is None else [only]:
-            for side in self.bases(lid).pop(name, {}):
-                self.dropped_bases.add((lid, name))
-                self._base_rows.pop((lid, side, name), None)
+        there = self.bases(lid)
+        for name in list(there) if only is None else [only]:
+            if there.pop(name, None) is not None:
+                self._moved_bases.add(lid)
 
     def put_op(self, op: Op) -> None:
         """Store an operation."""
@@ -291,7 +285,7 @@ class Workspace:
             self._observations,
             self._links,
             self._member_rows,
-            self._base_rows,
+            {lid: Bases(lid, self._bases[lid]) for lid in self._moved_bases},
             self._op_rows,
             self._conflict_rows,
             self._tombstones,

@@ -1,9 +1,9 @@
 """The values everything else is made of: observations, links, bases, operations, conflicts, audit.
 
 Each class is one row of the ledger. Rows are frozen: a change is a new row, by `replace`. They are structs of msgspec,
-made and compared in a tenth of the time of dataclasses, which a round feels. Instants are whole microseconds since 1970
-on our own clock. A field's value is a JSON value, with numbers that carry a fraction as `Decimal`;
-`MISSING` is "not known", which is never the same as null.
+made and compared in a tenth of the time of dataclasses, which a round feels; no circle goes through one, so Python need
+not look for any (`gc`). Instants are whole microseconds since 1970 on our own clock. A field's value is a JSON value,
+with numbers that carry a fraction as `Decimal`; `MISSING` is "not known", which is never the same as null.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class BaseStatus(enum.StrEnum):
     PROVISIONAL = "provisional"  # written without a receipt; the next observation decides
 
 
-class Observation(Struct, frozen=True):
+class Observation(Struct, frozen=True, gc=False):
     """What a side last showed us of one record.
 
     `fields` is keyed by the side's own column names. `read_at` is when the read that showed it began, `complete_at`
@@ -175,7 +175,7 @@ class Observation(Struct, frozen=True):
         return self.side, self.entity, self.rid
 
 
-class Link(Struct, frozen=True):
+class Link(Struct, frozen=True, gc=False):
     """The ids, one per side (see `Member`), that are the same thing."""
 
     lid: str
@@ -189,7 +189,7 @@ class Link(Struct, frozen=True):
     closed_reason: str = ""  # why it is parked or closed
 
 
-class Member(Struct, frozen=True):
+class Member(Struct, frozen=True, gc=False):
     """One side's id of a link. While `held`, no other link may hold the id."""
 
     lid: str
@@ -199,20 +199,34 @@ class Member(Struct, frozen=True):
     held: bool = True
 
 
-class Base(Struct, frozen=True):
-    """The value of one side, in its own representation, when the sides last agreed on a field."""
+class Base(
+    Struct,
+    frozen=True,
+    gc=False,
+    omit_defaults=True,
+    rename={"value": "v", "mapping_version": "m", "status": "s", "previous": "p", "version": "n"},
+):
+    """The value of one side, in its own representation, when the sides last agreed on a field.
 
-    lid: str
-    side: Side
-    field: str
-    value: Value
+    It is stored by short names, for there are two of each field of each record. `value` is a `Value`, `previous` may
+    be `MISSING` as well.
+    """
+
+    value: Any
     mapping_version: str
     status: BaseStatus = BaseStatus.AGREED
-    previous: Value | Missing = MISSING
+    previous: Any = MISSING
     version: str | None = None
 
 
-class Op(Struct, frozen=True):
+class Bases(Struct, frozen=True, gc=False):
+    """All bases of a link, by field and side: one row, for they are read and written together."""
+
+    lid: str
+    fields: Mapping[str, Mapping[Side, Base]]
+
+
+class Op(Struct, frozen=True, gc=False):
     """One planned write. Its maps are keyed by field names; `key` holds the target's key columns.
 
     `patch` is what to write, in the target side's representation. `expect` is what we believe is there. `source` is
@@ -251,7 +265,7 @@ class Op(Struct, frozen=True):
     redelivered: bool = False
 
 
-class Conflict(Struct, frozen=True):
+class Conflict(Struct, frozen=True, gc=False):
     """Something a person may want to settle. `values`, `base` are per side; `decision` is what was chosen."""
 
     cid: str
@@ -269,7 +283,7 @@ class Conflict(Struct, frozen=True):
     state: ConflictState = ConflictState.OPEN
 
 
-class Audit(Struct, frozen=True):
+class Audit(Struct, frozen=True, gc=False):
     """One value that was replaced, and why. The ledger gives the row its place, and its link in the chain.
 
     `seq` orders the rows. `old_digest` and `new_digest` are keyed hashes of the values; `chain` is one of the row and
@@ -291,7 +305,7 @@ class Audit(Struct, frozen=True):
     chain: str = ""
 
 
-class Receipt(Struct, frozen=True):
+class Receipt(Struct, frozen=True, gc=False):
     """What a target said happened to one operation."""
 
     op_id: str
@@ -327,7 +341,7 @@ class Cursor(Struct, frozen=True):
     uuids: Mapping[str, bool] = field(default_factory=dict)
 
 
-class Absence(Struct, frozen=True):
+class Absence(Struct, frozen=True, gc=False):
     """A live record that a full read did not show. `reads` counts the complete reads in a row that lacked it."""
 
     side: Side
@@ -337,7 +351,7 @@ class Absence(Struct, frozen=True):
     pending: bool  # the read that lacked it is not yet proven complete
 
 
-class MatchKey(Struct, frozen=True):
+class MatchKey(Struct, frozen=True, gc=False):
     """A record's value under one match rule, canonical: the index by which records find their partners."""
 
     side: Side
@@ -347,7 +361,7 @@ class MatchKey(Struct, frozen=True):
     key: str
 
 
-class Tombstone(Struct, frozen=True):
+class Tombstone(Struct, frozen=True, gc=False):
     """A record that is gone, kept so that its return is recognised."""
 
     side: Side
@@ -428,7 +442,7 @@ Row: TypeAlias = (
     Observation
     | Link
     | Member
-    | Base
+    | Bases
     | Op
     | Conflict
     | Audit

@@ -71,7 +71,7 @@ class Status(enum.StrEnum):
     SKIPPED = "skipped"
 
 
-class ReceiptLine(msgspec.Struct, frozen=True):
+class ReceiptLine(msgspec.Struct, frozen=True, gc=False):
     """One receipt as a target wrote it."""
 
     op_id: str
@@ -92,7 +92,7 @@ class _Error(msgspec.Struct):
     status: int | str | None = None
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, gc=False):
     op_id: str
     status: Status
     id: Any = None

@@ -69,7 +69,7 @@ def delivered(ws: Workspace, mapping: SyncMapping, op: Op, at: Moment) -> None:
         pair = ws.bases(op.lid).get(name, {})
         for side, now_agreed in ((op.side, value), (other, op.source[name])):
             before: Value | Missing = pair[side].value if side in pair else MISSING
-            ws.put_base(Base(op.lid, side, name, now_agreed, mapping.version, BaseStatus.PROVISIONAL, before))
+            ws.put_base(op.lid, side, name, Base(now_agreed, mapping.version, BaseStatus.PROVISIONAL, before))
     record(ws, op, op.patch, at)
     activate(ws, op)
 

@@ -180,8 +180,8 @@ def agree(ws: Workspace, op: Op, name: str, stored: Value, other: Side, at: str,
     if not isinstance(there, Missing):
         as_sent = canonical_json(stored) == canonical_json(op.patch[name])
         status = BaseStatus.AGREED if as_sent else BaseStatus.STORED
-        ws.put_base(Base(op.lid, op.side, name, stored, at, status, version=version))
-        ws.put_base(Base(op.lid, other, name, there, at))
+        ws.put_base(op.lid, op.side, name, Base(stored, at, status, version=version))
+        ws.put_base(op.lid, other, name, Base(there, at))
 
 
 def _written_with(ws: Workspace, op: Op, name: str, other: Side) -> Value | Missing:
@@ -207,7 +207,7 @@ def count(ws: Workspace, op: Op, name: str, stored: Value, other: Side) -> None:
         base = ws.bases(op.lid).get(name, {}).get(side)
         if base is not None:
             status = BaseStatus.STORED if lost else base.status
-            ws.put_base(replace(base, value=_moved(base.value, way), status=status))
+            ws.put_base(op.lid, side, name, replace(base, value=_moved(base.value, way), status=status))
 
 
 def _moved(value: Value, way: Decimal) -> Value:

@@ -188,7 +188,12 @@ def _observations(config: SyncConfig, side: str, links: int) -> Iterator[Observa
 def _link(store: SqlStore, mapping: Mapping) -> None:
     """Links, their members, what both sides agreed on, and the keys they were matched by."""
     lid = "printf('00000000-0000-8000-8000-%012d', CAST(trim(rid, '[]') AS INTEGER))"
-    values = " UNION ALL ".join(f"SELECT '{name}' AS name" for name in FIELDS)
+    pairs = ", ".join(
+        f"'{name}', json_object("
+        + ", ".join(f"'{side}', json_object('v', {side}.fields -> '{name}', 'm', :at)" for side in SIDES)
+        + ")"
+        for name in sorted(FIELDS)
+    )
     entity = mapping.entities["contact"]
     first = match_keys(entity, "crm", person(0))[0]
     begin, end = first.split(person(0)["email"])
@@ -200,9 +205,10 @@ def _link(store: SqlStore, mapping: Mapping) -> None:
         )
         run(f"INSERT INTO member (lid, side, entity, rid, held) SELECT {lid}, side, entity, rid, 1 FROM obs")
         run(
-            "INSERT INTO base (lid, side, field, value, mapping_version, status) "
-            f"SELECT {lid}, side, f.name, fields -> f.name, ?, 'agreed' FROM obs, ({values}) AS f",
-            (mapping.version,),
+            f"INSERT INTO base (lid, fields) SELECT {lid}, json_object({pairs}) FROM obs AS crm "
+            "JOIN (SELECT rid AS there, fields FROM obs WHERE side = 'warehouse') AS warehouse ON there = rid "
+            "WHERE side = 'crm'",
+            {"at": mapping.version},
         )
         run(
             "INSERT INTO match_key (side, entity, rid, rule, key) "

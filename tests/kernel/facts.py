@@ -207,8 +207,16 @@ class World:
                 shown = {where: self._value(where, name, rid, f) for where, rid in ids.items()}
                 pair = {where: value for where, value in shown.items() if not isinstance(value, Missing)}
                 if len(pair) == len(SIDES):
-                    self._put(Base(lid, where, f.name, value, self.mapping.version) for where, value in pair.items())
+                    self.put_base(lid, f.name, pair)
         return lid
+
+    def put_base(self, lid: str, name: str, pair: dict[Side, Value]) -> None:
+        """Have the sides agreed on these values."""
+        ws = self.ledger.workspace([lid])
+        for where, value in pair.items():
+            ws.put_base(lid, where, name, Base(value, self.mapping.version))
+        with self.ledger.transaction():
+            self.ledger.apply_workspace(ws)
 
     def pair(self, crm: object, warehouse: object, *, entity: str = "", **columns: Any) -> str:
         """Two linked records that agree, with nothing to look at."""
@@ -249,7 +257,7 @@ class World:
     def adopt(self, plan: Plan) -> Plan:
         """Store a plan."""
         with self.ledger.transaction():
-            self.ledger.apply(plan.rows, dropped_bases=plan.dropped_bases, touch=plan.touch, untouch=plan.untouch)
+            self.ledger.apply(plan.rows, touch=plan.touch, untouch=plan.untouch)
         return plan
 
     def round(self, **options: Any) -> Plan:
@@ -323,11 +331,12 @@ class World:
 
     def base(self, lid: str, name: str) -> dict[Side, Value]:
         """What the sides last agreed on."""
-        return {row.side: row.value for row in self.ledger.store.find(BASE, "field", [(lid, name)])}
+        return {side: base.value for side, base in self.base_rows(lid, name).items()}
 
     def base_rows(self, lid: str, name: str) -> dict[Side, Base]:
         """As `base`, with how sure it is."""
-        return {row.side: row for row in self.ledger.store.find(BASE, "field", [(lid, name)])}
+        found = self.ledger.get(BASE, lid)
+        return dict(found.fields.get(name, {})) if found is not None else {}
 
     def op(self, op_id: str) -> Op:
         """An operation by its id."""

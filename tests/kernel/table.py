@@ -13,9 +13,8 @@ from typing import Any
 
 from antiphon.mapping import OnDelete
 from antiphon.model import (
-    MISSING,
     Base,
-    BaseStatus,
+    Bases,
     Conflict,
     ConflictKind,
     ConflictState,
@@ -161,8 +160,11 @@ def _row(world: World, row: object) -> Iterator[Action]:
             yield (row.kind.value, ",".join(sorted(row.patch)), row.side)
         case Op(state=OpState.DROPPED):
             yield (f"call off {row.kind.value}", "", row.side)
-        case Base(status=BaseStatus.AGREED, previous=previous) if previous is MISSING:
-            yield ("adopt", row.field)
+        case Bases():
+            for name, pair in row.fields.items():
+                before = world.base_rows(row.lid, name)
+                if any(base == Base(base.value, world.mapping.version) != before.get(s) for s, base in pair.items()):
+                    yield ("adopt", name)
         case Conflict():
             verb = "close" if row.state is ConflictState.CLOSED else "conflict"
             yield (verb, f"{row.kind.value}" + (f" {row.field}" if row.field else ""))

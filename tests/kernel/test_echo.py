@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from antiphon import model
-from antiphon.ledger.tables import BASE
 from antiphon.mapping import Field
 from antiphon.model import BaseStatus, ConflictKind, Op, Side, Value
 from antiphon.plan.echo import MOST_CHANGES, MOST_ECHOES
@@ -146,9 +144,7 @@ def test_what_a_new_mapping_makes_different_is_found_and_a_person_is_asked() -> 
 def test_a_value_for_both_settles_a_divergence_too() -> None:
     world = World(person())
     lid = world.pair(1, 1, email="a@x", name="Ann")
-    rows = world.base_rows(lid, "name")
-    with world.ledger.transaction():
-        world.ledger.store.put(BASE, [model.replace(rows[WAREHOUSE], value="Bob")])
+    world.put_base(lid, "name", {WAREHOUSE: "Bob"})
     world.show(WAREHOUSE, 1, name="Bob")
     world.round()
     (conflict,) = world.conflicts()
@@ -161,9 +157,7 @@ def test_a_value_for_both_settles_a_divergence_too() -> None:
 def test_a_base_that_never_was_a_pair_is_found_at_the_next_look() -> None:
     world = World(person())
     lid = world.pair(1, 1, email="a@x", name="Ann")
-    rows = world.base_rows(lid, "name")
-    with world.ledger.transaction():
-        world.ledger.store.put(BASE, [model.replace(rows[WAREHOUSE], value="Bob")])
+    world.put_base(lid, "name", {WAREHOUSE: "Bob"})
     world.show(WAREHOUSE, 1, name="Bob")
     assert opened(world.round()) == [(ConflictKind.DIVERGED, "name")]
 

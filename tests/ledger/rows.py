@@ -14,6 +14,7 @@ from antiphon.ledger.tables import Table
 from antiphon.model import (
     MISSING,
     Base,
+    BaseStatus,
     Link,
     LinkState,
     Member,
@@ -46,8 +47,8 @@ def member(lid: str, rid: str, *, side: str = "crm", held: bool = True) -> Membe
     return Member(lid, side, "contact", rid, held)
 
 
-def base(lid: str, field: str, value: Value, *, side: str = "crm") -> Base:
-    return Base(lid, side, field, value, "m1")
+def base(value: Value) -> Base:
+    return Base(value, "m1")
 
 
 def op(op_id: str, lid: str, state: OpState = OpState.PLANNED, *, side: str = "crm", acked_at: int | None = None) -> Op:
@@ -108,6 +109,8 @@ def _of_type(hint: Any) -> st.SearchStrategy[Any]:
         if others == [...]:
             return st.lists(_of_type(first), max_size=3).map(tuple)
         return st.tuples(*(_of_type(part) for part in get_args(hint)))
+    if hint is Base:
+        return st.builds(Base, _VALUE, _TEXT, st.sampled_from(BaseStatus), _VALUE | st.just(MISSING), st.none() | _TEXT)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return st.sampled_from(hint)
     return {str: _TEXT, int: _INT, bool: st.booleans(), NoneType: st.none()}[hint]

@@ -19,6 +19,7 @@ from antiphon.ledger.tables import (
 from antiphon.model import (
     Absence,
     Audit,
+    Bases,
     Cause,
     Conflict,
     ConflictKind,
@@ -111,9 +112,13 @@ def test_two_links_never_hold_one_record(ledger: Ledger) -> None:
 
 
 def test_dropped_bases_go_on_every_side(ledger: Ledger) -> None:
-    put(ledger.store, BASE, *(base("l1", field, 1, side=side) for field in ("name", "city") for side in SIDES))
+    put(ledger.store, BASE, Bases("l1", {field: {side: base(1) for side in SIDES} for field in ("name", "city")}))
+    ws = ledger.workspace(["l1"])
+    ws.put_base("l1", "crm", "phone", base(2))
+    ws.drop_bases("l1", "name")
+    ws.drop_bases("l1", "no such field")
     with ledger.transaction():
-        ledger.apply([base("l1", "phone", 2)], dropped_bases=[("l1", "name"), ("l1", "no such field")])
+        ledger.apply_workspace(ws)
     left = ledger.facts(SIDES).bases("l1")
     assert {field: sorted(by_side) for field, by_side in left.items()} == {"city": ["crm", "wh"], "phone": ["crm"]}
 
@@ -134,7 +139,7 @@ def test_a_workspace_is_stored_whole(ledger: Ledger) -> None:
     ws = ledger.workspace(SIDES)
     ws.put_link(link("l1"))
     ws.put_member(link("l1"), "crm", "[1]")
-    ws.put_base(base("l1", "name", "Ada"))
+    ws.put_base("l1", "crm", "name", base("Ada"))
     ws.audits.append(audit("l1"))
     ws.untouch.add(("crm", "contact", "[1]"))
     with ledger.transaction():
@@ -142,7 +147,7 @@ def test_a_workspace_is_stored_whole(ledger: Ledger) -> None:
     facts = ledger.facts(SIDES)
     assert facts.touched() == []
     assert facts.holder(("crm", "contact", "[1]")) == "l1"
-    assert facts.bases("l1") == {"name": {"crm": base("l1", "name", "Ada")}}
+    assert facts.bases("l1") == {"name": {"crm": base("Ada")}}
     assert [row.seq for row in ledger.store.scan(AUDIT)] == [1]
 
 
@@ -191,7 +196,9 @@ def test_the_planner_sees_a_link_with_all_that_hangs_on_it(ledger: Ledger) -> No
         ledger.put(
             [obs("[1]", touched=True), link("l1"), member("l1", "[1]"), member("l1", "[9]", side="wh", held=False)]
         )
-        ledger.put([link("l2", LinkState.ALIAS, alias_of="l1"), base("l1", "name", "Ada"), op("o1", "l1")])
+        ledger.put(
+            [link("l2", LinkState.ALIAS, alias_of="l1"), Bases("l1", {"name": {"crm": base("Ada")}}), op("o1", "l1")]
+        )
         ledger.put([op("o2", "l1", OpState.ACKED, side="wh"), *map(conflict, "abc", ConflictState)])
         ledger.put([Tombstone("crm", "contact", "[1]", "l0", None, 3, "archived")])
         ledger.put([Absence("crm", "contact", "[1]", 1, pending=True), Cursor("crm", "contact", {"bookmark": "x"})])
@@ -202,7 +209,7 @@ def test_the_planner_sees_a_link_with_all_that_hangs_on_it(ledger: Ledger) -> No
     assert facts.link("l1") == link("l1")
     assert facts.link("l9") is None
     assert facts.members("l1") == {"crm": "[1]"}
-    assert facts.bases("l1") == {"name": {"crm": base("l1", "name", "Ada")}}
+    assert facts.bases("l1") == {"name": {"crm": base("Ada")}}
     assert facts.ops("l1") == {"crm": op("o1", "l1")}
     assert [row.cid for row in facts.conflicts("l1")] == ["a", "b"]
     assert facts.aliases("l1") == ("l2",)

@@ -16,7 +16,7 @@ from antiphon.ledger.postgres import schema_of
 from antiphon.ledger.restore import RESTORED, restore
 from antiphon.ledger.sql import open_store
 from antiphon.ledger.tables import INSTANCE, LINK, OBS, REVISION, TABLES
-from antiphon.model import Audit, Cause, replace
+from antiphon.model import Audit, Bases, Cause, replace
 from antiphon_sandbox import postgres
 from tests.ledger.rows import base, link, member, obs, op
 
@@ -34,7 +34,7 @@ def filled(url: str, name: str, ledger_id: str) -> Ledger:
     rows: list[Any] = [
         link(NASTY),
         member(NASTY, f'["{ledger_id}"]'),
-        base(NASTY, "city", NASTY),
+        Bases(NASTY, {"city": {"crm": base(NASTY)}}),
         op("op1", NASTY),
         replace(obs("[1]"), error=NASTY),
         Audit(NASTY, "crm", None, NASTY, None, Cause.DELIVERED, "op1", "r1", 3),

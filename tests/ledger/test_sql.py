@@ -335,7 +335,7 @@ def test_a_newer_schema(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    ["DROP TABLE match_key", "ALTER TABLE link ADD COLUMN colour TEXT", "ALTER TABLE base RENAME COLUMN value TO v"],
+    ["DROP TABLE match_key", "ALTER TABLE link ADD COLUMN colour TEXT", "ALTER TABLE base RENAME COLUMN fields TO f"],
 )
 def test_tables_that_are_not_as_we_know_them(path: Path, change: str) -> None:
     make(path)

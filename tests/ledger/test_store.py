@@ -13,6 +13,7 @@ from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, MATCH_KEY, MEMBE
 from antiphon.model import (
     MISSING,
     Audit,
+    Bases,
     Cause,
     Instance,
     LinkState,
@@ -64,9 +65,8 @@ def test_types_come_back_and_not_only_equal_values(store: Store) -> None:
 
 @pytest.mark.parametrize("previous", [MISSING, None, "", "null", 0, False, [], {}, "missing"], ids=repr)
 def test_null_is_not_missing(store: Store, previous: Any) -> None:
-    row = replace(base("l1", "name", None), previous=previous)
-    put(store, BASE, row)
-    back = store.get(BASE, [("l1", "name", "crm")])["l1", "name", "crm"]
+    put(store, BASE, Bases("l1", {"name": {"crm": replace(base(None), previous=previous)}}))
+    back = store.get(BASE, [("l1",)])[("l1",)].fields["name"]["crm"]
     assert back.value is None
     assert (type(back.previous), back.previous) == (type(previous), previous)
 
@@ -108,16 +108,18 @@ def test_get_gives_what_exists_in_the_order_asked(store: Store) -> None:
 
 
 def test_find_gives_rows_once_and_in_the_order_of_keys(store: Store) -> None:
-    put(store, BASE, *(base(f"l{n:03}", field, n, side=s) for n in range(250) for field in "ba" for s in ("wh", "crm")))
+    ids = [(f"l{n:03}", rid, side) for n in range(250) for rid in "ba" for side in ("wh", "crm")]
+    put(store, MEMBER, *(member(lid, rid, side=side, held=False) for lid, rid, side in ids))
     wanted = [(f"l{n:03}",) for n in range(249, -1, -1)]
-    rows = store.find(BASE, "lid", iter(wanted + wanted[:30]))
-    assert [BASE.key_of(row) for row in rows] == sorted(BASE.key_of(row) for row in rows)
+    rows = store.find(MEMBER, "lid", iter(wanted + wanted[:30]))
+    assert [MEMBER.key_of(row) for row in rows] == sorted(MEMBER.key_of(row) for row in rows)
     assert len(rows) == 1000
-    assert store.find(BASE, "field", [("l001", "a"), ("l001", "x"), ("x", "a")]) == [
-        base("l001", "a", 1, side="crm"),
-        base("l001", "a", 1, side="wh"),
+    put(store, MATCH_KEY, *(MatchKey("crm", "contact", "1", rule, "a@x") for rule in (1, 0)))
+    assert store.find(MATCH_KEY, "record", [("crm", "contact", "1"), ("crm", "contact", "2"), ("wh", "a", "1")]) == [
+        MatchKey("crm", "contact", "1", 0, "a@x"),
+        MatchKey("crm", "contact", "1", 1, "a@x"),
     ]
-    assert store.find(BASE, "lid", []) == []
+    assert store.find(MEMBER, "lid", []) == []
 
 
 def test_order_is_that_of_code_points(store: Store) -> None:

@@ -36,7 +36,7 @@ OP = Op(
 
 
 def plan_of(*ops: Op) -> Plan:
-    return Plan((), (), (), (), ops, (), {}, ())
+    return Plan((), (), (), ops, (), {}, ())
 
 
 def changed_world() -> World:

@@ -122,10 +122,9 @@ def _shared_base() -> AbstractContextManager[object]:
     """One base per field: what one side holds is taken for what the other holds."""
     put_base = Workspace.put_base
 
-    def put_both(ws: Workspace, base: Base) -> None:
-        for side in list(ws.bases(base.lid).get(base.field, {})) or [base.side]:
-            put_base(ws, replace(base, side=side))
-        put_base(ws, base)
+    def put_both(ws: Workspace, lid: str, side: Side, name: str, base: Base) -> None:
+        for each in [*ws.bases(lid).get(name, {}), side]:
+            put_base(ws, lid, each, name, base)
 
     return patch.object(Workspace, "put_base", put_both)
 
@@ -175,10 +174,10 @@ def _state_as_stored() -> AbstractContextManager[object]:
         if sent is None or sent.state is not OpState.SENT:
             return
         ws.put_op(replace(sent, state=OpState.ACKED))
-        for pair in list(ws.bases(op.lid).values()):
-            for base in list(pair.values()):
+        for name, pair in list(ws.bases(op.lid).items()):
+            for side, base in list(pair.items()):
                 if base.status is BaseStatus.PROVISIONAL:
-                    ws.put_base(replace(base, status=BaseStatus.AGREED, previous=MISSING))
+                    ws.put_base(op.lid, side, name, replace(base, status=BaseStatus.AGREED, previous=MISSING))
 
     return patch.object(confirm, "delivered", believed)
 

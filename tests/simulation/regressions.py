@@ -454,4 +454,15 @@ REGRESSIONS = [
         (Fault(0, "answer lost", "crm", 322), Fault(0, "target dies", "warehouse", 456)),
         rounds=1,
     ),
+    found(
+        "a write was sent again without a field that sync.yml had lost, and was taken to have written it",
+        904141564,
+        (),
+        (
+            Fault(0, "target dies", "crm", 921),
+            Fault(1, "crash", "warehouse", 40),
+            Fault(1, "field gone", "warehouse", 638),
+        ),
+        rounds=2,
+    ),
 ]

@@ -101,7 +101,7 @@ def _records(engine: Engine) -> list[str]:
 def _rows(engine: Engine) -> list[str]:
     links = [f"{link.lid} {link.state} {link.alias_of}" for link in engine.store.scan(LINK)]
     members = [f"{m.lid} {m.side} {m.rid} {m.held}" for m in engine.store.scan(MEMBER)]
-    bases = [f"{b.lid} {b.side} {b.field} {b.value!r} {b.status}" for b in engine.store.scan(BASE)]
+    bases = [f"{row.lid} {row.fields!r}" for row in engine.store.scan(BASE)]
     conflicts = [f"{c.lid} {c.field} {c.kind} {c.state} {c.values}" for c in engine.store.scan(CONFLICT)]
     return links + members + bases + conflicts
 

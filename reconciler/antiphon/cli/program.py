@@ -38,7 +38,7 @@ def run(command: click.Command, name: str) -> None:
 def seek_circles_rarely() -> None:
     """Rows are many and refer to no one: at Python's own pace a fifth of a round went into looking for circles."""
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(500_000, 20, 50)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -13,7 +13,7 @@ from antiphon.facts import ObsKey, Workspace
 from antiphon.ledger.chain import chained
 from antiphon.ledger.facts import OPEN, LedgerFacts, find_touched
 from antiphon.ledger.store import Store
-from antiphon.ledger.tables import AUDIT, BASE, INSTANCE, LINK, OBS, OUTBOX, TABLE_OF, Table
+from antiphon.ledger.tables import AUDIT, INSTANCE, LINK, OBS, OUTBOX, TABLE_OF, Table
 from antiphon.model import Audit, Instance, Instant, LinkState, Member, Op, Row, Side, replace
 
 __all__ = ["Ledger", "LedgerFacts", "Store"]
@@ -142,18 +142,8 @@ class Ledger:
                 group.sort(key=lambda row: isinstance(row, Member) and row.held)
             self.store.put(TABLE_OF[kind], group)
 
-    def apply(
-        self,
-        rows: Iterable[Row],
-        *,
-        dropped_bases: Sequence[tuple[str, str]] = (),
-        touch: Iterable[ObsKey] = (),
-        untouch: Iterable[ObsKey] = (),
-    ) -> None:
+    def apply(self, rows: Iterable[Row], *, touch: Iterable[ObsKey] = (), untouch: Iterable[ObsKey] = ()) -> None:
         """Store what a planning or settling wrote down, inside a transaction."""
-        if dropped_bases:
-            gone = self.store.find(BASE, "field", list(dropped_bases))
-            self.store.remove(BASE, [BASE.key_of(row) for row in gone])
         self.put(rows)
         self.mark(touch, touched=True)
         self.mark(untouch, touched=False)
@@ -162,7 +152,6 @@ class Ledger:
         """Store what a workspace holds, inside a transaction."""
         self.apply(
             ws.rows(),
-            dropped_bases=sorted(ws.dropped_bases),
             touch=sorted(ws.touch),
             untouch=sorted(ws.untouch - ws.touch),
         )

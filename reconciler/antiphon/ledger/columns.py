@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
 from types import NoneType, UnionType
@@ -134,11 +135,17 @@ def _plain(name: str, kind: Any) -> Column:
     if get_origin(kind) is tuple:
         return Column(name, _TEXT, encode=canonical_json, decode=msgspec.json.Decoder(kind).decode)
     if get_origin(kind) is Mapping:
-        key, values = get_args(kind)
-        tuples = get_origin(values) is tuple
-        decode = msgspec.json.Decoder(dict[key, values]).decode if tuples else from_json  # type: ignore[valid-type]
+        decode = msgspec.json.Decoder(_decoded(kind), float_hook=Decimal).decode
         return Column(name, _TEXT, encode=canonical_json, decode=decode)
     raise TypeError(f"no column can hold {kind}, the type of {name}")
+
+
+def _decoded(hint: Any) -> Any:
+    """The type that JSON of a type hint is decoded to: structs within are made as it is read."""
+    if get_origin(hint) is Mapping:
+        key, values = get_args(hint)
+        return dict[key, _decoded(values)]  # type: ignore[misc, valid-type]
+    return Any if hint == Value else hint
 
 
 def without_null_character(text: str | None) -> str | None:

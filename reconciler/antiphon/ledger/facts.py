@@ -139,11 +139,9 @@ class LedgerFacts:
                 found[member.lid][member.side] = member.rid
         return found
 
-    def _read_bases(self, lids: list[str]) -> Mapping[str, dict[str, dict[Side, Base]]]:
-        found: dict[str, dict[str, dict[Side, Base]]] = {lid: {} for lid in lids}
-        for base in self._store.find(BASE, "lid", [(lid,) for lid in lids]):
-            found[base.lid].setdefault(base.field, {})[base.side] = base
-        return found
+    def _read_bases(self, lids: list[str]) -> Mapping[str, Mapping[str, Mapping[Side, Base]]]:
+        found = self._store.get(BASE, [(lid,) for lid in lids])
+        return {lid: found[(lid,)].fields if (lid,) in found else {} for lid in lids}
 
     def _read_ops(self, lids: list[str]) -> Mapping[str, dict[Side, Op]]:
         found: dict[str, dict[Side, Op]] = {lid: {} for lid in lids}

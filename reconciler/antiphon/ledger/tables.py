@@ -83,7 +83,7 @@ MEMBER = Table(
     unique=("holder",),
     is_narrow=True,
 )
-BASE = Table("base", model.Base, ("lid", "field", "side"), {"lid": ("lid",), "field": ("lid", "field")}, is_narrow=True)
+BASE = Table("base", model.Bases, ("lid",), {"lid": ("lid",)})
 OUTBOX = Table(
     "outbox",
     model.Op,

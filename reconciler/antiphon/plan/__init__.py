@@ -27,7 +27,6 @@ class Plan:
     """
 
     rows: tuple[Row, ...]
-    dropped_bases: tuple[tuple[str, str], ...]
     touch: tuple[ObsKey, ...]
     untouch: tuple[ObsKey, ...]
     operations: tuple[Op, ...]
@@ -81,7 +80,6 @@ def gathered(p: Planning, linked: Mapping[str, int], looked_at: frozenset[ObsKey
     order = [entity.name for entity in p.mapping.parents_first]
     return Plan(
         rows=tuple(p.ws.rows()),
-        dropped_bases=tuple(sorted(p.ws.dropped_bases)),
         touch=tuple(sorted(p.ws.touch | p.waits.keys())),
         untouch=tuple(sorted(looked_at - p.ws.touch - p.waits.keys())),
         operations=tuple(op for level in in_order(planned, order) for op in level),

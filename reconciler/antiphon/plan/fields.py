@@ -233,7 +233,7 @@ def _adopt(p: Planning, link: Link, values: Mapping[str, Mapping[Side, Value]]) 
                 or before.status is BaseStatus.PROVISIONAL
                 or canonical_json(before.value) != canonical_json(value)  # Python calls [1] and [True] equal
             ):
-                p.ws.put_base(Base(link.lid, side, name, value, p.mapping.version))
+                p.ws.put_base(link.lid, side, name, Base(value, p.mapping.version))
 
 
 def _add(p: Planning, entity: Entity, link: Link, draft: _Draft, write: Write) -> None:

@@ -68,9 +68,8 @@ class History:
         }
         each = [(hit.lid,)] if hit.lid else []
         store = ledger.store
-        self.bases: dict[str, dict[Side, Base]] = {}
-        for base in store.find(BASE, "lid", each):
-            self.bases.setdefault(base.field, {})[base.side] = base
+        bases = ledger.get(BASE, hit.lid) if hit.lid else None
+        self.bases: Mapping[str, Mapping[Side, Base]] = bases.fields if bases is not None else {}
         self.ops: list[Op] = store.find(OUTBOX, "lid", each)
         self.audits: list[Audit] = store.find(AUDIT, "lid", each)
         self.conflicts: list[Conflict] = sorted(store.find(CONFLICT, "lid", each), key=lambda c: (c.at, c.cid))

@@ -15,7 +15,7 @@ from typing import Any
 from antiphon.equivalence import canonical_json, from_json, is_empty, normalized, split
 from antiphon.mapping import CopyFrom, Field
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import Audit, Base, Conflict, Missing, Observation, Op, Row, Side
+from antiphon.model import Audit, Bases, Conflict, Missing, Observation, Op, Row, Side
 from antiphon.show.values import MASK, printable
 
 _WORD = 4
@@ -141,16 +141,23 @@ class Veil:
                 for side, values in row.base.items():
                     yield from self._of_either(row.entity, side, values)
                 yield from self._of_either(row.entity, row.evidence.get("side", ""), row.evidence.get("patch"))
-            case Base() | Audit():
-                for entity in self._mapping.entities:
-                    pair = (row.value, row.previous) if isinstance(row, Base) else (row.old, row.new)
-                    for value in pair:
-                        if row.field is not None:
-                            yield from self._of_fields(entity, {row.field: value})
-                        else:
-                            yield from self._of_either(entity, row.side, value)
+            case Bases():
+                for name, pair in row.fields.items():
+                    for side, base in pair.items():
+                        yield from self._of_any(side, name, base.value, base.previous)
+            case Audit():
+                yield from self._of_any(row.side, row.field, row.old, row.new)
             case _:
                 return
+
+    def _of_any(self, side: Side, field: str | None, *values: Any) -> Iterator[str]:
+        """Values of one field, or of a whole record, of whichever entity."""
+        for entity in self._mapping.entities:
+            for value in values:
+                if field is not None:
+                    yield from self._of_fields(entity, {field: value})
+                else:
+                    yield from self._of_either(entity, side, value)
 
     def _of_either(self, entity: str, side: Side, values: Any) -> Iterator[str]:
         """Values of a whole record, kept by field or by column."""

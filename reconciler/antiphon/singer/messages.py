@@ -32,7 +32,7 @@ class Schema(Struct, frozen=True):
     sync: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """RECORD: one row. `sync` is the envelope of our own taps; other plugins have none."""
 
     stream: str

@@ -22,6 +22,7 @@ from antiphon.plan.context import key_rid
 from antiphon.plan.order import in_order
 from antiphon.protocol import DELETED_AT, ENVELOPE, SENT_BEFORE, UUID, Bookmark
 from antiphon.represent import as_type, referenced
+from antiphon.settle import Moment, keep_losers
 
 STATE_EVERY = 1000
 _ANY_TYPE = {"type": ["string", "number", "integer", "boolean", "array", "object", "null"]}
@@ -76,12 +77,31 @@ def intend(
     """
     settled = [found for op in ops if (found := _resolved(ledger, mapping.entities[op.entity], side, op)) is not None]
     with ledger.transaction():
-        numbered = [sent(op, now, began) for op in ledger.number(settled)]
+        numbered = [sent(op, now, began) for op in ledger.number(_as_mapped(ledger, mapping, settled, now))]
         ledger.put(numbered)
         for op in numbered:
             if op.kind is OpKind.CREATE and op.key:
                 ledger.put(_member(ledger, mapping, op))
     return numbered
+
+
+def _as_mapped(ledger: Ledger, mapping: SyncMapping, ops: Sequence[Op], now: Instant) -> list[Op]:
+    """Without the values of fields that sync.yml names no more: they are not sent, whatever the target then says.
+
+    An operation that was sent with them before may have written them.
+    """
+    trimmed, ws = [], ledger.workspace(())
+    for op in ops:
+        fields = mapping.entities[op.entity].fields
+        if op.kind is OpKind.DELETE or op.patch.keys() <= fields.keys():
+            trimmed.append(op)
+            continue
+        left = {name: value for name, value in op.patch.items() if name not in fields}
+        if op.sent_at is not None:
+            keep_losers(ws, replace(op, patch=left), Moment(now, op.run_id, mapping.version))
+        trimmed.append(replace(op, patch={name: value for name, value in op.patch.items() if name in fields}))
+    ledger.put(ws.audits)
+    return trimmed
 
 
 def sent(op: Op, now: Instant, began: Instant | None = None) -> Op:

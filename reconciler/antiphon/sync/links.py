@@ -299,13 +299,14 @@ class _Work:
         Should the records be linked again, both sides show the written value if it did, and it is adopted.
         """
         for name in op.source:
-            for base in list(self.ws.bases(op.lid).get(name, {}).values()):
+            for side, base in list(self.ws.bases(op.lid).get(name, {}).items()):
                 if base.status is not BaseStatus.PROVISIONAL:
                     continue
                 if isinstance(base.previous, Missing):
                     self.ws.drop_bases(op.lid, name)
                 else:
-                    self.ws.put_base(replace(base, value=base.previous, previous=MISSING, status=BaseStatus.AGREED))
+                    agreed = replace(base, value=base.previous, previous=MISSING, status=BaseStatus.AGREED)
+                    self.ws.put_base(op.lid, side, name, agreed)
 
 
 def _may_be_called_off(op: Op) -> bool:

@@ -99,7 +99,7 @@ def propose(
 def adopt(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> None:
     """Store a plan: from here on its operations are in the outbox. What is sent of it is made durable by its intent."""
     with ledger.transaction(durable=False):
-        ledger.apply(plan.rows, dropped_bases=plan.dropped_bases, touch=plan.touch, untouch=plan.untouch)
+        ledger.apply(plan.rows, touch=plan.touch, untouch=plan.untouch)
         streams = [(side, entity) for side in mapping.sides for entity in mapping.entities]
         cursors = ledger.store.get(CURSOR, streams).values()
         ledger.put(replace(cursor, planned=True) for cursor in cursors if cursor.read_ended and not cursor.planned)

@@ -7,7 +7,7 @@ without a partner are created as in any sync. Nothing is deleted: a record that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from antiphon.config import scope_version
@@ -15,7 +15,7 @@ from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.tables import BASE, OBS
 from antiphon.mapping import Initial, Owner, Park
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import Base, Observation, RecordState, Side
+from antiphon.model import Base, Bases, Observation, RecordState, Side
 from antiphon.plan import Plan, make_plan
 from antiphon.sync.planning import index
 from antiphon.sync.run import Runner
@@ -69,12 +69,9 @@ def propose_rebaseline(runner: Runner, prefer: Side | None) -> tuple[SyncMapping
         deletes_blocked=NO_DELETES,
         linked=ledger.linked(mapping.entities),
     )
-    dropped = sorted({*plan.dropped_bases, *_forgotten(ledger.store.scan(BASE), facts)})
-    return mapping, replace(plan, dropped_bases=tuple(dropped))
-
-
-def _forgotten(bases: Iterable[Base], facts: Unagreed) -> Iterable[tuple[str, str]]:
-    return {(base.lid, base.field) for base in bases if facts.both_show(base.lid, base.field)}
+    written = {row.lid for row in plan.rows if isinstance(row, Bases)}
+    left = (row for row in ledger.store.scan(BASE) if row.lid not in written)
+    return mapping, replace(plan, rows=(*plan.rows, *(Bases(row.lid, facts.bases(row.lid)) for row in left)))
 
 
 def unblock(runner: Runner) -> None:

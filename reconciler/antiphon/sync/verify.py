@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from antiphon.facts import ObsKey, link_of
 from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.chain import Checked, check_chain
-from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER, OBS
+from antiphon.ledger.tables import CONFLICT, LINK, MEMBER, OBS
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.merge import Surroundings
@@ -113,9 +113,6 @@ def _compare(
     for member in ledger.store.find(MEMBER, "lid", lids):
         if member.held:
             members.setdefault(member.lid, {})[member.side] = member.rid
-    bases: dict[tuple[str, str], dict[Side, Base]] = {}
-    for base in ledger.store.find(BASE, "lid", lids):
-        bases.setdefault((base.lid, base.field), {})[base.side] = base
     keys = [(side, entity.name, rid) for pair in members.values() for side, rid in pair.items()]
     seen = ledger.store.get(OBS, keys)
     facts = LedgerFacts(ledger.store, lids=[link.lid for link in links])
@@ -124,7 +121,7 @@ def _compare(
         if link.lid in planned:
             continue
         pair = {side: seen.get((side, entity.name, rid)) for side, rid in members.get(link.lid, {}).items()}
-        wrong = list(_differences(mapping, entity, link, pair, bases, contested, around))
+        wrong = list(_differences(mapping, entity, link, pair, facts.bases(link.lid), contested, around))
         if wrong:  # the next plan looks at it, and asks a person
             found.touch += [(side, entity.name, rid) for side, rid in members.get(link.lid, {}).items()]
         found.differing += wrong
@@ -136,7 +133,7 @@ def _differences(
     entity: Entity,
     link: Link,
     pair: dict[Side, Observation | None],
-    bases: dict[tuple[str, str], dict[Side, Base]],
+    bases: Mapping[str, Mapping[Side, Base]],
     contested: set[tuple[str, str | None]],
     around: Surroundings,
 ) -> Iterator[str]:
@@ -156,7 +153,7 @@ def _differences(
             continue
         if around.agree(each, mapping.sides, mine, theirs):
             continue
-        base = bases.get((link.lid, name), {})
+        base = bases.get(name, {})
         shown = {a: mine, b: theirs}
         bound = [each.direction[0]] if each.direction and each.keep_edits else list(mapping.sides)
         made = each.keep_edits or any(row.status is BaseStatus.STORED for row in base.values())

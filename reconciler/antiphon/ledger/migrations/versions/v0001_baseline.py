@@ -42,15 +42,8 @@ def upgrade() -> None:
     op.create_table(
         "base",
         sa.Column("lid", TEXT, nullable=False),
-        sa.Column("side", TEXT, nullable=False),
-        sa.Column("field", TEXT, nullable=False),
-        sa.Column("value", TEXT, nullable=False),
-        sa.Column("mapping_version", TEXT, nullable=False),
-        sa.Column("status", TEXT, nullable=False),
-        sa.Column("previous", TEXT, nullable=True),
-        sa.Column("version", TEXT, nullable=True),
-        sa.PrimaryKeyConstraint("lid", "field", "side"),
-        sqlite_with_rowid=False,
+        sa.Column("fields", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("lid"),
     )
     op.create_table(
         "conflict",
