@@ -59,6 +59,52 @@ def has_columns(columns: Sequence[Column], batch: pa.RecordBatch) -> bool:
     return all(plain(column, field.type) for column, field in zip(columns, batch.schema, strict=True))
 
 
+def fits(columns: Sequence[Column], batch: pa.RecordBatch) -> bool:
+    """Whether each value certainly fits into its column; where that is not sure the rows are looked at one by one."""
+    return all(
+        column.limit is None or _fits(column, array) for column, array in zip(columns, batch.columns, strict=True)
+    )
+
+
+def _fits(column: Column, array: Any) -> bool:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    limit = column.limit
+    if limit is None or array.null_count == len(array):
+        return True
+    if column.kind is Kind.TEXT and (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return not limit.fault("x" * pc.max(pc.binary_length(array)).as_py())
+    finest = _finest(array.type)
+    if finest and limit.takes(finest):
+        return True
+    try:
+        shown = pc.fill_null(array.cast(pa.string()), "null")
+    except pa.ArrowException:
+        return False
+    tokens = "\n".join([*shown.to_pylist(), ""]).encode()
+    return tokens.count(b"\n") == len(array) and limit.takes(tokens)
+
+
+def _finest(kind: pa.DataType) -> bytes:
+    """A token that shows as much as values of a type can; nothing if that depends on the value."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    shown = ""
+    if pa.types.is_decimal(kind) and kind.scale >= 0:
+        shown = f"0.{'1' * kind.scale}\n"
+    elif pa.types.is_date32(kind):
+        shown = "2026-01-01\n"
+    elif pa.types.is_timestamp(kind):
+        shown = f"2026-01-01 10:00:00{_FRACTIONS[kind.unit]}\n"
+    elif pa.types.is_time(kind):
+        shown = f"10:00:00{_FRACTIONS[kind.unit]}\n"
+    return shown.encode()
+
+
+_FRACTIONS = {"s": "", "ms": ".111", "us": ".111111", "ns": ".111111111"}
+
+
 def binary_form(columns: Sequence[Column], batch: pa.RecordBatch) -> pa.RecordBatch | None:
     """The columns in the types whose binary form is that of PostgreSQL's own; None where one has no such type."""
     import pyarrow as pa  # noqa: PLC0415
@@ -118,5 +164,11 @@ def all_different(batch: pa.RecordBatch, key: Sequence[int]) -> bool:
 
 
 def rows_of(batch: pa.RecordBatch) -> Iterator[Mapping[str, Any]]:
-    """The same row by row."""
-    yield from batch.to_pylist()
+    """The same row by row. Nanoseconds, which Python's moments lack, are shown as text."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    def plain(array: Any) -> Any:
+        fine = (pa.types.is_timestamp(array.type) or pa.types.is_time(array.type)) and array.type.unit == "ns"
+        return array.cast(pa.string()) if fine else array
+
+    yield from pa.RecordBatch.from_arrays(list(map(plain, batch.columns)), batch.schema.names).to_pylist()

@@ -1,7 +1,8 @@
 """BATCH messages whose files are PostgreSQL's own binary form of COPY, as tap-sql writes them with `postgres-copy`.
 
 `encoding.columns` of the message names each column's type in the file. Where the table's type is another, the value is
-cast as the same record in JSON would be; a pair of types for which that is not sure goes record by record.
+cast as the same record in JSON would be, and the server looks whether that changed it where the table's type is the
+narrower; a pair of types for which that is not sure goes record by record.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from target_sql.columns import Column, Kind
 FORMAT = "postgres-copy"
 _PIECE = 1 << 18
 _TEXTS = ("text", "character varying", "bpchar")
+_TEXT_KINDS = frozenset(Kind) - {Kind.BYTES, Kind.JSON}
 _TAKEN: Mapping[str, frozenset[Kind]] = {
     **dict.fromkeys(("smallint", "integer", "bigint"), frozenset({Kind.INTEGER, Kind.NUMBER, Kind.TEXT})),
     **dict.fromkeys(("real", "double precision"), frozenset({Kind.FLOAT, Kind.NUMBER})),
@@ -32,10 +34,17 @@ _TAKEN: Mapping[str, frozenset[Kind]] = {
     "bytea": frozenset({Kind.BYTES}),
     "json": frozenset({Kind.JSON}),
     "jsonb": frozenset({Kind.JSON}),
-    "text": frozenset(Kind) - {Kind.BYTES, Kind.JSON},
+    **dict.fromkeys(("text", "character varying", "character"), _TEXT_KINDS),
 }
 """The type in the file, and the kinds of column that take it by a cast that changes nothing or fails."""
-_NUMERIC = re.compile(r"numeric(\([0-9]+,-?[0-9]+\))?")
+_MEASURED = re.compile(
+    r"(numeric|character(?: varying)?|time(?:stamp)?)\([0-9]+(?:,-?[0-9]+)?\)( with(?:out)? time zone)?"
+)
+_KEPT_FORMS = {
+    "interval": r"^[^.]*(\.\d{1,6}0*[^.0-9]*)?$",
+    "time with time zone": r"^\d\d:\d\d(:[0-5]\d(\.\d{1,6}0*)?)?([+-]\d\d(:?\d\d)?)?$",
+}
+"""Types that go as their text, and the text that a cast back does not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,14 @@ class ColumnType:
     bare: str
 
 
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The expression of a column over the file's, and the condition of its rows that it would change, if any can be."""
+
+    expression: str
+    changes: str = ""
+
+
 def types_in(encoding: Mapping[str, Any], where: str) -> Mapping[str, str]:
     """The types that a message names. Raises `ProtocolError` for one that is none."""
     named = encoding.get("columns")
@@ -75,33 +92,39 @@ def types_in(encoding: Mapping[str, Any], where: str) -> Mapping[str, str]:
 
 
 def is_same(kind: str, here: ColumnType) -> bool:
-    """Whether the table's column takes the file's bytes as they are."""
-    return kind in (here.whole, here.bare if kind != "numeric" else "") or (
-        (kind == "text" and here.bare in _TEXTS) or (_bare(kind) == "numeric" and here.whole == "numeric")
-    )
+    """Whether the table's column takes the file's bytes as they are: its type is theirs, or has no measure to keep."""
+    if kind == here.whole or here.whole != here.bare:
+        return kind == here.whole
+    return _bare(kind) == here.bare or (_is_text(kind) and here.bare in _TEXTS)
 
 
-def casts(file: BinaryFile, targets: Mapping[str, Column], here: Mapping[str, ColumnType]) -> Sequence[str] | None:
-    """The expression of each of the `targets` (by the file's names) over the file's columns; None if one is not sure.
+def casts(file: BinaryFile, targets: Mapping[str, Column], here: Mapping[str, ColumnType]) -> Sequence[Cast] | None:
+    """How each of the `targets` (by the file's names) is made of the file's columns; None if one is not sure.
 
-    No measure of the column's type is in it: an INSERT refuses text that is too long, a cast cuts it.
+    No measure of the column's type is in the expression: an INSERT refuses text that is too long, a cast cuts it.
     """
     found = [_cast(_quoted(name), file.types[name], column, here[column.name]) for name, column in targets.items()]
     return None if None in found else [each for each in found if each is not None]
 
 
-def _cast(name: str, kind: str, column: Column, here: ColumnType) -> str | None:
-    if kind == here.bare or is_same(kind, here):
-        return name
+def _cast(name: str, kind: str, column: Column, here: ColumnType) -> Cast | None:
+    if is_same(kind, here):
+        return Cast(name)
     if kind.endswith("[]"):
         if column.kind is Kind.JSON:
-            return f"to_jsonb({name})::{here.bare}"
-        return f"{name}::{here.bare}" if kind == "text[]" and column.kind is Kind.ARRAY else None
-    if column.kind not in _TAKEN[_bare(kind)]:
+            return Cast(f"to_jsonb({name})::{here.bare}")
+        simple = kind == "text[]" and column.kind is Kind.ARRAY and column.limit is None
+        return Cast(f"{name}::{here.bare}") if simple else None
+    if column.kind not in _TAKEN[_bare(kind)] or (kind, here.bare) == ("double precision", "real"):
         return None
-    if kind in ("real", "double precision"):  # by its shortest text, as JSON has it
-        return f"{name}::text::{here.bare}"
-    return f"{name}::{here.bare}"
+    by_text = kind in ("real", "double precision")  # the shortest, as JSON has it
+    expression = f"{name}::text::{here.bare}" if by_text else f"{name}::{here.bare}"
+    changes = [f"{expression} <> {expression}::{here.whole}"] if here.whole != here.bare else []
+    if column.limit is not None and _is_text(kind) and here.bare not in _TEXTS:
+        if here.bare not in _KEPT_FORMS:
+            return None
+        changes.append(f"{name} !~ '{_KEPT_FORMS[here.bare]}'")
+    return Cast(expression, " OR ".join(changes))
 
 
 def json_of(file: BinaryFile) -> str:
@@ -116,11 +139,17 @@ def json_of(file: BinaryFile) -> str:
 
 def declared(file: BinaryFile) -> str:
     """The columns of a table that takes the file as it is."""
-    return ", ".join(f"{_quoted(name)} {kind}" for name, kind in file.types.items())
+    return ", ".join(f"{_quoted(name)} {'text' if _is_text(kind) else kind}" for name, kind in file.types.items())
+
+
+def _is_text(kind: str) -> bool:
+    """Whether the bytes are those of text: `character(n)` with its blanks, which a cast would take off."""
+    return _bare(kind) in ("text", "character varying", "character")
 
 
 def _bare(kind: str) -> str:
-    return "numeric" if _NUMERIC.fullmatch(kind) else kind
+    found = _MEASURED.fullmatch(kind)
+    return found[1] + (found[2] or "") if found else kind
 
 
 def _quoted(name: str) -> str:

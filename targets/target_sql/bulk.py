@@ -48,6 +48,8 @@ class BulkReader:
         message: list[Any] = [("type", str), ("stream", str), ("record", record), ("sync", msgspec.Raw, _ABSENT)]
         self._decoder = msgspec.json.Decoder(msgspec.defstruct("Message", message, gc=False))
         self._window = _SMALLEST
+        limits = [(place, sink.table.columns[column].limit) for place, column in enumerate(self._columns)]
+        self._limits = [(place, limit) for place, limit in limits if limit is not None]
 
     def take(self, chunk: bytes, start: int) -> int:
         """Add the run of records that starts at `start` to the sink; up to where it goes."""
@@ -92,13 +94,26 @@ class BulkReader:
     def _add(self, messages: Sequence[Any]) -> None:
         batch = self.sink.bulk_batch()
         rows = [msgspec.structs.astuple(message.record)[:-1] for message in messages]
-        batch.lines += [b",".join(row) for row in rows]
+        lines = [b",".join(row) for row in rows]
+        if self._limits and (unfit := self._unfit(rows)):
+            for number, reason in unfit.items():
+                self.sink.refuse_line(lines[number], *reason)
+            lines = [line for number, line in enumerate(lines) if number not in unfit]
+        batch.lines += lines
         if self._key:
             keys = self._keys(rows)
             before = len(batch.keys)
             batch.keys.update(keys)
             batch.doubled |= len(batch.keys) - before != len(keys)
         self.sink.took(len(rows))
+
+    def _unfit(self, rows: Sequence[Sequence[Any]]) -> dict[int, tuple[str, str]]:
+        """Rows that do not fit into the table unchanged: for each a column, and why."""
+        found: dict[int, tuple[str, str]] = {}
+        for place, limit in self._limits:
+            tokens = b"\n".join([*[row[place] for row in rows], b""])
+            found |= {number: (self._columns[place], why) for number, why in limit.unfit(tokens)}
+        return found
 
     def _keys(self, rows: Sequence[Sequence[Any]]) -> list[bytes]:
         if len(self._key) == 1:

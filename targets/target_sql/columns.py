@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -19,9 +19,11 @@ from sqlalchemy import types
 from sqlalchemy.dialects import mysql, postgresql
 
 from target_kit.lines import encode
-from target_sql.faults import value_refused
+from target_sql.faults import RowRefused, value_refused
+from target_sql.limits import Limit
 
 _SQLITE_DIGITS = 15
+_DAY = len("2026-01-01")
 _TRUE, _FALSE = {"true", "t", "yes", "1"}, {"false", "f", "no", "0"}
 
 
@@ -48,7 +50,8 @@ class Kind(enum.StrEnum):
 class Column:
     """A column of a table. `writable` is false for generated ones; `always`: an identity that refuses values.
 
-    `sql`: the type as the database writes it, where SQLAlchemy does not reflect.
+    `sql`: the type as the database writes it, where SQLAlchemy does not reflect. `limit`: what fits into it, where the
+    database would change the rest without a word.
     """
 
     name: str
@@ -58,6 +61,12 @@ class Column:
     writable: bool = True
     always: bool = False
     sql: str = ""
+    limit: Limit | None = None
+
+    def refuse(self, value: Any) -> RowRefused | None:
+        """Why the column does not hold a value unchanged; None if it does, or if its database will tell."""
+        why = self.limit.fault(value) if self.limit is not None and value is not None else ""
+        return value_refused(self.name, value, why) if why else None
 
 
 _KINDS: tuple[tuple[type[types.TypeEngine[Any]], Kind], ...] = (
@@ -184,7 +193,7 @@ def to_bind(value: Any, column: Column, dialect: str) -> Any:
         if dialect == "duckdb" and column.kind is Kind.JSON:
             return encode(value).decode()
         return _python(value, column)
-    except (ValueError, InvalidOperation, TypeError, binascii.Error) as error:
+    except (ValueError, ArithmeticError, TypeError, binascii.Error) as error:
         raise value_refused(column.name, value, str(error) or f"it is no {column.kind}") from error
 
 
@@ -199,7 +208,7 @@ def _python(value: Any, column: Column) -> Any:
         case Kind.BOOLEAN:
             return _boolean(value)
         case Kind.DATE:
-            return date.fromisoformat(str(value)[:10])
+            return _day(str(value))
         case Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
             moment = datetime.fromisoformat(str(value))
             zoned = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -243,6 +252,16 @@ def _integer(value: Any) -> int:
     if number != int(number):
         raise ValueError("it is no whole number")
     return int(number)
+
+
+def _day(text: str) -> date:
+    """The day, or the day that a moment at midnight begins."""
+    if len(text) == _DAY:
+        return date.fromisoformat(text)
+    moment = datetime.fromisoformat(text)
+    if moment.time() != time.min:
+        raise ValueError("it is a moment, and not midnight")
+    return moment.date()
 
 
 def _boolean(value: Any) -> bool:

@@ -7,6 +7,7 @@ import re
 import sqlalchemy as sa
 
 from target_sql.columns import Column, Kind
+from target_sql.limits import limit_of
 
 _COLUMNS = """
 SELECT column_name, data_type, is_nullable FROM duckdb_columns()
@@ -48,7 +49,9 @@ def columns(connection: sa.Connection, schema: str | None, table: str) -> dict[s
     rows = connection.exec_driver_sql(_COLUMNS, (table, schema)).all()
     generated = {name for (name,) in connection.exec_driver_sql(_GENERATED, (table, schema))}
     return {
-        name: Column(name, _kind(sql), sa.types.NULLTYPE, nullable, name not in generated, sql=sql)
+        name: Column(
+            name, _kind(sql), sa.types.NULLTYPE, nullable, name not in generated, sql=sql, limit=limit_of(sql, "duckdb")
+        )
         for name, sql, nullable in rows
     }
 

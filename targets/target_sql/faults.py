@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import exc
@@ -84,12 +85,16 @@ def _told(what: str, error: BaseException, *, lost: bool) -> Exception:
 
 
 def _words(error: BaseException) -> str:
-    """The database's first line, with its DETAIL."""
+    """The database's first line, with its DETAIL, and with the column that COPY was at."""
     code, *rest = error.args or ("",)
     text = str(rest[0]) if rest and isinstance(code, int) else str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    kept = [line for number, line in enumerate(lines) if number == 0 or line.startswith(("DETAIL", "CONTEXT: COPY"))]
+    kept = [line for number, line in enumerate(lines) if number == 0 or line.startswith("DETAIL")]
+    kept += [f"column {found[1]}" for line in lines if (found := _COPIED.match(line))]
     return "; ".join(kept)[:500] or type(error).__name__
+
+
+_COPIED = re.compile(r"CONTEXT: +COPY .*?, line \d+, column (.+?):")
 
 
 _HINTS = (
@@ -115,6 +120,6 @@ def fault_of(error: Exception) -> Fault:
 
 def value_refused(column: str, value: Any, why: str) -> RowRefused:
     """A value that the column cannot hold unchanged."""
-    shown = repr(value)
+    shown = str(value) if isinstance(value, Decimal) else repr(value)
     shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
     return RowRefused(Fault("ValueRefused", f"the column {column!r} cannot hold {shown}: {why}"))

@@ -217,6 +217,8 @@ class Operator:
             column = self.table.columns[self._column(name)]
             if not column.writable:
                 raise value_refused(column.name, value, "the database computes it")
+            if refused := column.refuse(value):
+                raise refused
             bound[column.name] = to_bind(value, column, self.table.dialect)
         return bound
 

@@ -169,8 +169,7 @@ class PostgresOperator(Operator):
 
     @property
     def _name(self) -> str:
-        address = self.table.address
-        return f"{_q(address.schema)}.{_q(address.name)}" if address.schema else _q(address.name)
+        return self.table.address.quoted
 
     def _rows(self, statement: str, parameter: Any) -> list[dict[str, Any]]:
         raw: Any = self.connection.connection.driver_connection

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from antiphon.protocol import DELETED_AT
 from target_kit import Operation, OperationSink, Outcome, Rejected, Row, TargetError, split_on_error
-from target_sql.arrow import all_different, has_columns, rows_of
+from target_sql.arrow import all_different, fits, has_columns, rows_of
 from target_sql.batches import Batch, key_of, line_of, values_of
 from target_sql.bulk import BulkReader
 from target_sql.columns import to_json
-from target_sql.faults import RowBusy, RowRefused, fault_of, told
+from target_sql.faults import RowBusy, RowRefused, fault_of, told, value_refused
 from target_sql.operate import Operator, operator_class
 from target_sql.tables import SOFT, Table, address_of, prepare
 from target_sql.writers import Mode
@@ -60,6 +60,7 @@ class SQLSink(OperationSink):
         self._properties = {column: name for name, column in self.names.items()}
         self._batches: dict[tuple[str, ...], Batch] = {}
         self._deleted: set[bytes] = set()
+        self._sent: set[bytes] = set()  # keys of a mirror, whose rows are not missing although they are refused
         self._refused: list[tuple[Row, Rejected]] = []
         self.fresh = self.target.begin_stream(self)
         self._operator: Operator | None = None
@@ -105,9 +106,14 @@ class SQLSink(OperationSink):
         """Sort a row into the batch of those that have the same columns."""
         record = {column: row.record[name] for column, name in self._properties.items() if name in row.record}
         key = key_of(record, self.key) if self.key else None
-        if row.deleted:
-            if key is None:
-                raise TargetError(f"a deletion in {self.stream_name!r}, which has no key")
+        if row.deleted and key is None:
+            raise TargetError(f"a deletion in {self.stream_name!r}, which has no key")
+        if refused := self._unfit(record, self.key if row.deleted else self.columns):
+            self._refused.append((row, Rejected(refused.fault)))
+            if key is not None:
+                self._sent.add(key)
+            return
+        if key is not None and row.deleted:
             self._write_if(key)
             self._deleted.add(key)
             return
@@ -118,6 +124,13 @@ class SQLSink(OperationSink):
             self._batch(columns).add(line_of(record, columns), key)
         except UnicodeEncodeError as error:  # a lone surrogate
             self._refused.append((row, Rejected(fault_of(error))))
+
+    def _unfit(self, record: Mapping[str, Any], columns: Iterable[str]) -> RowRefused | None:
+        """Why one of the columns does not hold its value unchanged."""
+        for column in columns:
+            if column in record and (refused := self.table.columns[column].refuse(record[column])):
+                return refused
+        return None
 
     def write_collected(self) -> list[tuple[Row, Rejected]]:
         """Write what was collected; of a key that came twice the later row counts."""
@@ -145,6 +158,12 @@ class SQLSink(OperationSink):
             self._write_rows()
         return self._batch(self.columns)
 
+    def refuse_line(self, line: bytes, column: str, why: str) -> None:
+        """A row of `bulk_batch` is not added: a value in it does not fit into a column."""
+        record = dict(zip(self.columns, values_of(line), strict=True))
+        refused = Rejected(value_refused(column, record[column], why).fault)
+        self._refused.append((Row({self._properties[name]: value for name, value in record.items()}), refused))
+
     def took(self, rows: int) -> None:
         """So many rows were added to `bulk_batch`."""
         self.tally_record_read(rows)
@@ -160,7 +179,7 @@ class SQLSink(OperationSink):
         whole = len(places) == len(self.key) and DELETED_AT not in columns.schema.names and self.mode is not Mode.MIRROR
         targets = [self.table.columns[name] for name in names]
         self._write_rows()
-        if whole and self.writer.takes_columns and has_columns(targets, picked):
+        if whole and self.writer.takes_columns and has_columns(targets, picked) and fits(targets, picked):
             doubled = bool(self.key) and not all_different(picked, places)
             try:
                 self._in_transaction(
@@ -225,8 +244,13 @@ class SQLSink(OperationSink):
         """Write all that was batched."""
         batches, self._batches = list(self._batches.values()), {}
         for batch in batches:
+            if self.mode is Mode.MIRROR:
+                self._sent |= batch.keys
             if batch.lines:
                 self._write(batch)
+        sent, self._sent = sorted(self._sent), set()
+        if sent and self.mode is Mode.MIRROR:
+            split_on_error(sent, self._see, RowRefused, lambda _key, _error: None)
         if self._deleted:
             deleted, self._deleted = sorted(self._deleted), set()
             if self.soft_rows:
@@ -241,7 +265,7 @@ class SQLSink(OperationSink):
     def _write(self, batch: Batch) -> None:
         def attempt(lines: Sequence[bytes]) -> list[RowRefused | None]:
             part = batch if lines is batch.lines else Batch(batch.columns, list(lines), batch.keys, batch.doubled)
-            self._in_transaction(lambda: self._load(part))
+            self._in_transaction(lambda: self.writer.load(self.table, part, self.key, self.mode, fresh=self.fresh))
             return [None] * len(lines)
 
         results = split_on_error(batch.lines, attempt, RowRefused, lambda _line, error: error)
@@ -251,10 +275,10 @@ class SQLSink(OperationSink):
                 record = {self._properties[column]: value for column, value in values}
                 self._refused.append((Row(record), Rejected(fault_of(error))))
 
-    def _load(self, batch: Batch) -> None:
-        self.writer.load(self.table, batch, self.key, self.mode, fresh=self.fresh)
-        if self.mode is Mode.MIRROR:
-            self.writer.see(self.table, sorted(batch.keys), self.key, self.target.number_of(self))
+    def _see(self, keys: Sequence[bytes]) -> list[None]:
+        """Note keys of a mirror; one that no row can have is nobody's."""
+        self._in_transaction(lambda: self.writer.see(self.table, keys, self.key, self.target.number_of(self)))
+        return [None] * len(keys)
 
     def _in_transaction(self, work: Any) -> None:
         """Do it in one transaction. A lock that does not go away ends the run: plain rows have nobody to try later."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import quoted_name
+from sqlalchemy import exc, quoted_name
 from sqlalchemy.schema import CreateColumn, CreateTable
 
 from antiphon.protocol import DELETED_AT
@@ -17,6 +17,7 @@ from target_kit import TargetError
 from target_sql import duckdb_catalog
 from target_sql.columns import Column, Kind, core_type, kind_of, new_type
 from target_sql.faults import RowRefused, told
+from target_sql.limits import limit_of
 
 _WITHOUT_SCHEMAS = {"sqlite"}
 _WITHOUT_UNIQUE = {"snowflake", "bigquery", "redshift", "databricks"}
@@ -33,6 +34,11 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}" if self.schema else self.name
+
+    @property
+    def quoted(self) -> str:
+        """The name between the quotes of standard SQL."""
+        return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, self.name) if part)
 
     def table(self, *columns: sa.Column[Any]) -> sa.Table:
         """For SQLAlchemy's statements; every name is quoted, since each database reserves words of its own."""
@@ -98,7 +104,8 @@ def look(connection: sa.Connection, address: Address) -> Table | None:
         unique = {frozenset(primary)} if primary else set()
         if dialect not in _WITHOUT_UNIQUE:
             unique |= _unique(inspector, name, schema, dialect)
-        columns = {column: _column(column, each) for column, each in shown.items()}
+        types = _base_types(connection, address) if dialect == "postgresql" else {}
+        columns = {column: _column(connection, column, each, types.get(column)) for column, each in shown.items()}
     return Table(address, columns, frozenset(unique), dialect, primary)
 
 
@@ -123,15 +130,44 @@ def _stored(connection: sa.Connection, name: str) -> str:
     return str(connection.dialect.denormalize_name(name))
 
 
-def _column(name: str, shown: Mapping[str, Any]) -> Column:
+_BASE_TYPES = """
+WITH RECURSIVE column_type AS (
+    SELECT attname::text AS name, atttypid AS type, atttypmod AS measure, '' AS brackets
+    FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+    UNION ALL
+    SELECT name, CASE typtype WHEN 'd' THEN typbasetype ELSE typelem END,
+           CASE typtype WHEN 'd' THEN typtypmod ELSE measure END,
+           CASE typtype WHEN 'd' THEN brackets ELSE '[]' END
+    FROM column_type JOIN pg_type t ON t.oid = type
+    WHERE typtype = 'd' OR (typcategory = 'A' AND typelem <> 0)
+)
+SELECT name, format_type(type, measure) || brackets AS kind FROM column_type JOIN pg_type t ON t.oid = type
+WHERE typtype <> 'd' AND NOT (typcategory = 'A' AND typelem <> 0)
+"""
+
+
+def _base_types(connection: sa.Connection, address: Address) -> dict[str, str]:
+    """PostgreSQL's types with their measures; of domains the type below."""
+    rows = connection.exec_driver_sql(_BASE_TYPES, (address.quoted,))
+    return {row.name: row.kind for row in rows}
+
+
+def _column(connection: sa.Connection, name: str, shown: Mapping[str, Any], base: str | None) -> Column:
+    """`base`: the type as the database writes it, if that is known."""
     identity = shown.get("identity") or {}
+    kind, dialect = shown["type"], connection.dialect
+    try:
+        written = base or kind.compile(dialect=dialect)
+    except exc.CompileError:  # a type that SQLAlchemy does not know
+        written = ""
     return Column(
         name,
-        kind_of(shown["type"]),
-        shown["type"],
+        kind_of(kind),
+        kind,
         bool(shown.get("nullable", True)),
         "computed" not in shown,
         bool(identity.get("always")),
+        limit=limit_of(written, dialect.name),
     )
 
 

@@ -37,15 +37,19 @@ entities:
 TABLE = "CREATE TABLE contacts (id integer PRIMARY KEY, email varchar(80), city varchar(80), balance decimal(12, 2))"
 
 
-def sync(folder: Path) -> str:
+def antiphon(folder: Path, *words: str) -> str:
     path = os.pathsep.join((str(BIN), os.environ["PATH"]))  # our programs are beside Python
     env = {**os.environ, "PATH": path}
-    ran = subprocess.run(["antiphon", "sync"], cwd=folder, capture_output=True, text=True, check=False, env=env)
+    ran = subprocess.run(["antiphon", *words], cwd=folder, capture_output=True, text=True, check=False, env=env)
     assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
     return ran.stdout
 
 
-def test_a_sqlite_file_and_a_duckdb_file_become_one(tmp_path: Path) -> None:
+def sync(folder: Path) -> str:
+    return antiphon(folder, "sync")
+
+
+def test_a_sqlite_file_and_a_duckdb_file_become_one_and_what_one_would_round_waits(tmp_path: Path) -> None:
     (tmp_path / "sync.yml").write_text(SYNC.format(folder=tmp_path), encoding="utf-8")
     with sqlite3.connect(tmp_path / "crm.db") as crm:
         crm.execute(TABLE)
@@ -68,8 +72,21 @@ def test_a_sqlite_file_and_a_duckdb_file_become_one(tmp_path: Path) -> None:
         (1, "Rome", 1.5),
         (2, "Bergen", 9.9),
     ]
-    crm.close()
     with duckdb.connect(tmp_path / "warehouse.duckdb") as warehouse:
         shown = warehouse.execute("SELECT id, city, balance::varchar FROM contacts ORDER BY id").fetchall()
     assert shown == [(2, "Bergen", "9.90"), (7, "Rome", "1.50")]
     assert "Nothing to do." in said
+
+    crm.execute("UPDATE contacts SET balance = 9.905 WHERE id = 2")  # SQLite keeps it, DuckDB would round it
+    crm.commit()
+    sync(tmp_path)
+    waiting = antiphon(tmp_path, "conflicts", "list")
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as warehouse:
+        assert warehouse.execute("SELECT balance::varchar FROM contacts WHERE id = 2").fetchone() == ("9.90",)
+    assert "the column 'balance' cannot hold 9.905" in waiting
+    crm.execute("UPDATE contacts SET balance = 9.91 WHERE id = 2")
+    crm.commit()
+    assert "0 conflicts" in sync(tmp_path)
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as warehouse:
+        assert warehouse.execute("SELECT balance::varchar FROM contacts WHERE id = 2").fetchone() == ("9.91",)
+    crm.close()

@@ -24,6 +24,8 @@ _ROWS = 1_000
 _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _INTEGERS = ("smallint", "integer", "bigint")
+_MEASURED = ("character varying(", "character(", "timestamp(", "time(")
+"""Types that say how much a value has, by which target-sql knows that it fits."""
 _TYPES = {
     Kind.BOOLEAN: "boolean",
     Kind.DATE: "date",
@@ -102,6 +104,8 @@ def _plain(column: Column, kind: Kind, sql_type: str) -> str:
             return f"numeric({column.precision},{column.scale})"
         case Kind.NUMBER:
             return "numeric"
+        case Kind.TEXT | Kind.TIMESTAMP | Kind.TIMESTAMPTZ | Kind.TIME if sql_type.startswith(_MEASURED):
+            return sql_type
         case _:
             return _TYPES.get(kind, "text")
 

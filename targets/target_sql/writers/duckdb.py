@@ -74,7 +74,7 @@ class DuckDBWriter(Writer):
     def _over(
         self, table: Table, columns: Sequence[Column], rows: str, key: Sequence[str], mode: Mode, *, fresh: bool
     ) -> list[str]:
-        name, names = _name(table), ", ".join(_q(column.name) for column in columns)
+        name, names = table.address.quoted, ", ".join(_q(column.name) for column in columns)
         rest = [column.name for column in columns if column.name not in key]
         into = f"INSERT INTO {name} ({names})"
         if mode is Mode.APPEND or not key or (fresh and mode is not Mode.UPDATE):
@@ -99,7 +99,8 @@ class DuckDBWriter(Writer):
             rows = self._source(Path(folder) / "keys.csv", [table.columns[name] for name in key], keys)
             same = " AND ".join(f"t.{_q(n)} = s.{_q(n)}" for n in key)
             there = f"EXISTS (SELECT 1 FROM ({rows}) s WHERE {same})"
-            what = f"UPDATE {_name(table)} AS t SET {_q(SOFT)} = now()" if soft else f"DELETE FROM {_name(table)} AS t"
+            name = table.address.quoted
+            what = f"UPDATE {name} AS t SET {_q(SOFT)} = now()" if soft else f"DELETE FROM {name} AS t"
             with told(f"deleting from {table.address}"):
                 self.connection.exec_driver_sql(f"{what} WHERE {there}")
 
@@ -132,15 +133,11 @@ class DuckDBWriter(Writer):
 
     @staticmethod
     def _restored(column: Column, name: str) -> str:
-        """The column's value from its text. DuckDB would round 1.5 into a whole number, which others refuse."""
+        """The column's value from its text."""
         if column.kind is Kind.BYTES:
             return f"from_base64({name})"
         if column.kind is Kind.ARRAY:
             return f"CAST(from_json({name}, '[\"VARCHAR\"]') AS {column.sql})"
-        if column.kind is Kind.INTEGER:
-            whole = f"regexp_full_match({name}, '-?[0-9]+')"
-            wrong = f"error('no whole number: ' || {name})"
-            return f"CASE WHEN {name} IS NULL OR {whole} THEN CAST({name} AS {column.sql}) ELSE {wrong} END"
         if column.kind is Kind.TIMESTAMP:  # read directly, it would lose the offset of a moment that has one
             return f"CAST(CAST({name} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' AS {column.sql})"
         return f"CAST({name} AS {column.sql})"
@@ -148,11 +145,6 @@ class DuckDBWriter(Writer):
 
 def _q(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _name(table: Table) -> str:
-    address = table.address
-    return f"{_q(address.schema)}.{_q(address.name)}" if address.schema else _q(address.name)
 
 
 def _numbered(rows: str) -> str:

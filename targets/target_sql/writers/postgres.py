@@ -58,7 +58,7 @@ class PostgresWriter(Writer):
         columns = [table.columns[name] for name in batch.columns]
         straight = mode is Mode.APPEND or not key or (fresh and not batch.doubled and mode is not Mode.UPDATE)
         if straight and not any(_converted(column) or column.always for column in columns):
-            self._copy(self._name(table), columns, batch.lines)
+            self._copy(table.address.quoted, columns, batch.lines)
             return
         self._stage(table, columns, batch.lines)
         for statement in self._over(table, columns, key, mode, doubled=batch.doubled):
@@ -82,7 +82,7 @@ class PostgresWriter(Writer):
             return
         text = to_csv(columns)
         if straight and not any(_converted(column) or column.always for column in targets):
-            self._copy_text(self._name(table), names, [text], "(FORMAT csv)")
+            self._copy_text(table.address.quoted, names, [text], "(FORMAT csv)")
             return
         self._make_stage(table, targets)
         self._copy_text(_STAGE, names, [text], "(FORMAT csv)")
@@ -108,13 +108,15 @@ class PostgresWriter(Writer):
         straight = mode is Mode.APPEND or not key or (fresh and mode is not Mode.UPDATE)
         same = all(is_same(file.types[name], here[column.name]) for name, column in targets.items())
         if straight and same and len(targets) == len(file.types) and not any(c.always for c in targets.values()):
-            return self._copy_file(self._name(table), [column.name for column in targets.values()], file)
+            return self._copy_file(table.address.quoted, [column.name for column in targets.values()], file)
         shown = casts(file, targets, here)
         if shown is None:
             return None
         rows = self._stage_file(file)
         columns = list(targets.values())
-        listed = ", ".join(f"{cast} AS {_q(column.name)}" for cast, column in zip(shown, columns, strict=True))
+        if changes := [cast.changes for cast in shown if cast.changes]:
+            self._refuse_any(" OR ".join(changes))
+        listed = ", ".join(f"{cast.expression} AS {_q(c.name)}" for cast, c in zip(shown, columns, strict=True))
         source = f"(SELECT {listed}, ctid FROM {_STAGE})"
         doubled = not straight and self._is_doubled(source, key)
         for statement in self._over(
@@ -131,6 +133,13 @@ class PostgresWriter(Writer):
                 f"SELECT row_to_json(s)::text FROM (SELECT {json_of(file)} FROM {_STAGE}) s".replace("%", "%%")
             )
             return [decode(row) for (row,) in rows]
+
+    def _refuse_any(self, condition: str) -> None:
+        """Raise `RowRefused` if the stage has a row that the table would hold changed."""
+        with told("looking at a stage"):
+            query = f"SELECT 1 FROM {_STAGE} WHERE {condition} LIMIT 1".replace("%", "%%")
+            if self.connection.exec_driver_sql(query).first() is not None:
+                raise RowRefused(Fault("ValueRefused", "a value does not fit into its column"))
 
     def _stage_file(self, file: BinaryFile) -> int:
         self._do(f"DROP TABLE IF EXISTS {_STAGE}")
@@ -150,7 +159,7 @@ class PostgresWriter(Writer):
 
     def _types(self, table: Table) -> Mapping[str, ColumnType]:
         with told(f"looking at {table.address}"):
-            rows = self.connection.exec_driver_sql(_TYPES, (self._name(table),))
+            rows = self.connection.exec_driver_sql(_TYPES, (table.address.quoted,))
             return {name: ColumnType(whole, bare) for name, whole, bare in rows}
 
     def _ingest(self, table: Table, targets: Sequence[Column], columns: pa.RecordBatch) -> bool:
@@ -186,9 +195,9 @@ class PostgresWriter(Writer):
         self._stage(table, [table.columns[name] for name in key], keys)
         here = self._same(key, "t", "s")
         if soft:
-            self._do(f"UPDATE {self._name(table)} t SET {_q(SOFT)} = now() FROM {_STAGE} s WHERE {here}")
+            self._do(f"UPDATE {table.address.quoted} t SET {_q(SOFT)} = now() FROM {_STAGE} s WHERE {here}")
         else:
-            self._do(f"DELETE FROM {self._name(table)} t USING {_STAGE} s WHERE {here}")
+            self._do(f"DELETE FROM {table.address.quoted} t USING {_STAGE} s WHERE {here}")
 
     def see(self, table: Table, keys: Sequence[bytes], key: Sequence[str], number: int) -> None:
         """All at once."""
@@ -202,10 +211,9 @@ class PostgresWriter(Writer):
 
     def _make_stage(self, table: Table, columns: Sequence[Column]) -> None:
         listed = ", ".join(f"{_staged(column)} AS {_q(column.name)}" for column in columns)
+        like = f"SELECT {listed} FROM {table.address.quoted} LIMIT 0"
         self._do(f"DROP TABLE IF EXISTS {_STAGE}")
-        self._do(
-            f"CREATE TEMPORARY TABLE antiphon_stage ON COMMIT DROP AS SELECT {listed} FROM {self._name(table)} LIMIT 0"
-        )
+        self._do(f"CREATE TEMPORARY TABLE antiphon_stage ON COMMIT DROP AS {like}")
 
     def _over(
         self,
@@ -232,7 +240,7 @@ class PostgresWriter(Writer):
         order = f" ORDER BY {', '.join(keys)}, ctid DESC" if doubled else ""
         rows = f"SELECT {once}{values} FROM {source} s{order}"
         over = "OVERRIDING SYSTEM VALUE " if any(column.always for column in columns) else ""
-        into = f"INSERT INTO {self._name(table)} AS t ({', '.join(names)}) {over}"
+        into = f"INSERT INTO {table.address.quoted} AS t ({', '.join(names)}) {over}"
         alive = [f"{_q(SOFT)} = NULL"] if SOFT in table.columns and SOFT not in [c.name for c in columns] else []
         differs = _differs(rest, "t", "{}") + (f" OR t.{_q(SOFT)} IS NOT NULL" if alive else "")
         if mode is Mode.APPEND or not key:
@@ -250,10 +258,10 @@ class PostgresWriter(Writer):
             new = f"(SELECT {once}{shown} FROM {source} s{order}) s"
             where = differs.format(*["s"] * len(rest))
             statements.append(
-                f"UPDATE {self._name(table)} t SET {sets} FROM {new} WHERE {self._same(key, 't', 's')} AND ({where})"
+                f"UPDATE {table.address.quoted} t SET {sets} FROM {new} WHERE {self._same(key, 't', 's')} AND ({where})"
             )
         if mode is not Mode.UPDATE:
-            there = f"EXISTS (SELECT FROM {self._name(table)} t WHERE {self._same(key, 't', 's')})"
+            there = f"EXISTS (SELECT FROM {table.address.quoted} t WHERE {self._same(key, 't', 's')})"
             statements.append(f"{into}SELECT {once}{values} FROM {source} s WHERE NOT {there}{order}")
         return statements
 
@@ -298,10 +306,6 @@ class PostgresWriter(Writer):
         raw: Any = self.connection.connection.driver_connection
         with told_by_driver("writing", psycopg.Error), raw.cursor() as cursor:
             cursor.execute(statement.encode())
-
-    def _name(self, table: Table) -> str:
-        address = table.address
-        return f"{_q(address.schema)}.{_q(address.name)}" if address.schema else _q(address.name)
 
 
 def _q(name: str) -> str:

@@ -120,7 +120,7 @@ def test_a_row_of_a_file_that_is_refused_is_the_only_one(pg: Database) -> None:
     kept = pg.folder / "rejected.jsonl"
     pg.feed(*messages(pg, "postgres-copy", "public-people"), schema="own", rejected_path=str(kept))
     assert pg.sql("SELECT count(*), count(DISTINCT raw), min(encode(raw, 'hex')) FROM own.people") == [(49, 1, "00ff")]
-    assert [json.loads(line)["record"]["id"] for line in kept.read_text().splitlines()] == [7, 51]
+    assert {json.loads(line)["record"]["id"] for line in kept.read_text().splitlines()} == {7, 51}
 
 
 @pytest.mark.parametrize("mode", ["upsert", "insert", "update", "mirror", "append"])
