@@ -32,6 +32,7 @@ from tap_sql.dialects import LogStream
 from tap_sql.errors import DatabaseError, SettingsError, TapError
 from tap_sql.events import Gone, Mark, Rows
 from tap_sql.log_based import Batch
+from tap_sql.metrics import report_kept
 from tap_sql.output import Output
 from tap_sql.pgoutput import Begin, Change, Commit, lsn_number
 from tap_sql.stream import SqlStream
@@ -40,6 +41,8 @@ MOST = 50_000
 """Changed rows in memory before the server has to wait, or, within an answer, before they go out."""
 PATIENCE = 60.0
 """Seconds for the server to send what it has in its log already."""
+REPORT_SECONDS = 60.0
+"""So often it is told how much of the log is kept."""
 STATE_SECONDS = 10.0
 """So often STATE goes out although nothing changed, so that the server need not keep the log of other tables."""
 
@@ -60,6 +63,7 @@ class Following:
         self._state = state
         self._said = json.dumps(state)
         self._said_at = time.monotonic()
+        self._reported_at = -REPORT_SECONDS
         self._log: LogStream | None = None
         self._batches: dict[str, Batch] = {}
         self._since: dict[str, int] = {}
@@ -106,6 +110,9 @@ class Following:
         changed = False
         if self._log is not None:
             position = self._log.now()
+            if time.monotonic() - self._reported_at > REPORT_SECONDS:
+                self._reported_at = time.monotonic()
+                report_kept(self._logged[0].config["slot"], lsn_number(position.lsn) - lsn_number(self._log.confirmed))
             for change in self._log.until(position.lsn, PATIENCE):
                 self._take([change])
                 if self._changed >= MOST and not self._open_transaction:

@@ -23,6 +23,8 @@ from target_sql.faults import RowRefused, value_refused
 from target_sql.limits import Limit
 
 _SQLITE_DIGITS = 15
+_REDSHIFT_BYTES = 1_024_000
+"""Amazon Redshift Developer Guide, "VARBYTE type", which is VARBINARY, too; there is no BYTEA."""
 _DAY = len("2026-01-01")
 _TRUE, _FALSE = {"true", "t", "yes", "1"}, {"false", "f", "no", "0"}
 
@@ -176,6 +178,8 @@ def _text(schema: Mapping[str, Any], dialect: str, *, in_key: bool) -> types.Typ
         case _:
             pass
     if schema.get("contentEncoding") == "base64":
+        if dialect == "redshift":
+            return types.VARBINARY(_REDSHIFT_BYTES)
         return mysql.LONGBLOB() if dialect in {"mysql", "mariadb"} else types.LargeBinary()
     return _plain_text(dialect, in_key=in_key)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import exc, quoted_name
+from sqlalchemy import exc, quoted_name, types
 from sqlalchemy.schema import CreateColumn, CreateTable
 
 from antiphon.protocol import DELETED_AT
@@ -22,6 +22,8 @@ from target_sql.limits import limit_of
 _WITHOUT_SCHEMAS = {"sqlite"}
 _WITHOUT_UNIQUE = {"snowflake", "bigquery", "redshift", "databricks"}
 """They take constraints and keep none of them."""
+_ADDING_ONCE = {"postgresql", "duckdb", "mariadb", "snowflake", "bigquery"}
+"""They have ADD COLUMN IF NOT EXISTS, for two that do it at once."""
 _IN_URL = {"mysql", "mariadb"}  # there a schema is a database, and the URL names it
 
 
@@ -104,8 +106,8 @@ def look(connection: sa.Connection, address: Address) -> Table | None:
         unique = {frozenset(primary)} if primary else set()
         if dialect not in _WITHOUT_UNIQUE:
             unique |= _unique(inspector, name, schema, dialect)
-        types = _base_types(connection, address) if dialect == "postgresql" else {}
-        columns = {column: _column(connection, column, each, types.get(column)) for column, each in shown.items()}
+        bases = _base_types(connection, address) if dialect == "postgresql" else {}
+        columns = {column: _column(connection, column, each, bases.get(column)) for column, each in shown.items()}
     return Table(address, columns, frozenset(unique), dialect, primary)
 
 
@@ -214,11 +216,19 @@ def prepare(
         raise TargetError(
             f"the table {address} has no column {next(iter(missing))!r}", hint="add it, or set `add_columns`"
         )
+    added = {name: new_type(schema, dialect, in_key=False) for name, schema in missing.items()}
     with told(f"adding columns to {address}"):
-        for name, schema in missing.items():
-            _add_column(connection, address, sa.Column(name, new_type(schema, dialect, in_key=False)))
+        for name, kind in added.items():
+            _add_column(connection, address, sa.Column(name, kind))
     widened = rules.widen and _widen(connection, table, {names[n]: s for n, s in properties.items()}, key)
-    return (_seen(connection, address) if missing or widened else table), names
+    return (_with(_seen(connection, address), connection, added) if missing or widened else table), names
+
+
+def _with(table: Table, connection: sa.Connection, added: Mapping[str, types.TypeEngine[Any]]) -> Table:
+    """The table with columns that were just added, should its database not show them yet."""
+    unseen = {name: kind for name, kind in added.items() if name not in table.columns}
+    columns = {name: _column(connection, name, {"type": kind}, None) for name, kind in unseen.items()}
+    return replace(table, columns={**table.columns, **columns}) if unseen else table
 
 
 def _seen(connection: sa.Connection, address: Address) -> Table:
@@ -271,7 +281,9 @@ def _add_column(connection: sa.Connection, address: Address, column: sa.Column[A
     table = address.table(column)
     preparer = connection.dialect.identifier_preparer
     ddl = CreateColumn(table.c[column.name]).compile(dialect=connection.dialect)
-    connection.exec_driver_sql(f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN {ddl}".replace("%", "%%"))
+    once = "IF NOT EXISTS " if connection.dialect.name in _ADDING_ONCE else ""
+    statement = f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN {once}{ddl}"
+    connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
 def add_column(connection: sa.Connection, address: Address, column: sa.Column[Any]) -> None:

@@ -18,21 +18,11 @@ from target_sql.columns import Column as TargetColumn
 from target_sql.columns import kind_of, new_type
 from target_sql.tables import Address, Table, _create, add_column
 from target_sql.writers import Mode, writer_for
+from tests.clouds.people import PEOPLE
 
 URLS = {
     "redshift": "redshift://me:secret@cluster.example.com:5439/shop",
     "databricks": "databricks://token:secret@host.example.com?http_path=/sql&catalog=main&schema=shop",
-}
-SCHEMAS: dict[str, dict[str, Any]] = {
-    "id": {"type": "integer"},
-    "email": {"type": ["string", "null"]},
-    "amount": {"type": ["number", "null"], "precision": 12, "scale": 2},
-    "ratio": {"type": ["number", "null"]},
-    "active": {"type": ["boolean", "null"]},
-    "born": {"type": ["string", "null"], "format": "date"},
-    "seen": {"type": ["string", "null"], "format": "date-time"},
-    "ref": {"type": ["string", "null"], "format": "uuid"},
-    "more": {"type": ["object", "null"]},
 }
 RECORD = {"id": 1, "email": "ada", "amount": 1.5}
 
@@ -65,12 +55,12 @@ def sent(name: str) -> dict[str, list[str]]:
         found[what], recorder.said = recorder.said, []
 
     address = Address("shop", "people")
-    _create(connection, Address(None, "people"), SCHEMAS, ["id"])
+    _create(connection, Address(None, "people"), PEOPLE, ["id"])
     keep("create")
     add_column(connection, address, sa.Column("phone", new_type({"type": "string"}, name, in_key=False)))
     keep("add column")
     columns = {}
-    for column, schema in SCHEMAS.items():
+    for column, schema in PEOPLE.items():
         kind = new_type(schema, name, in_key=False)
         columns[column] = TargetColumn(column, kind_of(kind), kind)
     table = Table(address, columns, frozenset(), name)

@@ -1,6 +1,6 @@
 """BigQuery, as bqemulator stands for it: Google's own client and SQLAlchemy dialect over HTTP.
 
-Its tables do not show a column that ALTER TABLE added, so that no schema grows here.
+Its API does not show a column that ALTER TABLE added, though its SQL does: what came into such a column is read by SQL.
 """
 
 from __future__ import annotations
@@ -15,8 +15,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.clouds.conftest import ADA, PEOPLE, SHOWN, STATE, Cloud, free_port, python_of, row, schema, serving
+from tests.clouds.conftest import STATE, Cloud, free_port, python_of, row, schema, serving, standard_suites
+from tests.clouds.people import ADA, PEOPLE, SHOWN
 
+GROWN = (
+    "import json; from google.cloud import bigquery; "
+    "rows = bigquery.Client().query_and_wait('SELECT id, phone FROM grown.people ORDER BY id'); "
+    "print(json.dumps([list(row) for row in rows]))"
+)
 DATASET = "from google.cloud import bigquery; bigquery.Client().create_dataset('shop')"
 
 
@@ -98,3 +104,16 @@ def test_what_is_missing_is_made_unless_that_is_forbidden(bigquery: Cloud) -> No
         assert f"table {named}" in said
         assert allowed in said
         assert "Traceback" not in said
+
+
+def test_a_schema_grows(bigquery: Cloud) -> None:
+    narrow, wider = schema(id=PEOPLE["id"]), schema(id=PEOPLE["id"], phone={"type": ["string", "null"]})
+    bigquery.feed(narrow, row(id=1), STATE, wider, row(id=2, phone="7"), STATE, schema="grown")
+    bigquery.feed(wider, row(id=1, phone="8"), row(id=3), STATE, schema="grown")  # which finds it there, unshown
+    out, _ = bigquery.program("-c", GROWN)
+    assert json.loads(out) == [[1, "8"], [2, "7"], [3, None]]
+
+
+def test_the_sdks_standard_suites_pass(bigquery: Cloud) -> None:
+    """Names are folded: one of the suite's streams has a name that BigQuery allows to no table."""
+    assert " passed" in standard_suites(bigquery, "suite", "suite-contacts", names="fold")

@@ -20,7 +20,8 @@ WANTED = {
             (
                 'CREATE TABLE IF NOT EXISTS "people" ( "id" BIGINT NOT NULL, "email" VARCHAR(65535), '
                 '"amount" NUMERIC(12, 2), "ratio" DOUBLE PRECISION, "active" BOOLEAN, "born" DATE, '
-                '"seen" TIMESTAMP WITH TIME ZONE, "ref" VARCHAR(36), "more" VARCHAR(65535), PRIMARY KEY ("id") )'
+                '"seen" TIMESTAMP WITH TIME ZONE, "at" TIME WITHOUT TIME ZONE, "ref" VARCHAR(36), '
+                '"more" VARCHAR(65535), "raw" VARBINARY(1024000), PRIMARY KEY ("id") )'
             )
         ],
         "add column": ['ALTER TABLE "shop"."people" ADD COLUMN "phone" VARCHAR(65535)'],
@@ -50,8 +51,9 @@ WANTED = {
         "create": [
             (
                 "CREATE TABLE IF NOT EXISTS `people` ( `id` BIGINT NOT NULL, `email` STRING, `amount` DECIMAL(12, 2), "
-                "`ratio` DOUBLE, `active` BOOLEAN, `born` DATE, `seen` TIMESTAMP, `ref` STRING, `more` STRING, "
-                "PRIMARY KEY (`id`) ) USING DELTA TBLPROPERTIES('delta.feature.allowColumnDefaults' = 'enabled')"
+                "`ratio` DOUBLE, `active` BOOLEAN, `born` DATE, `seen` TIMESTAMP, `at` STRING, `ref` STRING, "
+                "`more` STRING, `raw` BINARY, PRIMARY KEY (`id`) ) "
+                "USING DELTA TBLPROPERTIES('delta.feature.allowColumnDefaults' = 'enabled')"
             )
         ],
         "add column": ["ALTER TABLE `shop`.`people` ADD COLUMN `phone` STRING"],

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.clouds.conftest import ADA, PEOPLE, SHOWN, STATE, Cloud, free_port, python_of, row, schema, serving
+from tests.clouds.conftest import STATE, Cloud, free_port, python_of, row, schema, serving, standard_suites
+from tests.clouds.people import ADA, PEOPLE, SHOWN
 
 LEGACY = {"SNOWFLAKE_SQLALCHEMY_LEGACY_URL_PARAMS": "1"}
 """A URL may name a host of its own."""
@@ -63,3 +64,7 @@ def test_a_wrong_database_is_one_clear_error(snowflake: Cloud) -> None:
     assert "ERROR" in said
     assert "Traceback" not in said
     assert "secret" not in said
+
+
+def test_the_sdks_standard_suites_pass(snowflake: Cloud) -> None:
+    assert " passed" in standard_suites(snowflake, "SUITE", "SUITE-contacts")

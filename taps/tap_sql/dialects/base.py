@@ -83,6 +83,10 @@ class LogStream(Protocol):
     def reached(self) -> str:
         """Everything before this was sent."""
 
+    @property
+    def confirmed(self) -> str:
+        """The log before this may go."""
+
     def confirm(self, lsn: str) -> None:
         """Let go of the log before `lsn`."""
 

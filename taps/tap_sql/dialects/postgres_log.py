@@ -12,6 +12,7 @@ from tap_sql.dialects.base import FETCH, ChangeLog, Dialect
 from tap_sql.dialects.postgres_stream import PostgreSQLStream
 from tap_sql.engines import told
 from tap_sql.errors import DatabaseError, SettingsError
+from tap_sql.metrics import report_kept
 from tap_sql.pgoutput import Begin, Change, Malformed, changes, lsn_number
 from tap_sql.relations import Relation
 
@@ -19,8 +20,11 @@ _ALLOW = "this user needs the attribute REPLICATION (ALTER ROLE … REPLICATION)
 _log = logging.getLogger("tap-sql")
 
 _SLOT = """
-SELECT plugin, database = current_database(), confirmed_flush_lsn::text, coalesce(wal_status, '') = 'lost',
-       pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)
+SELECT plugin, database = current_database(), confirmed_flush_lsn::text, coalesce(wal_status, '') = 'lost'
+FROM pg_replication_slots WHERE slot_name = :slot
+"""
+_KEPT = """
+SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint, wal_status
 FROM pg_replication_slots WHERE slot_name = :slot
 """
 _IDENTITY = """
@@ -63,7 +67,20 @@ class PostgreSQLLog(ChangeLog):
                     lsn=acknowledged,
                 )
             connection.commit()
+            self._report(connection)
         return bookmark
+
+    def _report(self, connection: sa.Connection) -> None:
+        """Tell how much of the log is kept for the slot, and if it is about to be more than the server allows."""
+        kept, status = self.dialect.run(connection, _KEPT, slot=self.slot).one()
+        connection.commit()
+        report_kept(self.slot, kept)
+        if status == "unreserved":
+            _log.warning(
+                "slot %s keeps more of the log than max_slot_wal_keep_size allows, and will be invalidated unless its "
+                "STATE is acknowledged soon: run the tap more often, or raise that setting",
+                self.slot,
+            )
 
     def position(self, connection: sa.Connection) -> str:
         """How far the log is written out."""
@@ -157,7 +174,7 @@ class PostgreSQLLog(ChangeLog):
         """Where the slot's log starts; None if the slot had to be made (anew)."""
         shown = self.dialect.run(connection, _SLOT, slot=self.slot).first()
         if shown is not None:
-            plugin, here, confirmed, lost, lag = shown
+            plugin, here, confirmed, lost = shown
             if plugin != "pgoutput" or not here:
                 raise SettingsError(
                     f"the slot {self.slot} is another one's: its plugin is {plugin}, "
@@ -165,7 +182,6 @@ class PostgreSQLLog(ChangeLog):
                     hint="name one of its own in the setting `slot`",
                 )
             if not lost:
-                _log.info("slot %s keeps %s bytes of the log", self.slot, f"{lag:,}")
                 return str(confirmed)
             _log.warning("slot %s was invalidated by the server; it is made anew", self.slot)
             self.dialect.run(connection, "SELECT pg_drop_replication_slot(:slot)", slot=self.slot)

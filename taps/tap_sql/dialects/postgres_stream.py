@@ -113,6 +113,11 @@ class PostgreSQLStream:
         """Everything before this was sent."""
         return lsn_text(self._reached)
 
+    @property
+    def confirmed(self) -> str:
+        """The log before this may go."""
+        return lsn_text(self._confirmed)
+
     def confirm(self, lsn: str) -> None:
         """Let go of the log before `lsn`."""
         if lsn_number(lsn) > self._confirmed:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy import quoted_name
 from sqlalchemy.dialects import mysql, sqlite
 
 from target_sql.batches import Batch, values_of
@@ -146,7 +147,8 @@ class Writer:
             insert_my = mysql.insert(table.core)
             if mode is Mode.INSERT or not rest:
                 return insert_my.on_duplicate_key_update({key[0]: table.core.c[key[0]]})
-            changed: dict[str, Any] = {name: insert_my.inserted[name] for name in rest}
+            # SQLAlchemy's `inserted` quotes a percent sign in a name twice
+            changed: dict[str, Any] = {n: sa.func.values(sa.column(quoted_name(n, quote=True))) for n in rest}
             return insert_my.on_duplicate_key_update(changed | _alive(table, columns))
         return None
 

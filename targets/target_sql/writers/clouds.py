@@ -23,7 +23,11 @@ from target_sql.writers.base import Mode, Writer
 
 _PARAMETERS = {"snowflake": 10_000, "bigquery": 5_000, "redshift": 30_000, "databricks": 250}
 """Values in one statement, below what each allows."""
-_FROM_HEX = {"snowflake": "TO_BINARY({}, 'HEX')", "bigquery": "FROM_HEX({})"}
+_FROM_HEX = {
+    "snowflake": "TO_BINARY({}, 'HEX')",
+    "bigquery": "FROM_HEX({})",
+    "redshift": "TO_VARBYTE({}, 'hex')",
+}
 _AS_BOUND = {Kind.TEXT, Kind.BYTES, Kind.OTHER}
 
 

@@ -93,7 +93,7 @@ def shown(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_the_log_is_told_of_at_once_shown_when_asked_and_kept_until_its_state_is_stored(
-    log: Database, tmp_path: Path
+    log: Database, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     first = read(log.url, STREAM, method="LOG_BASED", slot=slot_of(log), publication=slot_of(log))
     catalog = catalog_of(discover(log.url)[STREAM], method="LOG_BASED")
@@ -116,6 +116,7 @@ def test_the_log_is_told_of_at_once_shown_when_asked_and_kept_until_its_state_is
         tap.ask(answer[-1])
         tap.read()
         assert before < confirmed(log) == answer[-1]["value"]["bookmarks"][STREAM]["lsn"]
+    assert '"metric":"log_kept_bytes"' in capfd.readouterr().err
 
     log.run("UPDATE contacts SET email = 'meanwhile@example.com' WHERE id = 3")
     with following(tmp_path, log.url, catalog, answer[-1]["value"], slot_of(log)) as again:

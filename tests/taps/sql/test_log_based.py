@@ -1,13 +1,16 @@
 """LOG_BASED: what PostgreSQL's log tells, deletions among them."""
 
+import logging
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
+from singer_sdk.metrics import METRICS_LOGGER_NAME
 
 from tap_sql.errors import DatabaseError, SettingsError, TapError
+from tap_sql.metrics import LogMetric
 from tests.taps.sql.conftest import Database
 from tests.taps.sql.reader import Read, read
 
@@ -58,6 +61,25 @@ def test_the_first_read_shows_everything_and_the_next_one_what_changed(log: Data
     ]
     assert gone(second) == [2]
     assert third.records == []
+
+
+def test_how_much_of_the_log_is_kept_is_a_metric(log: Database, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "singer_sdk.metrics")
+    log.run(CONTACTS, ROWS)
+    first = follow(log)
+    log.run("INSERT INTO contacts SELECT n, repeat('x', 1000) FROM generate_series(10, 2000) n")
+
+    second = follow(log, first.state)
+    follow(log, second.state)
+
+    before, after = (point.value for point in points(caplog) if point.metric is LogMetric.KEPT)
+    assert before > 1_990_000  # bytes since the first STATE, which alone was acknowledged
+    assert after < before / 10
+
+
+def points(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    found = (each.args for each in caplog.records if each.name == METRICS_LOGGER_NAME)
+    return [args[0] for args in found if isinstance(args, tuple)]
 
 
 def test_the_log_is_let_go_of_only_when_state_acknowledges_it(log: Database) -> None:
