@@ -39,6 +39,8 @@ from tap_sql.stream import SqlStream
 
 MOST = 50_000
 """Changed rows in memory before the server has to wait, or, within an answer, before they go out."""
+MOST_BYTES = 32 << 20
+"""The same of what the server has sent of them."""
 PATIENCE = 60.0
 """Seconds for the server to send what it has in its log already."""
 REPORT_SECONDS = 60.0
@@ -68,6 +70,7 @@ class Following:
         self._batches: dict[str, Batch] = {}
         self._since: dict[str, int] = {}
         self._begun = 0
+        self._shown = 0
         self._open_transaction = False
         self._told = False
 
@@ -80,12 +83,12 @@ class Following:
             commands = Questions()
             while True:
                 waiting: list[Questions | LogStream] = [commands]
-                if self._log is not None and self._changed < MOST:
+                if self._log is not None and not self._full:
                     waiting.append(self._log)
                 ready = select.select(waiting, [], [])[0]
                 if self._log is not None and self._log in ready:
                     self._take(self._log.sent())
-                    if self._changed and not self._open_transaction and not self._told:
+                    if self._changed and (self._full or not self._open_transaction) and not self._told:
                         self._told = True
                         say({"type": "FOLLOW", "changed": True})
                 if commands in ready:
@@ -115,7 +118,7 @@ class Following:
                 report_kept(self._logged[0].config["slot"], lsn_number(position.lsn) - lsn_number(self._log.confirmed))
             for change in self._log.until(position.lsn, PATIENCE):
                 self._take([change])
-                if self._changed >= MOST and not self._open_transaction:
+                if self._full:  # also in the middle of a transaction: what is sent is committed
                     changed |= self._show(position.clock)
             changed |= self._show(position.clock)
             self._told = False
@@ -159,10 +162,18 @@ class Following:
 
     def _fresh(self, clock: str) -> None:
         self._batches = {stream.name: Batch(replace(stream.task, now=clock)) for stream in self._logged}
+        self._shown = self._log.received if self._log is not None else 0
 
     @property
     def _changed(self) -> int:
         return sum(map(len, self._batches.values()))
+
+    @property
+    def _full(self) -> bool:
+        """Whether so much is in memory that the server has to wait. What others than our streams changed is nothing."""
+        if self._log is None or not self._changed:
+            return False
+        return self._changed >= MOST or self._log.received - self._shown >= MOST_BYTES
 
     def _take(self, changes: Iterable[Change]) -> None:
         for change in changes:

@@ -86,11 +86,6 @@ class Pair:
         command = [str(PROGRAMS / "antiphon"), *arguments]
         return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, check=False)
 
-    def memory(self) -> dict[str, int]:
-        """Memory of the process that follows, and of all its plugins together, in MiB."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="utf-8")
-        return {"follow_mib": _memory(self.process.pid), "plugins_mib": sum(map(_memory, map(int, children.split())))}
-
 
 @contextmanager
 def databases(rows: int, through: Callable[[str, postgres.Cluster], str] | None = None) -> Iterator[Pair]:
@@ -168,11 +163,6 @@ def pair(rows: int) -> Iterator[Pair]:
         follow(made)
         yield made
         end(made)
-
-
-def _memory(process: int) -> int:
-    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) // 1024
 
 
 def latencies(connect: Callable[[str], psycopg.Connection[Any]], rows: int, samples: int) -> dict[str, list[float]]:

@@ -19,6 +19,7 @@ import psycopg
 
 from tests.benchmarks.follow_latency import SIDES, Pair, pair, percentile
 from tests.benchmarks.made import machine, tell
+from tests.benchmarks.processes import mebibytes, per_change, seconds
 
 TELL = 10.0
 
@@ -26,6 +27,7 @@ TELL = 10.0
 def burst(made: Pair, rows: int) -> None:
     """Change every row of crm at once."""
     with made.connect("crm") as crm, made.connect("warehouse") as warehouse:
+        used = seconds(made)
         crm.execute("update contact set first_name = 'burst ' || code")
         began = time.perf_counter()
         while True:
@@ -35,13 +37,15 @@ def burst(made: Pair, rows: int) -> None:
             if made.process.poll() is not None:
                 raise SystemExit("".join(made.said[-20:]))
             time.sleep(0.1)
-        seconds = time.perf_counter() - began
+        took = time.perf_counter() - began
+        processor = per_change(used, seconds(made), rows)
     tell(
         benchmark="follow burst",
         rows=rows,
-        seconds=round(seconds, 2),
-        rows_per_second=round(rows / seconds),
-        **made.memory(),
+        seconds=round(took, 2),
+        rows_per_second=round(rows / took),
+        processor_ms_per_change=processor,
+        mebibytes=mebibytes(made),
         machine=machine(),
     )
 
@@ -83,7 +87,7 @@ class Writer(threading.Thread):
             self.last[code] = value
 
 
-def sustained(made: Pair, rows: int, rate: float, seconds: float) -> None:
+def sustained(made: Pair, rows: int, rate: float, length: float) -> None:
     """Change rows of both sides, and look how long changes take."""
     writers = {side: Writer(made, side, rows, rate) for side in SIDES}
     for writer in writers.values():
@@ -91,7 +95,7 @@ def sustained(made: Pair, rows: int, rate: float, seconds: float) -> None:
     began = time.perf_counter()
     lags: list[float] = []
     told = began
-    while time.perf_counter() - began < seconds:
+    while time.perf_counter() - began < length:
         lags.append(probe(made, rows))
         time.sleep(0.5)
         if time.perf_counter() - told > TELL:
@@ -103,7 +107,7 @@ def sustained(made: Pair, rows: int, rate: float, seconds: float) -> None:
                 lag_p50_ms=percentile(lags, 0.5),
                 lag_max_ms=round(max(lags)),
                 **written,
-                **made.memory(),
+                mebibytes=mebibytes(made),
             )
             lags = []
     for writer in writers.values():

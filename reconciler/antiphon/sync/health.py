@@ -28,6 +28,8 @@ STALE = 30.0
 """Seconds after the last round from which on changes are not said to cross."""
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+_BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
 
 class Health:
     """What a follower did and how far it is. One for the process; any thread may ask it."""
@@ -40,6 +42,8 @@ class Health:
         self.changed = Counter("antiphon_records_changed", about, ["side"], registry=all_of)
         about = "Operations that a side took."
         self.written = Counter("antiphon_operations_written", about, ["side"], registry=all_of)
+        about = "Operations that a target is handed at once."
+        self.batches = Histogram("antiphon_batch_operations", about, ["side"], registry=all_of, buckets=_BATCH_BUCKETS)
         about = "Operations that a side will never take."
         self.refused = Counter("antiphon_operations_refused", about, ["side"], registry=all_of)
         about = "Times that plugins had to be started anew."

@@ -87,7 +87,7 @@ def deliver_side(
             if written.outage:
                 return written
     if suspects.last is not None and suspects.found and not written.sent:
-        return _outage(written, suspects.last)
+        return fail(written, suspects.last)
     for op, words in suspects.found:
         refuse(ledger, op, words, Moment(clock(), run_id, mapping.version))
         written.refused.append((op, words))
@@ -116,29 +116,22 @@ def _run(
     if receipts is not None:
         end_line(receipts)
     outcome = yield [encode(message) for message in messages(ledger, mapping, side, intended, at)]
-    now = Moment(clock(), run_id, mapping.version)
-    written.seconds += (now.now - at) / 1_000_000
-    if receipts is not None:
-        read_receipts(ledger, mapping, side, receipts, now, written.remarks.append, hide)
-    acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now, first=intended[0].seq or 0)
-    now_there = list(ledger.store.get(OUTBOX, [(op.op_id,) for op in intended]).values())
-    left = [op for op in now_there if op.state is OpState.INFLIGHT]
-    written.counts += tally(op for op in now_there if op.state is not OpState.INFLIGHT)
-    written.sent += len(intended) - len(left)
+    now = clock()
+    written.seconds += (now - at) / 1_000_000
+    op_ids, first = [op.op_id for op in intended], intended[0].seq or 0
+    left = settle(ledger, mapping, side, op_ids, first, outcome, now, run_id, receipts, hide, written)
     if outcome.code == 0:
-        written.unacknowledged += len(left)
-        written.counts += tally(left)
         return
     suspects.last, suspects.failures = outcome, suspects.failures + 1
     out_of_patience = not written.sent and suspects.failures > _patience(len(ops))
     if outcome.hung or receipts is not None:
-        _outage(written, outcome)
+        fail(written, outcome)
     elif len(left) == 1 and outcome.code < 0 and not again:  # killed: a row that is to blame will show it once more
         yield from _run(ledger, mapping, side, left, clock, run_id, receipts, hide, written, suspects, again=True)
     elif len(left) == 1:
         suspects.found.append((left[0], outcome.words or f"it {ending(outcome.code)}"))
     elif out_of_patience:
-        _outage(written, outcome)
+        fail(written, outcome)
     elif left:
         middle = len(left) // 2
         for half in (left[:middle], left[middle:]):
@@ -147,7 +140,42 @@ def _run(
                 return
 
 
-def _outage(written: Written, outcome: Outcome) -> Written:
+def settle(
+    ledger: Ledger,
+    mapping: SyncMapping,
+    side: Side,
+    op_ids: Sequence[str],
+    first: int,
+    outcome: Outcome,
+    at: Instant,
+    run_id: str,
+    receipts: Path | None,
+    hide: Callable[[str], str],
+    written: Written,
+) -> list[Op]:
+    """Settle what a target says of one batch, by receipts and STATE; the operations of which it said nothing.
+
+    `first` is the number of the batch's first operation.
+    """
+    now = Moment(at, run_id, mapping.version)
+    if receipts is not None:
+        read_receipts(ledger, mapping, side, receipts, now, written.remarks.append, hide)
+    keys = [(op_id,) for op_id in op_ids]
+    now_there = ledger.store.get(OUTBOX, keys)
+    if any(op.state is OpState.INFLIGHT for op in now_there.values()):  # to look for them takes the whole outbox
+        acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now, first=first)
+        now_there = ledger.store.get(OUTBOX, keys)
+    left = [op for op in now_there.values() if op.state is OpState.INFLIGHT]
+    written.counts += tally(op for op in now_there.values() if op.state is not OpState.INFLIGHT)
+    written.sent += len(op_ids) - len(left)
+    if outcome.code == 0:
+        written.unacknowledged += len(left)
+        written.counts += tally(left)
+    return left
+
+
+def fail(written: Written, outcome: Outcome) -> Written:
+    """Note how the target failed."""
     written.outage = (
         f"said nothing for {outcome.hung:g} seconds and was ended" if outcome.hung else ending(outcome.code)
     )

@@ -15,10 +15,11 @@ can be taken for an edit.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from antiphon.config import Replication
 from antiphon.errors import GuardTripped, PluginFailed
@@ -30,12 +31,14 @@ from antiphon.singer.following import FollowedTap, KeptTarget
 from antiphon.singer.listening import Ended, Outcome, ending
 from antiphon.singer.plugins import Plugin
 from antiphon.sync.absence import complete
+from antiphon.sync.ahead import Ahead, Handed, Lane, deliver_ahead, plainly
 from antiphon.sync.collect import Collector, Stream
 from antiphon.sync.confirm import rotate
 from antiphon.sync.health import Health
-from antiphon.sync.outbound import Delivery, Written, deliver_side
+from antiphon.sync.outbound import Written, deliver_side
 from antiphon.sync.outcome import tell_written
-from antiphon.sync.planning import adopt, index, propose, unread
+from antiphon.sync.planning import adopt, index, unread
+from antiphon.sync.portions import plans
 from antiphon.sync.run import Runner, title_of
 from antiphon.sync.window import Window
 
@@ -64,7 +67,7 @@ class Rounds:
         self._runner, self._ledger, self._health = runner, runner.ledger, health
         # when a read last began that showed all of a side
         self._whole = dict.fromkeys(runner.config.side_names, time.monotonic())
-        self._pool = ThreadPoolExecutor(max_workers=2)
+        self._pools = {side: ThreadPoolExecutor(max_workers=1) for side in runner.config.side_names}
         self._window = Window()
         self._hiding = {side: runner.hiding(side) for side in runner.config.side_names}
         self._schemas: dict[tuple[Side, str], object] | None = None
@@ -118,7 +121,8 @@ class Rounds:
             tap.close()
         for target in self.targets.values():
             target.close()
-        self._pool.shutdown()
+        for pool in self._pools.values():
+            pool.shutdown()
 
     def _as_followed(self, side: Side, stream: Stream) -> Stream:
         """What a tap that stays shows by the log is all that others can see: nothing shows later."""
@@ -159,26 +163,18 @@ class Rounds:
                 stack.enter_context(self._ledger.together())
             mapping = self._bound()
             self._plan(mapping)
-            deliveries = {
-                side: deliver_side(
-                    self._ledger,
-                    mapping,
-                    side,
-                    clock=self._runner.clock,
-                    run_id=self._runner.run_id,
-                    receipts=self._runner.receipts_path(side),
-                    hide=self._hiding[side],
-                )
-                for side in mapping.sides
-                if self._runner.config.sides[side].target is not None
-            }
-            batches = self._advance(deliveries, {}, done)
+            deliveries = {side: self._delivery(mapping, side) for side in mapping.sides if self._is_written(side)}
+            handed = self._advance(deliveries, {}, done)
         self._states.update({side: state for side, state in read if state is not None})
-        while batches:
-            self._ledger.make_durable()
-            outcomes = self._write(batches)
-            with self._ledger.together():
-                batches = self._advance({side: deliveries[side] for side in outcomes}, outcomes, done)
+        lanes = {side: Lane(self._pools[side], partial(self._write_side, side)) for side in deliveries}
+        with ExitStack() as stack:
+            while handed:
+                if any(batch.lines and batch.intended for batch in handed.values()):
+                    stack.close()
+                    self._ledger.make_durable()
+                outcomes = self._write(lanes, handed)
+                self._begin(stack)
+                handed = self._advance({side: deliveries[side] for side in outcomes}, outcomes, done)
         self.acknowledge()
         self._account(mapping, done)
         self._health.rounds.observe(time.monotonic() - began)
@@ -268,33 +264,49 @@ class Rounds:
         held = {**unread(ledger, mapping), **runner.without_target(mapping)}
         now = runner.moment(mapping)
         linked = self._window.linked(ledger, mapping, now.now)
-        plan = propose(ledger, mapping, now, held=held, linked=linked)
-        tripped = [*plan.tripped, *self._window.check(ledger, mapping, plan.operations, now.now)]
-        if tripped:
-            raise GuardTripped("\n".join(guard.message for guard in tripped), hint=tripped[0].hint)
-        adopt(ledger, mapping, plan)
-        self.tally.conflicts += len(plan.conflicts)
+        for plan in plans(ledger, mapping, now, held=held, linked=linked):
+            tripped = [*plan.tripped, *self._window.check(ledger, mapping, plan.operations, now.now, plan.conflicts)]
+            if tripped:  # the transaction is undone, with the portions before
+                raise GuardTripped("\n".join(guard.message for guard in tripped), hint=tripped[0].hint)
+            adopt(ledger, mapping, plan)
+            self.tally.conflicts += len(plan.conflicts)
+
+    def _is_written(self, side: Side) -> bool:
+        return self._runner.config.sides[side].target is not None
+
+    def _delivery(self, mapping: SyncMapping, side: Side) -> Ahead:
+        runner, receipts, hide = self._runner, self._runner.receipts_path(side), self._hiding[side]
+        if receipts is not None and side in self.targets:
+            return deliver_ahead(
+                self._ledger, mapping, side, clock=runner.clock, run_id=runner.run_id, receipts=receipts, hide=hide
+            )
+        return plainly(
+            deliver_side(
+                self._ledger, mapping, side, clock=runner.clock, run_id=runner.run_id, receipts=receipts, hide=hide
+            )
+        )
 
     def _advance(
-        self, deliveries: Mapping[Side, Delivery], outcomes: Mapping[Side, Outcome], done: list[Written]
-    ) -> dict[Side, list[bytes]]:
+        self, deliveries: Mapping[Side, Ahead], outcomes: Mapping[Side, list[Outcome]], done: list[Written]
+    ) -> dict[Side, Handed]:
         """Confirm what the targets said, and take out what is to be written next."""
-        batches = {}
+        handed = {}
         for side, delivery in deliveries.items():
             try:
-                batches[side] = delivery.send(outcomes[side]) if side in outcomes else next(delivery)
+                handed[side] = delivery.send(outcomes[side]) if side in outcomes else next(delivery)
             except StopIteration as end:
                 done.append(end.value)
-        return batches
+        return handed
 
-    def _write(self, batches: Mapping[Side, list[bytes]]) -> dict[Side, Outcome]:
-        """Both sides at once."""
-        if len(batches) == 1:
-            return {side: self._write_side(side, lines) for side, lines in batches.items()}
-        futures = {side: self._pool.submit(self._write_side, side, lines) for side, lines in batches.items()}
-        return {side: future.result() for side, future in futures.items()}
+    def _write(self, lanes: Mapping[Side, Lane], handed: Mapping[Side, Handed]) -> dict[Side, list[Outcome]]:
+        """Both sides at once; what came of it meanwhile."""
+        for side, batch in handed.items():
+            if batch.lines:
+                self._health.batches.labels(side).observe(batch.operations)
+            lanes[side].add(batch, here=len(handed) == 1 and batch.leave == 0)
+        return {side: lanes[side].outcomes(batch.leave) for side, batch in handed.items()}
 
-    def _write_side(self, side: Side, lines: list[bytes]) -> Outcome:
+    def _write_side(self, side: Side, lines: Sequence[bytes]) -> Outcome:
         kept = self._keep(side)
         return self._runner.run_target(side, lines) if kept is None else kept.exchange(lines)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from antiphon.ledger import Ledger
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import Instant, Op, OpKind, Side, replace
+from antiphon.model import Conflict, Instant, Op, OpKind, Side, replace
 from antiphon.plan.guards import Tripped, check
 
 _COUNTED: Instant = 10 * 1_000_000
@@ -31,21 +31,37 @@ class Window:
             self._known, self._known_at = _Remembered(ledger.linked(mapping.entities)), now
         return self._known
 
-    def check(self, ledger: Ledger, mapping: SyncMapping, planned: Sequence[Op], now: Instant) -> list[Tripped]:
-        """Count these operations with those before them; the guards that forbid them."""
-        if not planned:
+    def check(
+        self,
+        ledger: Ledger,
+        mapping: SyncMapping,
+        planned: Sequence[Op],
+        now: Instant,
+        conflicts: Sequence[Conflict] = (),
+    ) -> list[Tripped]:
+        """Count these operations with those before them; the guards that forbid them.
+
+        Conflicts count as changes of both sides.
+        """
+        if not planned and not conflicts:
             return []
         self._forget(now - WINDOW)
+        for conflict in conflicts:
+            for side in mapping.sides:
+                self._change(conflict.entity, side, conflict.lid, now)
         for op in planned:
             if op.kind is OpKind.UPDATE:
-                lids = self._changed.setdefault((op.entity, mapping.other(op.side)), {})
-                lids.pop(op.lid, None)
-                lids[op.lid] = now
+                self._change(op.entity, mapping.other(op.side), op.lid, now)
             else:
                 self._counted.append((now, replace(op, patch={}, expect={}, source={}, reasons={}, losers={})))
         changed = {stream: lids.keys() for stream, lids in self._changed.items() if not _allowed(mapping, len(lids))}
         counted = [op for _, op in self._counted]
         return list(check(mapping, counted, changed, self.linked(ledger, mapping, now)))
+
+    def _change(self, entity: str, side: Side, lid: str, now: Instant) -> None:
+        lids = self._changed.setdefault((entity, side), {})
+        lids.pop(lid, None)
+        lids[lid] = now
 
     def _forget(self, before: Instant) -> None:
         while self._counted and self._counted[0][0] < before:

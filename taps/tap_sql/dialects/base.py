@@ -65,7 +65,9 @@ class Position:
 
 
 class LogStream(Protocol):
-    """The log as the server sends it, for a reader that stays."""
+    """The log as the server sends it, for a reader that stays. `received`: bytes of changes that were read so far."""
+
+    received: int
 
     def fileno(self) -> int:
         """What is readable when the server has sent something."""

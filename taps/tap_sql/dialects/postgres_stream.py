@@ -51,6 +51,7 @@ class PostgreSQLStream:
         self._reached = 0
         self._confirmed = 0
         self._open_transaction = False
+        self.received = 0
         if self._conn.status != pq.ConnStatus.OK:
             raise self._broken()
 
@@ -89,6 +90,7 @@ class PostgreSQLStream:
                 if wanted:
                     self._tell(answer=False)
             elif kind == _DATA:
+                self.received += len(message)
                 change = self._decoded(message[_HEAD.size :])
                 if change is not None:
                     yield change

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +58,17 @@ class Tap:
             if message != {"type": "FOLLOW", "changed": True}:
                 found.append(message)
         return found
+
+    def read_much(self) -> list[dict[str, Any]]:
+        """The same, in large blocks."""
+        assert self.process.stdout is not None
+        self.asked += 1
+        self.ask({"type": "READ", "read": self.asked})
+        blocks = [b""]
+        while b'"shown"' not in b"".join(blocks[-2:]):
+            assert select.select([self.process.stdout], [], [], 20)[0], "the tap says nothing"
+            blocks.append(os.read(self.process.stdout.fileno(), 1 << 20))
+        return [json.loads(line) for line in b"".join(blocks).splitlines()]
 
 
 @contextmanager
@@ -122,6 +135,31 @@ def test_the_log_is_told_of_at_once_shown_when_asked_and_kept_until_its_state_is
     with following(tmp_path, log.url, catalog, answer[-1]["value"], slot_of(log)) as again:
         assert again.heard(60) == {"type": "FOLLOW", "pushes": True}
         assert shown(again.read()) == [{"id": 3, "email": "meanwhile@example.com"}]
+
+
+def test_while_nobody_asks_the_server_waits_and_then_everything_is_shown(log: Database, tmp_path: Path) -> None:
+    """Of 100 MB the tap keeps 32, and what is on its way: the server has not sent the rest."""
+    first = read(log.url, STREAM, method="LOG_BASED", slot=slot_of(log), publication=slot_of(log))
+    catalog = catalog_of(discover(log.url)[STREAM], method="LOG_BASED")
+    with following(tmp_path, log.url, catalog, first.state, slot_of(log)) as tap:
+        assert tap.heard(60) == {"type": "FOLLOW", "pushes": True}
+        log.run("ALTER TABLE contacts ALTER COLUMN email SET STORAGE EXTERNAL")
+        for begin in range(10, 110, 10):
+            log.run(f"INSERT INTO contacts SELECT n, repeat('x', 1000000) FROM generate_series({begin}, {begin + 9}) n")
+        assert tap.heard() == {"type": "FOLLOW", "changed": True}
+        unsent = (
+            "SELECT pg_current_wal_lsn() - sent_lsn FROM pg_stat_replication "
+            "JOIN pg_replication_slots ON pid = active_pid WHERE slot_name = current_database()"
+        )
+        waits = [int(log.ask(unsent))]
+        while len(waits) < 2 or waits[-1] != waits[-2]:
+            time.sleep(0.5)
+            waits.append(int(log.ask(unsent)))
+        status = Path(f"/proc/{tap.process.pid}/status").read_text()
+        resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+        assert waits[-1] > 10_000_000, (waits, resident)
+        assert resident < 250_000, resident
+        assert [record["id"] for record in shown(tap.read_much())] == list(range(10, 110))
 
 
 def test_other_streams_are_read_over_and_over(database: Database, tmp_path: Path) -> None:

@@ -1,0 +1,158 @@
+"""A round that is planned and written in small parts ends as one that is planned and written at once."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from antiphon.ledger import LedgerFacts
+from antiphon.ledger.tables import OUTBOX
+from antiphon.model import OpState
+from antiphon.singer.listening import Outcome
+from antiphon.sync import ahead, planning, portions
+from antiphon.sync.ahead import Handed, Lane, deliver_ahead
+from antiphon.sync.outbound import Written
+from tests.show.world import World, contact, lived, sync_of
+
+EDITS = 7
+
+
+def edited() -> World:
+    """A sync whose records were edited on both sides, seen and not planned."""
+    world = lived()
+    for number in range(EDITS):
+        world.add("crm", f"n{number}", email=f"n{number}@x.com", name=f"N{number}")
+    world.edit("crm", "c1", city="Bari", phone="+1 555 1111")
+    world.edit("warehouse", "w1", city="Pisa", name="Anna")
+    world.begin()
+    world.read()
+    return world
+
+
+def outbox(world: World) -> dict[tuple[str, str], Any]:
+    return {
+        (op.lid, op.side): (op.kind, op.patch, op.expect) for op in world.ledger.store.scan(OUTBOX) if op.state.open
+    }
+
+
+def plan(world: World, portion: int) -> int:
+    """Plan and store all there is; in how many portions."""
+    ledger, mapping, count = world.ledger, world.mapping, 0
+    at = world.moment()
+    for each in portions.plans(ledger, mapping, at, held={}, linked=ledger.linked(mapping.entities), portion=portion):
+        planning.adopt(ledger, mapping, each)
+        count += 1
+    return count
+
+
+def test_planned_in_portions_the_outbox_is_the_same() -> None:
+    whole, parts = edited(), edited()
+    planning.adopt(whole.ledger, whole.mapping, whole.propose())
+    assert plan(parts, 1) > EDITS
+    assert outbox(whole) == outbox(parts)
+    assert len(outbox(whole)) > EDITS
+
+
+def test_of_a_portion_that_was_planned_nothing_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = weakref.WeakSet[LedgerFacts]()
+    most: list[int] = []
+
+    class Remembered(LedgerFacts):
+        def __init__(self, *arguments: Any) -> None:
+            there.add(self)
+            most.append(len(there))
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(portions, "LedgerFacts", Remembered)
+    plan(edited(), 2)
+    assert len(most) > EDITS // 2
+    assert set(most) == {1}
+
+
+class Target:
+    """Applies what it is handed and writes receipts; one batch it may fail at."""
+
+    def __init__(self, receipts: Path, fails_at: int = 0) -> None:
+        self.receipts, self.fails_at = receipts, fails_at
+        self.taken: list[int] = []
+
+    def take(self, lines: Sequence[bytes]) -> Outcome:
+        messages = [json.loads(line) for line in lines]
+        records = [message for message in messages if message["type"] == "RECORD"]
+        self.taken.append(len(records))
+        if len(self.taken) == self.fails_at:
+            return Outcome(1, None, "it broke")
+        with self.receipts.open("a") as file:
+            for record in records:
+                said = {"op_id": record["sync"]["op_id"], "status": "applied", "at": "2026-11-28T08:00:00Z"}
+                key = record["sync"]["key"]
+                stored = {name: value for name, value in record["record"].items() if name not in key}
+                file.write(json.dumps({**said, "id": list(key.values()), "stored": stored}) + "\n")
+        return Outcome(0, messages[-1]["value"], "")
+
+
+def written(world: World, target: Target, most: list[int]) -> Written:
+    """Deliver to the warehouse; `most` is told how many batches were under way."""
+    delivery = deliver_ahead(
+        world.ledger, world.mapping, "warehouse", clock=world.clock, run_id="run", receipts=target.receipts
+    )
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        lane = Lane(pool, target.take)
+        try:
+            handed = next(delivery)
+            while True:
+                states = {op.state for op in world.ledger.store.scan(OUTBOX) if op.op_id in ids_of(handed)}
+                assert states <= {OpState.INFLIGHT}, "what is handed over is intended before"
+                lane.add(handed, here=False)
+                assert handed.operations == len(ids_of(handed))
+                most.append(lane.under_way)
+                handed = delivery.send(lane.outcomes(handed.leave))
+        except StopIteration as end:
+            found: Written = end.value
+            return found
+
+
+def ids_of(handed: Handed) -> set[str]:
+    return {message["sync"]["op_id"] for line in handed.lines if "sync" in (message := json.loads(line))}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """Seven new contacts, whose creates wait for a warehouse that gives receipts; a target takes two at once."""
+    monkeypatch.setattr(ahead, "BATCH", 2)
+    entity = contact()
+    sides = {name: replace(side, receipts=True) for name, side in entity.sides.items()}
+    world = World(mapping=sync_of(replace(entity, sides=sides)))
+    for number in range(EDITS):
+        world.add("crm", f"n{number}", email=f"n{number}@x.com", name=f"N{number}")
+    world.read()
+    planning.adopt(world.ledger, world.mapping, world.propose())
+    return world
+
+
+def test_while_a_target_writes_one_batch_the_one_before_is_settled(world: World, tmp_path: Path) -> None:
+    target, under_way = Target(tmp_path / "receipts.jsonl"), list[int]()
+    found = written(world, target, under_way)
+    assert (found.sent, found.unacknowledged, found.outage) == (EDITS, 0, "")
+    assert target.taken == [2, 2, 2, 1]
+    assert under_way == [1, 2, 2, 2]
+    assert not outbox(world)
+
+
+def test_after_a_batch_that_failed_no_other_is_handed_over_and_all_of_them_are_sent_again(
+    world: World, tmp_path: Path
+) -> None:
+    target, under_way = Target(tmp_path / "receipts.jsonl", fails_at=2), list[int]()
+    found = written(world, target, under_way)
+    assert (found.sent, found.outage, found.words) == (2, "ended with exit code 1", "it broke")
+    assert target.taken == [2, 2]
+    again = written(world, Target(target.receipts), under_way)
+    assert (again.sent, again.outage) == (EDITS - 2, "")
+    assert not outbox(world)
