@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -44,6 +45,11 @@ class Source:
     given: Mapping[str, Any] = field(default_factory=dict)  # the STATE that was handed in: what is acknowledged
 
 
+def _says_what_is_wrong(record: logging.LogRecord) -> bool:
+    """Not the SDK's word that a stream ended by an error: the error that follows says which."""
+    return not str(record.msg).startswith("An unhandled error occurred while syncing")
+
+
 class SqlStream(Stream):
     """A table, a view or a query."""
 
@@ -52,6 +58,7 @@ class SqlStream(Stream):
         self.relation = relation
         self.source = source
         super().__init__(tap, name=relation.stream, schema=json_schema(relation))
+        self.logger.addFilter(_says_what_is_wrong)
         self.primary_keys = relation.key
 
     # ---- what was asked for

@@ -55,6 +55,7 @@ class OperationTarget(Target):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.logger.addFilter(_says_what_is_wrong)
         self.max_parallelism = 1
         self.secrets = Secrets(self.config, self.config_jsonschema)
         usual = FLUSH_SECONDS_FOLLOWING if self.config.get("follow") else FLUSH_SECONDS
@@ -333,6 +334,11 @@ class OperationTarget(Target):
     def _line_file(self, setting: str) -> LineFile | None:
         path = self.config.get(setting)
         return LineFile(Path(path), setting, self.secrets.hide_bytes) if path else None
+
+
+def _says_what_is_wrong(record: logging.LogRecord) -> bool:
+    """Not the SDK's word that a sink could not be set up: the error that follows says why."""
+    return not str(record.msg).startswith("Error initializing target sink")
 
 
 def _changes(stream_map: Any) -> bool:

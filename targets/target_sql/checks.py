@@ -10,7 +10,7 @@ from sqlalchemy import quoted_name
 
 from target_kit import Check, CheckReport, TargetError
 from target_sql.engines import account
-from target_sql.faults import RowRefused, told
+from target_sql.faults import ended
 from target_sql.tables import SOFT, Address, Table, add_column, address_of, look
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def check(target: TargetSQL, streams: Sequence[str], *, fix: bool) -> CheckRepor
     """All checks. `fix` adds the link's key, unique, and for soft deletes `_sdc_deleted_at`."""
     try:
         connection = target.connection
-        with told("connecting"), connection.begin():
+        with ended("connecting"), connection.begin():
             fingerprint = account(connection)
     except TargetError as error:
         return CheckReport(None, [Check("connection", ok=False, message=error.message, hint=error.hint)])
@@ -30,10 +30,8 @@ def check(target: TargetSQL, streams: Sequence[str], *, fix: bool) -> CheckRepor
     for stream in streams:
         try:
             checks += _stream(target, stream, fix=fix)
-        except (TargetError, RowRefused) as error:
-            hint = error.hint if isinstance(error, TargetError) else ""
-            words = error.message if isinstance(error, TargetError) else str(error)
-            checks.append(Check(f"{stream}: table", ok=False, message=words, hint=hint))
+        except TargetError as error:
+            checks.append(Check(f"{stream}: table", ok=False, message=error.message, hint=error.hint))
     return CheckReport(fingerprint, checks)
 
 
@@ -76,7 +74,7 @@ def _link_key(target: TargetSQL, stream: str, address: Address, table: Table, *,
     name, connection = target.sync_key, target.connection
     ready = name in table.columns and table.holds_unique([name])
     if not ready and fix:
-        with told(f"adding {name} to {address}"), connection.begin():
+        with ended(f"adding {name} to {address}"), connection.begin():
             if name not in table.columns:
                 short = table.dialect in {"mysql", "mariadb"}
                 add_column(connection, address, sa.Column(name, sa.String(36) if short else sa.Text()))

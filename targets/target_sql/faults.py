@@ -61,6 +61,19 @@ def told(what: str) -> Iterator[None]:
 
 
 @contextmanager
+def ended(what: str) -> Iterator[None]:
+    """The same for statements that concern no row of a stream: whatever is refused there ends the run."""
+    try:
+        with told(what):
+            yield
+    except RowBusy as error:
+        hint = "another program holds a lock; run again when it has let go, or raise `lock_timeout`"
+        raise TargetError(f"{what}: {error}", hint=hint) from error
+    except RowRefused as error:
+        raise TargetError(f"{what}: {error}") from error
+
+
+@contextmanager
 def told_by_driver(what: str, kind: type[Exception]) -> Iterator[None]:
     """The same for a driver that is used without SQLAlchemy. `kind`: the root of its errors."""
     try:

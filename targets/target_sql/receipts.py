@@ -12,10 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from target_kit import Applied, TargetError
+from target_kit import Applied
 from target_kit.lines import encode
 from target_sql.batches import values_of
-from target_sql.faults import RowRefused, told
+from target_sql.faults import ended
 from target_sql.tables import Address
 
 NAME = "antiphon_receipts"
@@ -37,14 +37,11 @@ class ReceiptsTable:
 
     def prepare(self) -> None:
         """Make the table and remove what is old. Raises `TargetError` if that is not allowed."""
-        try:
-            with told(f"creating {self.table.fullname}"), self._connection.begin():
-                self.table.create(self._connection, checkfirst=True)
-            with told(f"cleaning {self.table.fullname}"), self._connection.begin():
-                before = _micros(datetime.now(UTC) - KEPT)
-                self._connection.execute(sa.delete(self.table).where(self.table.c.at < before))
-        except RowRefused as error:
-            raise TargetError(f"{self.table.fullname}: {error}") from error
+        with ended(f"creating {self.table.fullname}"), self._connection.begin():
+            self.table.create(self._connection, checkfirst=True)
+        with ended(f"cleaning {self.table.fullname}"), self._connection.begin():
+            before = _micros(datetime.now(UTC) - KEPT)
+            self._connection.execute(sa.delete(self.table).where(self.table.c.at < before))
 
     def answered(self, op_ids: Iterable[str]) -> dict[str, Applied]:
         """What was done before, by operation."""

@@ -66,11 +66,8 @@ class SQLSink(OperationSink):
         self._operator: Operator | None = None
 
     def _prepared(self, properties: Mapping[str, Any]) -> tuple[Table, dict[str, str]]:
-        try:
-            with self.connection.begin():
-                return prepare(self.connection, self.address, properties, self.key_properties, self.target.rules)
-        except RowRefused as error:
-            raise TargetError(f"{self.address}: {error}") from error
+        with self.connection.begin():
+            return prepare(self.connection, self.address, properties, self.key_properties, self.target.rules)
 
     @property
     def max_size(self) -> int:
@@ -271,9 +268,9 @@ class SQLSink(OperationSink):
         results = split_on_error(batch.lines, attempt, RowRefused, lambda _line, error: error)
         for line, error in zip(batch.lines, results, strict=True):
             if error is not None:
-                values = zip(batch.columns, values_of(line), strict=True)
-                record = {self._properties[column]: value for column, value in values}
-                self._refused.append((Row(record), Rejected(fault_of(error))))
+                values = dict(zip(batch.columns, values_of(line), strict=True))
+                record = {self._properties[column]: value for column, value in values.items()}
+                self._refused.append((Row(record), Rejected(fault_of(_named(error, values)))))
 
     def _see(self, keys: Sequence[bytes]) -> list[None]:
         """Note keys of a mirror; one that no row can have is nobody's."""
@@ -299,6 +296,13 @@ class SQLSink(OperationSink):
             else:
                 return
         raise TargetError(f"{self.address}: the careful way failed, too")
+
+
+def _named(error: Exception, values: Mapping[str, Any]) -> Exception:
+    """The same by the column's name where COPY, which decodes whole lines, cannot tell it."""
+    holding = (name for name, value in values.items() if isinstance(value, str) and "\0" in value)
+    name = next(holding, None)
+    return value_refused(name, values[name], "text in databases has no NUL byte") if name is not None else error
 
 
 _MOMENT = {"type": ["string", "null"], "format": "date-time"}

@@ -16,7 +16,7 @@ from antiphon.protocol import DELETED_AT
 from target_kit import TargetError
 from target_sql import duckdb_catalog
 from target_sql.columns import Column, Kind, core_type, kind_of, new_type
-from target_sql.faults import RowRefused, told
+from target_sql.faults import ended
 from target_sql.limits import limit_of
 
 _WITHOUT_SCHEMAS = {"sqlite"}
@@ -90,7 +90,7 @@ def folded(name: str, dialect: str) -> str:
 def look(connection: sa.Connection, address: Address) -> Table | None:
     """The table as it is now; None if there is none. Raises `TargetError` for a view."""
     dialect = connection.dialect.name
-    with told(f"looking at {address}"):
+    with ended(f"looking at {address}"):
         if dialect == "duckdb":
             columns = duckdb_catalog.columns(connection, address.schema, address.name)
             primary, unique = duckdb_catalog.unique(connection, address.schema, address.name)
@@ -217,7 +217,7 @@ def prepare(
             f"the table {address} has no column {next(iter(missing))!r}", hint="add it, or set `add_columns`"
         )
     added = {name: new_type(schema, dialect, in_key=False) for name, schema in missing.items()}
-    with told(f"adding columns to {address}"):
+    with ended(f"adding columns to {address}"):
         for name, kind in added.items():
             _add_column(connection, address, sa.Column(name, kind))
     widened = rules.widen and _widen(connection, table, {names[n]: s for n, s in properties.items()}, key)
@@ -271,7 +271,7 @@ def _create(
     table = address.table(*columns)
     if dialect in _IN_URL:
         table.dialect_kwargs[f"{dialect}_charset"] = "utf8mb4"  # whatever the database's default, every character fits
-    with told(f"creating {address}"):
+    with ended(f"creating {address}"):
         if address.schema and (dialect == "duckdb" or not sa.inspect(connection).has_schema(address.schema)):
             connection.execute(sa.schema.CreateSchema(quoted_name(address.schema, quote=True), if_not_exists=True))
         connection.execute(CreateTable(table, if_not_exists=True))
@@ -288,11 +288,8 @@ def _add_column(connection: sa.Connection, address: Address, column: sa.Column[A
 
 def add_column(connection: sa.Connection, address: Address, column: sa.Column[Any]) -> None:
     """Add a column that nothing needs yet. Raises `TargetError`."""
-    try:
-        with told(f"adding {column.name} to {address}"):
-            _add_column(connection, address, column)
-    except RowRefused as error:
-        raise TargetError(f"adding {column.name} to {address}: {error}") from error
+    with ended(f"adding {column.name} to {address}"):
+        _add_column(connection, address, column)
 
 
 _WIDER = {
@@ -329,7 +326,7 @@ def _widen(
         ddl = wanted.compile(dialect=connection.dialect)
         quoted = preparer.quote_identifier(name)
         using = f" USING {quoted}::{ddl}" if table.dialect == "postgresql" else ""
-        with told(f"widening {name} of {table.address}"):
+        with ended(f"widening {name} of {table.address}"):
             connection.exec_driver_sql(
                 f"ALTER TABLE {preparer.format_table(table.core)} ALTER COLUMN {quoted} TYPE {ddl}{using}"
             )

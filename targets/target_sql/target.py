@@ -20,7 +20,7 @@ from target_sql.arrow import FORMATS, record_batches, rows_of
 from target_sql.bulk import stream_of
 from target_sql.checks import check
 from target_sql.engines import make_engine
-from target_sql.faults import told
+from target_sql.faults import ended
 from target_sql.receipts import ReceiptsTable
 from target_sql.sinks import SQLSink
 from target_sql.tables import Rules
@@ -188,7 +188,7 @@ class TargetSQL(OperationTarget):
     def _load_file(self, stream: str, file: binary.BinaryFile) -> None:
         sink = self._direct_sink(stream)
         if sink is None:
-            with told(f"reading {file.path}"), self.connection.begin():
+            with ended(f"reading {file.path}"), self.connection.begin():
                 records = self.writer.records_of(file)
             self._take_records(stream, records)
             return
@@ -215,13 +215,13 @@ class TargetSQL(OperationTarget):
     @cached_property
     def connection(self) -> sa.Connection:
         """The one connection. Raises `TargetError`."""
-        with told("connecting"):
+        with ended("connecting"):
             return connected(self._engine, float(self.config.get("lock_timeout", 5.0)))
 
     @cached_property
     def writer(self) -> Writer:
         """How this database is written."""
-        with told("connecting"):
+        with ended("connecting"):
             return writer_for(self.connection, lock_timeout=float(self.config.get("lock_timeout", 5.0)))
 
     @property
@@ -254,7 +254,7 @@ class TargetSQL(OperationTarget):
         name = str(sink.address)
         if name not in self._streams:
             self._streams[name] = len(self._streams)
-            with told(f"looking at {name}"), self.connection.begin():
+            with ended(f"looking at {name}"), self.connection.begin():
                 one = sa.select(sa.literal(1)).select_from(sink.table.core).limit(1)
                 empty = self.connection.execute(one).first() is None
                 self._fresh[name] = empty and sink.table.holds_unique(sink.key)
@@ -326,7 +326,7 @@ class TargetSQL(OperationTarget):
             soft = sink.soft_rows
             if soft:
                 sink.need_soft_column()
-            with told(f"mirroring {sink.address}"), self.connection.begin():
+            with ended(f"mirroring {sink.address}"), self.connection.begin():
                 unseen, total = self.writer.unseen(sink.table, sink.key, number)
                 allowed = float(self.config.get("max_delete", 50.0))
                 if unseen * 100 > total * allowed:

@@ -109,7 +109,7 @@ def test_what_is_missing_is_made_unless_that_is_forbidden(bigquery: Cloud) -> No
 def test_a_schema_grows(bigquery: Cloud) -> None:
     narrow, wider = schema(id=PEOPLE["id"]), schema(id=PEOPLE["id"], phone={"type": ["string", "null"]})
     bigquery.feed(narrow, row(id=1), STATE, wider, row(id=2, phone="7"), STATE, schema="grown")
-    bigquery.feed(wider, row(id=1, phone="8"), row(id=3), STATE, schema="grown")  # which finds it there, unshown
+    bigquery.feed(wider, row(id=1, phone="8"), row(id=3), STATE, schema="grown")  # to which it is not shown
     out, _ = bigquery.program("-c", GROWN)
     assert json.loads(out) == [[1, "8"], [2, "7"], [3, None]]
 

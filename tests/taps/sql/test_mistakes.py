@@ -216,6 +216,7 @@ def test_a_server_that_goes_away_in_the_middle_is_one_error_and_no_line_is_half_
 
     assert tap.wait() == 1
     errors = tap.stderr.read()
+    assert errors.count("| ERROR") == 1
     assert "stream public-contacts: " in errors
     assert "the server went away; what was acknowledged stays so: run again" in errors
     assert "Traceback" not in errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import psycopg
 import pytest
 
 from target_kit import SettingsError, TargetError
@@ -130,7 +131,11 @@ def test_names_are_kept_or_folded_and_quoted_whatever_is_in_them(database: Datab
 
 @pytest.mark.parametrize(
     ("bad", "said"),
-    [({"email": "nul\0byte"}, "0x00|NUL"), ({"amount": "much"}, "much|amount"), ({"seen": "never"}, "never")],
+    [
+        ({"email": "nul\0byte"}, "'email' cannot hold 'nul\\x00byte': text in databases has no NUL byte"),
+        ({"amount": "much"}, "much|amount"),
+        ({"seen": "never"}, "never"),
+    ],
 )
 def test_bad_values_refuse_their_row_and_no_other(database: Database, bad: dict[str, Any], said: str) -> None:
     if database.dialect == "sqlite" and bad.keys() != {"email"}:
@@ -251,3 +256,20 @@ def test_a_table_without_the_streams_key_is_one_clear_error(database: Database) 
     with pytest.raises(TargetError, match="no column 'id', which is the key"):
         database.feed(schema(), person(1, "ada"))
     assert database.sql("SELECT count(*) FROM people") == [(0,)]
+
+
+def test_a_lock_on_the_table_and_a_mirror_that_others_refer_to_end_the_run_with_one_clear_error(pg: Database) -> None:
+    pg.sql(
+        "CREATE TABLE people (id int PRIMARY KEY)",
+        "CREATE TABLE orders (person int REFERENCES people)",
+        "INSERT INTO people VALUES (1), (2)",
+        "INSERT INTO orders VALUES (2)",
+    )
+    only = schema("people", ("id",), id={"type": "integer"})
+    with pytest.raises(TargetError, match=r"mirroring people: .*violates foreign key constraint"):
+        pg.feed(only, row(id=1), state(), mode="mirror", deletes="hard")
+    with psycopg.connect(pg.url.replace("+psycopg", "")) as other:
+        other.execute("LOCK TABLE people")
+        with pytest.raises(TargetError, match=r"looking at people: .*lock timeout") as told:
+            pg.feed(only, row(id=3), state(), lock_timeout=0.1)
+    assert "another program holds a lock" in told.value.hint
