@@ -16,6 +16,7 @@ from typing import Any
 from target_kit import TargetError
 from target_kit.errors import ProtocolError
 from target_sql.columns import Column, Kind
+from target_sql.tables import quoted
 
 FORMAT = "postgres-copy"
 _PIECE = 1 << 18
@@ -103,7 +104,7 @@ def casts(file: BinaryFile, targets: Mapping[str, Column], here: Mapping[str, Co
 
     No measure of the column's type is in the expression: an INSERT refuses text that is too long, a cast cuts it.
     """
-    found = [_cast(_quoted(name), file.types[name], column, here[column.name]) for name, column in targets.items()]
+    found = [_cast(quoted(name), file.types[name], column, here[column.name]) for name, column in targets.items()]
     return None if None in found else [each for each in found if each is not None]
 
 
@@ -130,16 +131,16 @@ def _cast(name: str, kind: str, column: Column, here: ColumnType) -> Cast | None
 def json_of(file: BinaryFile) -> str:
     """The SELECT list that shows the file's columns as JSON records would."""
     return ", ".join(
-        f"translate(encode({_quoted(name)}, 'base64'), chr(10), '') AS {_quoted(name)}"
+        f"translate(encode({quoted(name)}, 'base64'), chr(10), '') AS {quoted(name)}"
         if kind == "bytea"
-        else _quoted(name)
+        else quoted(name)
         for name, kind in file.types.items()
     )
 
 
 def declared(file: BinaryFile) -> str:
     """The columns of a table that takes the file as it is."""
-    return ", ".join(f"{_quoted(name)} {'text' if _is_text(kind) else kind}" for name, kind in file.types.items())
+    return ", ".join(f"{quoted(name)} {'text' if _is_text(kind) else kind}" for name, kind in file.types.items())
 
 
 def _is_text(kind: str) -> bool:
@@ -150,7 +151,3 @@ def _is_text(kind: str) -> bool:
 def _bare(kind: str) -> str:
     found = _MEASURED.fullmatch(kind)
     return found[1] + (found[2] or "") if found else kind
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -20,7 +20,7 @@ from target_sql.columns import Column, to_bind
 from target_sql.columns import Kind as ColumnKind
 from target_sql.faults import told_by_driver
 from target_sql.operate import Operator
-from target_sql.tables import SOFT
+from target_sql.tables import SOFT, quoted
 
 _PLACE = "antiphon_place"
 _TOO_FEW = 3
@@ -57,11 +57,11 @@ class PostgresOperator(Operator):
 
     def _update_all(self, operations: Sequence[Operation], places: list[int]) -> dict[int, Outcome]:
         first = operations[places[0]]
-        sets = ", ".join(f"{_q(c.name)} = (v.n).{_q(c.name)}" for c in self._columns(first.values))
+        sets = ", ".join(f"{quoted(c.name)} = (v.n).{quoted(c.name)}" for c in self._columns(first.values))
         expected = [self._same(c, "e") for c in self._columns(first.expect)]
-        alive = [f"t.{_q(SOFT)} IS NULL"] if SOFT in self.table.columns else []
+        alive = [f"t.{quoted(SOFT)} IS NULL"] if SOFT in self.table.columns else []
         where = " AND ".join(
-            [*(f"t.{_q(c.name)} = (v.k).{_q(c.name)}" for c in self._key_columns()), *expected, *alive]
+            [*(f"t.{quoted(c.name)} = (v.k).{quoted(c.name)}" for c in self._key_columns()), *expected, *alive]
         )
         source = self._source(operations, places)
         written = self._rows(
@@ -84,8 +84,8 @@ class PostgresOperator(Operator):
         """The rows that are there under the operations' keys."""
         if not places:
             return {}
-        same = [f"t.{_q(c.name)} = (v.k).{_q(c.name)}" for c in self._key_columns()]
-        alive = [f"t.{_q(SOFT)} IS NULL"] if SOFT in self.table.columns else []
+        same = [f"t.{quoted(c.name)} = (v.k).{quoted(c.name)}" for c in self._key_columns()]
+        alive = [f"t.{quoted(SOFT)} IS NULL"] if SOFT in self.table.columns else []
         query = f"SELECT v.{_PLACE}, t.* FROM ({_VALUES.format(table=self._name)}) v JOIN {self._name} t ON "
         rows = self._rows(query + " AND ".join([*same, *alive]), self._source(operations, places))
         return {row[_PLACE]: row for row in rows}
@@ -105,8 +105,8 @@ class PostgresOperator(Operator):
             return outcomes
         keyed = self.sync_key in self.table.columns
         columns = [*self._columns({**first.values, **first.key})]
-        names = [*(_q(c.name) for c in columns), *([_q(self.sync_key)] if keyed else [])]
-        values = [*(f"(v.n).{_q(c.name)}" for c in columns), *(["v.link"] if keyed else [])]
+        names = [*(quoted(c.name) for c in columns), *([quoted(self.sync_key)] if keyed else [])]
+        values = [*(f"(v.n).{quoted(c.name)}" for c in columns), *(["v.link"] if keyed else [])]
         over = "OVERRIDING SYSTEM VALUE " if any(column.always for column in columns) else ""
         rows = self._rows(
             f"INSERT INTO {self._name} ({', '.join(names)}) {over}SELECT {', '.join(values)} "
@@ -127,7 +127,7 @@ class PostgresOperator(Operator):
         if self.sync_key not in self.table.columns:
             return {}
         links = {operations[place].sync_key: place for place in places}
-        query = f"SELECT * FROM {self._name} WHERE {_q(self.sync_key)} = ANY ({_DOCUMENT})"
+        query = f"SELECT * FROM {self._name} WHERE {quoted(self.sync_key)} = ANY ({_DOCUMENT})"
         return {links[row[self.sync_key]]: row for row in self._rows(query, list(links))}
 
     # ---- pieces
@@ -160,7 +160,7 @@ class PostgresOperator(Operator):
 
     def _same(self, column: Column, of: str) -> str:
         """What is there IS NOT DISTINCT FROM what is expected; `json` and the like have no equality of their own."""
-        left, right = f"t.{_q(column.name)}", f"(v.{of}).{_q(column.name)}"
+        left, right = f"t.{quoted(column.name)}", f"(v.{of}).{quoted(column.name)}"
         if column.kind is ColumnKind.JSON:
             left, right = f"{left}::jsonb", f"{right}::jsonb"
         elif column.kind is ColumnKind.OTHER:
@@ -192,7 +192,3 @@ def _text(bound: Any, value: Any) -> Any:
     if isinstance(bound, bytes):
         return f"\\x{bound.hex()}"
     return bound.isoformat() if isinstance(bound, date | time) else value
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from target_sql.binary import BinaryFile
     from target_sql.target import TargetSQL
+    from target_sql.writers.postgres_files import PostgresFiles
 
 _TRIES = 3
 
@@ -199,7 +200,7 @@ class SQLSink(OperationSink):
             shown = {name: to_json(value) for name, value in record.items()}
             self.take(Row(shown, deleted=shown.get(DELETED_AT) is not None))
 
-    def load_file(self, file: BinaryFile) -> None:
+    def load_file(self, file: BinaryFile, files: PostgresFiles) -> None:
         """Write a file of PostgreSQL's own form at once; record by record where a type or a value does not let it."""
         targets = {n: self.table.columns[self.names[n]] for n in file.types if self.names.get(n) in self.columns}
         whole = {column.name for column in targets.values()} >= set(self.key) and DELETED_AT not in file.types
@@ -208,9 +209,7 @@ class SQLSink(OperationSink):
             written: list[int | None] = []
             try:
                 self._in_transaction(
-                    lambda: written.append(
-                        self.writer.load_file(self.table, file, targets, self.key, self.mode, fresh=self.fresh)
-                    )
+                    lambda: written.append(files.load(self.table, file, targets, self.key, self.mode, fresh=self.fresh))
                 )
             except RowRefused:
                 pass  # which row it was is found below
@@ -219,7 +218,7 @@ class SQLSink(OperationSink):
                     self.tally_record_read(written[-1])
                     return
         records: list[Any] = []
-        self._in_transaction(lambda: records.extend(self.writer.records_of(file)))
+        self._in_transaction(lambda: records.extend(files.records_of(file)))
         for record in records:
             self.take(Row(record, deleted=record.get(DELETED_AT) is not None))
 

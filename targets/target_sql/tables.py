@@ -27,6 +27,11 @@ _ADDING_ONCE = {"postgresql", "duckdb", "mariadb", "snowflake", "bigquery"}
 _IN_URL = {"mysql", "mariadb"}  # there a schema is a database, and the URL names it
 
 
+def quoted(name: str) -> str:
+    """A name between the quotes of standard SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A table's name. `schema` is None for the one that the connection looks in by itself."""
@@ -40,7 +45,7 @@ class Address:
     @property
     def quoted(self) -> str:
         """The name between the quotes of standard SQL."""
-        return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, self.name) if part)
+        return ".".join(quoted(part) for part in (self.schema, self.name) if part)
 
     def table(self, *columns: sa.Column[Any]) -> sa.Table:
         """For SQLAlchemy's statements; every name is quoted, since each database reserves words of its own."""

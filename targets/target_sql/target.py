@@ -29,6 +29,8 @@ from target_sql.writers import Mode, Writer, writer_for
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from target_sql.writers.postgres_files import PostgresFiles
+
 _MODES = [mode.value for mode in Mode]
 _DELETES = ["hard", "soft"]
 
@@ -164,18 +166,19 @@ class TargetSQL(OperationTarget):
             super()._process_batch_message(message_dict)
             return
         where = f"line {self.message_reader.line}" if isinstance(self.message_reader, ChunkReader) else "the input"
-        types = binary.types_in(encoding, where) if form == binary.FORMAT else {}
-        if types and not self.writer.takes_files:
-            raise TargetError(
-                f"{where}: a BATCH in the format {form!r}, which is for PostgreSQL alone",
-                hint="set `batch_config.encoding.format` of the tap to parquet",
-            )
+        if form == binary.FORMAT:
+            types, files = binary.types_in(encoding, where), self.writer.files
+            if files is None:
+                raise TargetError(
+                    f"{where}: a BATCH in the format {form!r}, which is for PostgreSQL alone",
+                    hint="set `batch_config.encoding.format` of the tap to parquet",
+                )
+            for path in local_files(message_dict, where):
+                self._load_file(stream, binary.BinaryFile(path, types), files)
+            return
         for path in local_files(message_dict, where):
-            if types:
-                self._load_file(stream, binary.BinaryFile(path, types))
-            else:
-                for columns in record_batches(path, form, where):
-                    self._load_columns(stream, columns)
+            for columns in record_batches(path, form, where):
+                self._load_columns(stream, columns)
 
     def _load_columns(self, stream: str, columns: pa.RecordBatch) -> None:
         sink = self._direct_sink(stream)
@@ -185,14 +188,14 @@ class TargetSQL(OperationTarget):
         sink.load_columns(columns)
         self._took_batch(stream)
 
-    def _load_file(self, stream: str, file: binary.BinaryFile) -> None:
+    def _load_file(self, stream: str, file: binary.BinaryFile, files: PostgresFiles) -> None:
         sink = self._direct_sink(stream)
         if sink is None:
             with ended(f"reading {file.path}"), self.connection.begin():
-                records = self.writer.records_of(file)
+                records = files.records_of(file)
             self._take_records(stream, records)
             return
-        sink.load_file(file)
+        sink.load_file(file, files)
         self._took_batch(stream)
 
     def _direct_sink(self, stream: str) -> SQLSink | None:

@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.sql_load [--rows 1000000] [--rounds 1] [--peers meltano,sling,ingestr,dlt] [--only BATCH]
 
-Prints medians, ratios to the slowest peer, and the most memory that a loading process took. `meltano` is the pair of
-`.plugins`; the others are installed by pip, each in an environment of its own under `.peers`, when they are named.
+Prints medians, ratios to the slowest peer, the processor seconds of the loading process (which a busy machine changes
+less than the others) and the most memory that it took. `meltano` is the pair of `.plugins`; the others are installed by
+pip, each in an environment of its own under `.peers`, when they are named.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Contender:
     command: str
     prepare: Callable[[], None] = lambda: None
     seconds: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
     memory: int = 0
 
 
@@ -234,14 +236,15 @@ def race(course: Course, entrants: list[Contender], rounds: int) -> None:
         same = course.sql(HASH.format(table=entrant.table))[0] == wanted
         print(
             f"{entrant.name:28} {median:7.1f} s {course.rows / median:10,.0f} rows/s  ×{slowest / median:5.1f}"
-            f"  {entrant.memory // 1024:5} MiB  {'identical content' if same else 'DIFFERENT CONTENT'}"
+            f"  {statistics.median(entrant.processor or [0]):6.2f} s of the processor  {entrant.memory // 1024:5} MiB"
+            f"  {'identical content' if same else 'DIFFERENT CONTENT'}"
         )
 
 
 def _run(entrant: Contender, folder: Path) -> None:
-    """Run a shell command; the last process of its pipe is the one whose memory counts."""
+    """Run a shell command; the last process of its pipe is the one whose memory and processor seconds count."""
     log = folder / "stderr.log"
-    report = folder / "memory"
+    report = folder / "usage"
     head, bar, last = entrant.command.rpartition(" | ")
     measured = f"{sys.executable} -c '{_MEASURE}' {report} {last}"
     with log.open("wb") as errors:
@@ -253,12 +256,15 @@ def _run(entrant: Contender, folder: Path) -> None:
         )
     if done.returncode:
         sys.exit(f"{entrant.name} failed:\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
-    entrant.memory = max(entrant.memory, int(report.read_text(encoding="ascii")))
+    memory, seconds = report.read_text(encoding="ascii").split()
+    entrant.memory = max(entrant.memory, int(memory))
+    entrant.processor.append(float(seconds))
 
 
 _MEASURE = (
     "import resource, subprocess, sys; code = subprocess.call(sys.argv[2:]); "
-    'open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)); sys.exit(code)'
+    "used = resource.getrusage(resource.RUSAGE_CHILDREN); "
+    'open(sys.argv[1], "w").write(f"{used.ru_maxrss} {used.ru_utime + used.ru_stime}"); sys.exit(code)'
 )
 
 

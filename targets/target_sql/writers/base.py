@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from target_sql.tables import SOFT, Address, Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from target_sql.binary import BinaryFile
+    from target_sql.writers.postgres_files import PostgresFiles
 
 
 class Mode(enum.StrEnum):
@@ -39,7 +39,6 @@ class Writer:
     batch_rows = 10_000
     seen_table = "antiphon_seen"
     takes_columns = False
-    takes_files = False
 
     def __init__(self, connection: sa.Connection, *, lock_timeout: float) -> None:
         """`lock_timeout`: seconds to wait for a row that somebody else has locked."""
@@ -64,6 +63,11 @@ class Writer:
     def _run(self, statement: str) -> None:
         self.connection.exec_driver_sql(statement)
         self.connection.commit()
+
+    @property
+    def files(self) -> PostgresFiles | None:
+        """Who writes files of PostgreSQL's own form; None in any other database."""
+        return None
 
     def begin(self) -> None:
         """What each transaction starts with."""
@@ -106,23 +110,6 @@ class Writer:
         doubled: bool,
     ) -> None:
         """Write columns as `load` writes rows; only where `takes_columns`."""
-        raise NotImplementedError
-
-    def load_file(
-        self,
-        table: Table,
-        file: BinaryFile,
-        targets: Mapping[str, Column],
-        key: Sequence[str],
-        mode: Mode,
-        *,
-        fresh: bool,
-    ) -> int | None:
-        """Write a file of PostgreSQL's own form as `load` writes rows; how many, None if they must go one by one."""
-        raise NotImplementedError
-
-    def records_of(self, file: BinaryFile) -> list[Any]:
-        """The records of such a file; both only where `takes_files`."""
         raise NotImplementedError
 
     def _bound(self, columns: Sequence[Column], line: bytes) -> dict[str, Any]:

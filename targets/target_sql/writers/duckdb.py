@@ -11,7 +11,7 @@ from target_kit import Fault
 from target_sql.batches import Batch, csv_of
 from target_sql.columns import Column, Kind
 from target_sql.faults import RowRefused, told
-from target_sql.tables import SOFT, Table
+from target_sql.tables import SOFT, Table, quoted
 from target_sql.writers.base import Mode, Writer
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class DuckDBWriter(Writer):
         with tempfile.TemporaryDirectory(prefix="target-sql-") as folder:
             path = Path(folder) / "columns.parquet"
             pq.write_table(pa.Table.from_batches([columns.rename_columns(list(names))]), path, compression="none")
-            cast = ", ".join(f"CAST({_q(c.name)} AS {c.sql}) AS {_q(c.name)}" for c in targets)
+            cast = ", ".join(f"CAST({quoted(c.name)} AS {c.sql}) AS {quoted(c.name)}" for c in targets)
             rows = f"SELECT {cast} FROM read_parquet('{path}')"
             if doubled and mode is not Mode.APPEND:
                 rows = f"SELECT * EXCLUDE (antiphon_n) FROM ({_numbered(rows)}) {_last(key)}"
@@ -74,18 +74,18 @@ class DuckDBWriter(Writer):
     def _over(
         self, table: Table, columns: Sequence[Column], rows: str, key: Sequence[str], mode: Mode, *, fresh: bool
     ) -> list[str]:
-        name, names = table.address.quoted, ", ".join(_q(column.name) for column in columns)
+        name, names = table.address.quoted, ", ".join(quoted(column.name) for column in columns)
         rest = [column.name for column in columns if column.name not in key]
         into = f"INSERT INTO {name} ({names})"
         if mode is Mode.APPEND or not key or (fresh and mode is not Mode.UPDATE):
             return [f"{into} {rows}"]
-        same = " AND ".join(f"t.{_q(n)} = s.{_q(n)}" for n in key)
-        alive = [f"{_q(SOFT)} = NULL"] if SOFT in table.columns and SOFT not in rest else []
-        sets = ", ".join([*(f"{_q(n)} = s.{_q(n)}" for n in rest), *alive])
+        same = " AND ".join(f"t.{quoted(n)} = s.{quoted(n)}" for n in key)
+        alive = [f"{quoted(SOFT)} = NULL"] if SOFT in table.columns and SOFT not in rest else []
+        sets = ", ".join([*(f"{quoted(n)} = s.{quoted(n)}" for n in rest), *alive])
         update = f"UPDATE {name} AS t SET {sets} FROM ({rows}) s WHERE {same}"
         if rest:
-            different = " OR ".join(f"t.{_q(n)} IS DISTINCT FROM s.{_q(n)}" for n in rest)
-            different += f" OR t.{_q(SOFT)} IS NOT NULL" if alive else ""
+            different = " OR ".join(f"t.{quoted(n)} IS DISTINCT FROM s.{quoted(n)}" for n in rest)
+            different += f" OR t.{quoted(SOFT)} IS NOT NULL" if alive else ""
             update += f" AND ({different})"
         missing = f"{into} SELECT {names} FROM ({rows}) s WHERE NOT EXISTS (SELECT 1 FROM {name} t WHERE {same})"
         return [
@@ -97,10 +97,10 @@ class DuckDBWriter(Writer):
         """All at once."""
         with tempfile.TemporaryDirectory(prefix="target-sql-") as folder:
             rows = self._source(Path(folder) / "keys.csv", [table.columns[name] for name in key], keys)
-            same = " AND ".join(f"t.{_q(n)} = s.{_q(n)}" for n in key)
+            same = " AND ".join(f"t.{quoted(n)} = s.{quoted(n)}" for n in key)
             there = f"EXISTS (SELECT 1 FROM ({rows}) s WHERE {same})"
             name = table.address.quoted
-            what = f"UPDATE {name} AS t SET {_q(SOFT)} = now()" if soft else f"DELETE FROM {name} AS t"
+            what = f"UPDATE {name} AS t SET {quoted(SOFT)} = now()" if soft else f"DELETE FROM {name} AS t"
             with told(f"deleting from {table.address}"):
                 self.connection.exec_driver_sql(f"{what} WHERE {there}")
 
@@ -123,7 +123,7 @@ class DuckDBWriter(Writer):
         path.write_bytes(b"\n".join(rows) + b"\n")
         listed = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(columns)))
         cast = ", ".join(
-            f"{self._restored(column, f'c{number}')} AS {_q(column.name)}" for number, column in enumerate(columns)
+            f"{self._restored(column, f'c{number}')} AS {quoted(column.name)}" for number, column in enumerate(columns)
         )
         return (
             f"SELECT {cast} FROM read_csv('{path}', header = false, delim = ',', quote = '\"', escape = '\\', "
@@ -143,14 +143,10 @@ class DuckDBWriter(Writer):
         return f"CAST({name} AS {column.sql})"
 
 
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _numbered(rows: str) -> str:
     return f"SELECT *, row_number() OVER () AS antiphon_n FROM ({rows})"
 
 
 def _last(key: Sequence[str]) -> str:
     """Of a key that came more than once, the last row."""
-    return f"QUALIFY row_number() OVER (PARTITION BY {', '.join(map(_q, key))} ORDER BY antiphon_n DESC) = 1"
+    return f"QUALIFY row_number() OVER (PARTITION BY {', '.join(map(quoted, key))} ORDER BY antiphon_n DESC) = 1"

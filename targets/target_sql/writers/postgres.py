@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import psycopg
 
 from target_kit import Fault
 from target_sql.arrow import binary_form, to_csv
 from target_sql.batches import Batch, csv_of
-from target_sql.binary import BinaryFile, ColumnType, casts, declared, is_same, json_of
 from target_sql.columns import Column, Kind
-from target_sql.faults import RowRefused, told, told_by_driver
-from target_sql.tables import SOFT, Table
+from target_sql.faults import RowRefused, told_by_driver
+from target_sql.tables import SOFT, Table, quoted
 from target_sql.writers.base import Mode, Writer
+from target_sql.writers.postgres_files import STAGE, PostgresFiles
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _FORM = "(FORMAT csv, NULL 'null', QUOTE '\"', ESCAPE '\\')"
-_STAGE = "pg_temp.antiphon_stage"
 _CHUNK = 2_000
-_TYPES = """
-SELECT attname, format_type(atttypid, atttypmod), format_type(atttypid, -1) FROM pg_attribute
-WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
-"""
-decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class PostgresWriter(Writer):
@@ -36,7 +28,6 @@ class PostgresWriter(Writer):
 
     batch_rows = 100_000
     takes_columns = True
-    takes_files = True
 
     def prepare(self) -> None:
         """Text means the same whatever the server's, the database's or the role's settings."""
@@ -53,6 +44,11 @@ class PostgresWriter(Writer):
             self.connection.exec_driver_sql(statement)
         self.connection.commit()
 
+    @property
+    def files(self) -> PostgresFiles:
+        """Files of the server's own form."""
+        return PostgresFiles(self)
+
     def load(self, table: Table, batch: Batch, key: Sequence[str], mode: Mode, *, fresh: bool) -> None:
         """COPY straight into the table where no key can be there yet, else into a stage and over from there."""
         columns = [table.columns[name] for name in batch.columns]
@@ -61,8 +57,8 @@ class PostgresWriter(Writer):
             self._copy(table.address.quoted, columns, batch.lines)
             return
         self._stage(table, columns, batch.lines)
-        for statement in self._over(table, columns, key, mode, doubled=batch.doubled):
-            self._do(statement)
+        for statement in self.over(table, columns, key, mode, doubled=batch.doubled):
+            self.do(statement)
 
     def load_columns(
         self,
@@ -82,85 +78,12 @@ class PostgresWriter(Writer):
             return
         text = to_csv(columns)
         if straight and not any(_converted(column) or column.always for column in targets):
-            self._copy_text(table.address.quoted, names, [text], "(FORMAT csv)")
+            self.copy_text(table.address.quoted, names, [text], "(FORMAT csv)")
             return
         self._make_stage(table, targets)
-        self._copy_text(_STAGE, names, [text], "(FORMAT csv)")
-        for statement in self._over(table, targets, key, mode, doubled=doubled):
-            self._do(statement)
-
-    def load_file(
-        self,
-        table: Table,
-        file: BinaryFile,
-        targets: Mapping[str, Column],
-        key: Sequence[str],
-        mode: Mode,
-        *,
-        fresh: bool,
-    ) -> int | None:
-        """COPY a file of the server's own form; how many rows, or None if its types are not sure to fit the table's.
-
-        `targets`: the column for each of the file's names. Straight in where types are the same and no key can be there
-        yet, else into a stage of the file's types and over from there.
-        """
-        here = self._types(table)
-        straight = mode is Mode.APPEND or not key or (fresh and mode is not Mode.UPDATE)
-        same = all(is_same(file.types[name], here[column.name]) for name, column in targets.items())
-        if straight and same and len(targets) == len(file.types) and not any(c.always for c in targets.values()):
-            return self._copy_file(table.address.quoted, [column.name for column in targets.values()], file)
-        shown = casts(file, targets, here)
-        if shown is None:
-            return None
-        rows = self._stage_file(file)
-        columns = list(targets.values())
-        if changes := [cast.changes for cast in shown if cast.changes]:
-            self._refuse_any(" OR ".join(changes))
-        listed = ", ".join(f"{cast.expression} AS {_q(c.name)}" for cast, c in zip(shown, columns, strict=True))
-        source = f"(SELECT {listed}, ctid FROM {_STAGE})"
-        doubled = not straight and self._is_doubled(source, key)
-        for statement in self._over(
-            table, columns, key, Mode.APPEND if straight else mode, doubled=doubled, source=source
-        ):
-            self._do(statement)
-        return rows
-
-    def records_of(self, file: BinaryFile) -> list[Any]:
-        """The records of a file, as JSON would show them."""
-        self._stage_file(file)
-        with told("reading a BATCH file"):
-            rows = self.connection.exec_driver_sql(
-                f"SELECT row_to_json(s)::text FROM (SELECT {json_of(file)} FROM {_STAGE}) s".replace("%", "%%")
-            )
-            return [decode(row) for (row,) in rows]
-
-    def _refuse_any(self, condition: str) -> None:
-        """Raise `RowRefused` if the stage has a row that the table would hold changed."""
-        with told("looking at a stage"):
-            query = f"SELECT 1 FROM {_STAGE} WHERE {condition} LIMIT 1".replace("%", "%%")
-            if self.connection.exec_driver_sql(query).first() is not None:
-                raise RowRefused(Fault("ValueRefused", "a value does not fit into its column"))
-
-    def _stage_file(self, file: BinaryFile) -> int:
-        self._do(f"DROP TABLE IF EXISTS {_STAGE}")
-        self._do(f"CREATE TEMPORARY TABLE antiphon_stage ({declared(file)}) ON COMMIT DROP")
-        return self._copy_file(_STAGE, list(file.types), file)
-
-    def _is_doubled(self, source: str, key: Sequence[str]) -> bool:
-        keys = ", ".join(map(_q, key))
-        with told("looking at a stage"):
-            found = self.connection.exec_driver_sql(
-                f"SELECT 1 FROM {source} s GROUP BY {keys} HAVING count(*) > 1 LIMIT 1".replace("%", "%%")
-            )
-            return found.first() is not None
-
-    def _copy_file(self, name: str, columns: Sequence[str], file: BinaryFile) -> int:
-        return self._copy_text(name, columns, file.pieces(), "(FORMAT binary)")
-
-    def _types(self, table: Table) -> Mapping[str, ColumnType]:
-        with told(f"looking at {table.address}"):
-            rows = self.connection.exec_driver_sql(_TYPES, (table.address.quoted,))
-            return {name: ColumnType(whole, bare) for name, whole, bare in rows}
+        self.copy_text(STAGE, names, [text], "(FORMAT csv)")
+        for statement in self.over(table, targets, key, mode, doubled=doubled):
+            self.do(statement)
 
     def _ingest(self, table: Table, targets: Sequence[Column], columns: pa.RecordBatch) -> bool:
         """Whether the columns went in by ADBC, over a connection and in a transaction of its own."""
@@ -195,27 +118,27 @@ class PostgresWriter(Writer):
         self._stage(table, [table.columns[name] for name in key], keys)
         here = self._same(key, "t", "s")
         if soft:
-            self._do(f"UPDATE {table.address.quoted} t SET {_q(SOFT)} = now() FROM {_STAGE} s WHERE {here}")
+            self.do(f"UPDATE {table.address.quoted} t SET {quoted(SOFT)} = now() FROM {STAGE} s WHERE {here}")
         else:
-            self._do(f"DELETE FROM {table.address.quoted} t USING {_STAGE} s WHERE {here}")
+            self.do(f"DELETE FROM {table.address.quoted} t USING {STAGE} s WHERE {here}")
 
     def see(self, table: Table, keys: Sequence[bytes], key: Sequence[str], number: int) -> None:
         """All at once."""
-        self._copy(f"pg_temp.{_q(f'{self.seen_table}_{number}')}", [table.columns[name] for name in key], keys)
+        self._copy(f"pg_temp.{quoted(f'{self.seen_table}_{number}')}", [table.columns[name] for name in key], keys)
 
     # ---- statements
 
     def _stage(self, table: Table, columns: Sequence[Column], lines: Sequence[bytes]) -> None:
         self._make_stage(table, columns)
-        self._copy(_STAGE, columns, lines)
+        self._copy(STAGE, columns, lines)
 
     def _make_stage(self, table: Table, columns: Sequence[Column]) -> None:
-        listed = ", ".join(f"{_staged(column)} AS {_q(column.name)}" for column in columns)
+        listed = ", ".join(f"{_staged(column)} AS {quoted(column.name)}" for column in columns)
         like = f"SELECT {listed} FROM {table.address.quoted} LIMIT 0"
-        self._do(f"DROP TABLE IF EXISTS {_STAGE}")
-        self._do(f"CREATE TEMPORARY TABLE antiphon_stage ON COMMIT DROP AS {like}")
+        self.do(f"DROP TABLE IF EXISTS {STAGE}")
+        self.do(f"CREATE TEMPORARY TABLE antiphon_stage ON COMMIT DROP AS {like}")
 
-    def _over(
+    def over(
         self,
         table: Table,
         columns: Sequence[Column],
@@ -230,31 +153,31 @@ class PostgresWriter(Writer):
         Of a key that came more than once the last row counts: COPY fills a fresh heap in order, so that `ctid` tells.
         Rows that are the same already are left alone: no trigger, no bloat.
         """
-        names = [_q(column.name) for column in columns]
-        keys = [_q(name) for name in key]
+        names = [quoted(column.name) for column in columns]
+        keys = [quoted(name) for name in key]
         rest = [column for column in columns if column.name not in key]
-        restored = (lambda column: f"s.{_q(column.name)}") if source else self._restored
-        source = source or _STAGE
+        restored = (lambda column: f"s.{quoted(column.name)}") if source else self._restored
+        source = source or STAGE
         values = ", ".join(restored(column) for column in columns)
         once = f"DISTINCT ON ({', '.join(keys)}) " if doubled else ""
         order = f" ORDER BY {', '.join(keys)}, ctid DESC" if doubled else ""
         rows = f"SELECT {once}{values} FROM {source} s{order}"
         over = "OVERRIDING SYSTEM VALUE " if any(column.always for column in columns) else ""
         into = f"INSERT INTO {table.address.quoted} AS t ({', '.join(names)}) {over}"
-        alive = [f"{_q(SOFT)} = NULL"] if SOFT in table.columns and SOFT not in [c.name for c in columns] else []
-        differs = _differs(rest, "t", "{}") + (f" OR t.{_q(SOFT)} IS NOT NULL" if alive else "")
+        alive = [f"{quoted(SOFT)} = NULL"] if SOFT in table.columns and SOFT not in [c.name for c in columns] else []
+        differs = _differs(rest, "t", "{}") + (f" OR t.{quoted(SOFT)} IS NOT NULL" if alive else "")
         if mode is Mode.APPEND or not key:
             return [f"{into}{rows}"]
         if mode is not Mode.UPDATE and table.holds_unique(key):
             if mode is Mode.INSERT or not rest:
                 return [f"{into}{rows} ON CONFLICT ({', '.join(keys)}) DO NOTHING"]
-            sets = ", ".join([*(f"{_q(c.name)} = excluded.{_q(c.name)}" for c in rest), *alive])
+            sets = ", ".join([*(f"{quoted(c.name)} = excluded.{quoted(c.name)}" for c in rest), *alive])
             where = differs.format(*["excluded"] * len(rest))
             return [f"{into}{rows} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sets} WHERE {where}"]
         statements = []
         if mode is not Mode.INSERT and rest:
-            sets = ", ".join([*(f"{_q(c.name)} = s.{_q(c.name)}" for c in rest), *alive])
-            shown = ", ".join(f"{restored(c)} AS {_q(c.name)}" for c in columns)
+            sets = ", ".join([*(f"{quoted(c.name)} = s.{quoted(c.name)}" for c in rest), *alive])
+            shown = ", ".join(f"{restored(c)} AS {quoted(c.name)}" for c in columns)
             new = f"(SELECT {once}{shown} FROM {source} s{order}) s"
             where = differs.format(*["s"] * len(rest))
             statements.append(
@@ -266,10 +189,10 @@ class PostgresWriter(Writer):
         return statements
 
     def _same(self, key: Sequence[str], left: str, right: str) -> str:
-        return " AND ".join(f"{left}.{_q(name)} = {right}.{_q(name)}" for name in key)
+        return " AND ".join(f"{left}.{quoted(name)} = {right}.{quoted(name)}" for name in key)
 
     def _restored(self, column: Column) -> str:
-        name = f"s.{_q(column.name)}"
+        name = f"s.{quoted(column.name)}"
         if column.kind is Kind.BYTES:
             return f"decode({name}, 'base64')"
         if column.kind is Kind.TIMESTAMP:
@@ -289,11 +212,11 @@ class PostgresWriter(Writer):
         except ValueError as error:  # a lone surrogate: JSON can write it, no text is
             raise RowRefused(Fault("ValueRefused", f"a value is no text: {error}")) from error
         pieces = (b"\n".join(rows[start : start + _CHUNK]) + b"\n" for start in range(0, len(rows), _CHUNK))
-        self._copy_text(name, [column.name for column in columns], pieces, _FORM)
+        self.copy_text(name, [column.name for column in columns], pieces, _FORM)
 
-    def _copy_text(self, name: str, columns: Sequence[str], pieces: Iterable[bytes | memoryview], form: str) -> int:
-        """How many rows."""
-        listed = ", ".join(map(_q, columns))
+    def copy_text(self, name: str, columns: Sequence[str], pieces: Iterable[bytes | memoryview], form: str) -> int:
+        """COPY pieces of text or bytes; how many rows."""
+        listed = ", ".join(map(quoted, columns))
         raw: Any = self.connection.connection.driver_connection
         statement = f"COPY {name} ({listed}) FROM STDIN {form}".encode()
         with told_by_driver(f"writing {name}", psycopg.Error), raw.cursor() as cursor:
@@ -302,14 +225,11 @@ class PostgresWriter(Writer):
                     copy.write(piece)
             return int(cursor.rowcount)
 
-    def _do(self, statement: str) -> None:
+    def do(self, statement: str) -> None:
+        """Run a statement; percent signs are what they are."""
         raw: Any = self.connection.connection.driver_connection
         with told_by_driver("writing", psycopg.Error), raw.cursor() as cursor:
             cursor.execute(statement.encode())
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _converted(column: Column) -> bool:
@@ -322,7 +242,7 @@ def _staged(column: Column) -> str:
         return "NULL::jsonb"
     if column.kind is Kind.TIMESTAMP:  # read directly, it would lose the offset of a moment that has one
         return "NULL::timestamptz"
-    return "NULL::text" if column.kind is Kind.BYTES else _q(column.name)
+    return "NULL::text" if column.kind is Kind.BYTES else quoted(column.name)
 
 
 def _differs(columns: Sequence[Column], left: str, right: str) -> str:
@@ -331,7 +251,7 @@ def _differs(columns: Sequence[Column], left: str, right: str) -> str:
         return "false"
 
     def shown(of: str, column: Column) -> str:
-        plain = f"{of}.{_q(column.name).replace('{', '{{').replace('}', '}}')}"
+        plain = f"{of}.{quoted(column.name).replace('{', '{{').replace('}', '}}')}"
         return f"{plain}::text" if column.kind in {Kind.JSON, Kind.OTHER} else plain
 
     pairs = [(shown(left, column), shown(right, column)) for column in columns]
