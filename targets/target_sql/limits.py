@@ -44,13 +44,15 @@ class Limit:
     """What fits into a column.
 
     `safe` matches JSON tokens, a line each, as long as they fit for certain. Tokens of ASCII without any of `signs` and
-    without a match of `suspect`, if it is given, fit as well; that is quicker to see.
+    without a match of `suspect`, if it is given, fit as well; that is quicker to see. `token` is the pattern of one
+    that fits, without the quotes that may stand around it; empty if only a closer look tells.
     """
 
     fault: Fault
     safe: re.Pattern[bytes]
     suspect: re.Pattern[bytes] | None = None
     signs: tuple[bytes, ...] = ()
+    token: str = ""
 
     def takes(self, tokens: bytes) -> bool:
         """Whether all of the tokens, a line each, fit for certain."""
@@ -83,10 +85,10 @@ def _matched(pattern: re.Pattern[bytes], text: bytes, start: int) -> int:
 
 
 def _limit(fault: Fault, token: str = "", suspect: str = "", signs: str = "") -> Limit:
-    """`token`: what fits for certain, without quotes that may stand around it. `signs`: words with blanks between."""
+    """`signs`: words with blanks between."""
     either = f'"?(?:{token})"?\n|' if token else ""
     safe = re.compile(f"(?:{either}null\n)*+".encode())
-    return Limit(fault, safe, re.compile(suspect.encode()) if suspect else None, tuple(signs.encode().split()))
+    return Limit(fault, safe, re.compile(suspect.encode()) if suspect else None, tuple(signs.encode().split()), token)
 
 
 # ---- numbers
@@ -277,7 +279,10 @@ def _items(item: Limit) -> Limit:
     def fault(value: Any) -> str:
         return next((why for each in _each(value) if each is not None and (why := item.fault(each))), "")
 
-    return _limit(fault)
+    if not item.token:
+        return _limit(fault)
+    each = rf'(?:"?(?:{item.token})"?|null)'
+    return Limit(fault, re.compile(rf"(?:\[(?:{each}(?:, ?{each})*+)?\]\n|null\n)*+".encode()))
 
 
 def _each(value: Any) -> Iterator[Any]:

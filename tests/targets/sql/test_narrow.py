@@ -237,6 +237,7 @@ SOURCES = {
         st.integers(),
         st.floats(allow_nan=False, allow_infinity=False).map(lambda number: Decimal(repr(number))),
         st.from_regex(r"(now|\d{4}-\d\d-\d\d)[T ]\d\d:\d\d:\d\d[.,]?\d{0,9}(Z|\+02:00)?", fullmatch=True),
+        st.lists(st.one_of(st.none(), st.decimals(allow_nan=False, allow_infinity=False, places=3)), max_size=3),
         st.text(max_size=8),
     ),
     st.sampled_from(sorted({(dialect, case.type) for dialect, cases in CASES.items() for case in cases})),
