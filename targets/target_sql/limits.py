@@ -305,10 +305,11 @@ _TYPE = re.compile(
 )
 _COARSE = {"mysql", "mariadb"}
 _BYTES_OF_TEXT = {"name": 63, '"char"': 1, "tinytext": 255, "text": 65_535, "mediumtext": 16_777_215}
-_SCALES = {("bigquery", "numeric"): 9, ("bigquery", "bignumeric"): 38}
+_SCALES = {("bigquery", "numeric"): 9}
+"""BigQuery's dialect shows BIGNUMERIC without measures as NUMERIC, too. GoogleSQL reference, "Decimal types"."""
 _SINGLES = {"real": _SINGLE, "float4": _SINGLE, "float": _SINGLE}
 _FLOATS = {"real", "float", "float4", "float8", "float64", "double", "double precision", "double_precision"}
-_DECIMALS = {"numeric", "decimal", "number", "dec", "bignumeric"}
+_DECIMALS = {"numeric", "decimal", "number", "dec"}
 _INTEGERS = re.compile(r"u?(tiny|small|big|huge)?int(eger)?")
 _ODD_SECONDS = {"timestamp_s": 0, "timestamp_ms": 3}
 

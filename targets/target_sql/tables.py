@@ -163,10 +163,6 @@ def _column(connection: sa.Connection, name: str, shown: Mapping[str, Any], base
     """`base`: the type as the database writes it, if that is known."""
     identity = shown.get("identity") or {}
     kind, dialect = shown["type"], connection.dialect
-    try:
-        written = base or kind.compile(dialect=dialect)
-    except exc.CompileError:  # a type that SQLAlchemy does not know
-        written = ""
     return Column(
         name,
         kind_of(kind),
@@ -174,8 +170,18 @@ def _column(connection: sa.Connection, name: str, shown: Mapping[str, Any], base
         bool(shown.get("nullable", True)),
         "computed" not in shown,
         bool(identity.get("always")),
-        limit=limit_of(written, dialect.name),
+        limit=limit_of(base or written(kind, dialect), dialect.name),
     )
+
+
+def written(kind: types.TypeEngine[Any], dialect: sa.Dialect) -> str:
+    """A reflected type as its database writes it, with its measures; empty for one that SQLAlchemy does not know."""
+    if isinstance(kind, types.Numeric) and not isinstance(kind, types.Float) and kind.precision is not None:
+        return f"numeric({kind.precision},{kind.scale or 0})"  # which BigQuery's dialect leaves out
+    try:
+        return kind.compile(dialect=dialect)
+    except exc.CompileError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.clouds.conftest import STATE, Cloud, free_port, python_of, row, schema, serving, standard_suites
+from tests.clouds.conftest import ROOT, STATE, Cloud, free_port, python_of, row, schema, serving, standard_suites
 from tests.clouds.people import ADA, PEOPLE, SHOWN
 
 GROWN = (
@@ -23,6 +23,14 @@ GROWN = (
     "rows = bigquery.Client().query_and_wait('SELECT id, phone FROM grown.people ORDER BY id'); "
     "print(json.dumps([list(row) for row in rows]))"
 )
+ROUNDED = """
+import sqlalchemy, sqlalchemy_bigquery
+from target_sql.limits import limit_of
+from target_sql.tables import written
+for kind in (sqlalchemy.Numeric(12, 2), sqlalchemy.Numeric(), sqlalchemy.Numeric(38, 20)):
+    limit = limit_of(written(kind, sqlalchemy_bigquery.BigQueryDialect()), "bigquery")
+    print(next(places for places in range(99) if limit.fault("0." + places * "0" + "1")))
+"""
 DATASET = "from google.cloud import bigquery; bigquery.Client().create_dataset('shop')"
 
 
@@ -117,3 +125,9 @@ def test_a_schema_grows(bigquery: Cloud) -> None:
 def test_the_sdks_standard_suites_pass(bigquery: Cloud) -> None:
     """Names are folded: one of the suite's streams has a name that BigQuery allows to no table."""
     assert " passed" in standard_suites(bigquery, "suite", "suite-contacts", names="fold")
+
+
+def test_decimals_are_kept_to_their_scale() -> None:
+    """The emulator's API shows no scale, so that a type is asked that is as BigQuery shows it."""
+    out, _ = Cloud(python_of("bigquery"), "", ROOT).program("-c", ROUNDED)
+    assert out.split() == ["2", "9", "20"]
