@@ -12,25 +12,22 @@ other side.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial, wraps
 from pathlib import Path
 
 import psycopg
 
 from antiphon_sandbox import postgres
+from tests.benchmarks.faults import asked, endure, plugins
 from tests.benchmarks.follow_latency import SIDES, Pair, databases, follow, kill
 from tests.benchmarks.follow_load import Writer
-from tests.benchmarks.made import machine, tell
 from tests.benchmarks.network import Network
 
 PATIENCE = 5
@@ -88,15 +85,6 @@ def networked() -> Iterator[Networked]:
         (made.folder / "clock").mkdir()
         (made.folder / "clock" / "sitecustomize.py").write_text(CLOCK, encoding="utf-8")
         yield made
-
-
-def plugins(made: Pair) -> list[int]:
-    """The processes that the follower started."""
-    try:
-        children = Path(f"/proc/{made.process.pid}/task/{made.process.pid}/children").read_text(encoding="utf-8")
-    except OSError:
-        return []
-    return [int(child) for child in children.split()]
 
 
 def a_server_restarts(made: Pair, chance: random.Random) -> None:
@@ -192,64 +180,25 @@ FAULTS: tuple[Callable[[Networked, random.Random], None], ...] = (
 
 def main() -> None:
     """Run for so long, and judge."""
-    asking = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    asking.add_argument("--seconds", type=float, default=600)
+    asking = asked(__doc__, 600)
     asking.add_argument("--rate", type=float, default=20)
-    asking.add_argument("--seed", type=int, default=1)
     given = asking.parse_args()
     chance = random.Random(given.seed)
-    done: Counter[str] = Counter()
     with networked() as made:
         options = ("--patience", str(PATIENCE), "--wait", "60")
         follow(made, *options)
         writers = {side: Writer(made, side, ROWS, given.rate) for side in SIDES}
-        for writer in writers.values():
-            writer.start()
-        ends = time.monotonic() + given.seconds
-        while time.monotonic() < ends:
-            time.sleep(chance.uniform(*QUIET))
-            fault = chance.choice(FAULTS)
-            print(f"{ends - time.monotonic():4.0f} s left: {fault.__name__.replace('_', ' ')}", file=sys.stderr)
-            fault(made, chance)
-            done[fault.__name__] += 1
-            if made.process.poll() is not None:
-                if fault not in (the_process_is_killed, the_process_is_stopped):
-                    sys.exit(f"it ended after {fault.__name__}:\n{''.join(made.said[-30:])}")
-                follow(made, *options)
-        for writer in writers.values():
-            writer.stop.set()
-            writer.join()
-        time.sleep(QUIET[1])
-        made.process.send_signal(signal.SIGTERM)
-        code = made.process.wait(120)
-        ended = settled(made)
-        commands = {name: each.returncode for name, each in ended.items()}
-        lost = [each for side in SIDES for each in missing(made, side, writers[side].last)]
-    tell(
-        benchmark="follow under faults",
-        seconds=given.seconds,
-        seed=given.seed,
-        **done,
-        edits=sum(writer.written for writer in writers.values()),
-        ended_with=code,
-        **commands,
-        lost=len(lost),
-        machine=machine(),
-    )
-    if lost or code or any(commands.values()):
-        told = "\n".join((each.stdout + each.stderr[-3000:]).decode() for each in ended.values())
-        sys.exit(f"{lost[:10]}\n{''.join(made.said[-30:])}\n{told}")
-
-
-def settled(made: Pair) -> dict[str, subprocess.CompletedProcess[bytes]]:
-    """Sync until `verify` finds nothing: what a server refused while it went down is tried again within a minute."""
-    for _ in range(5):
-        ended = {name: made.antiphon(name) for name in ("sync", "verify")}
-        if ended["verify"].returncode == 0:
-            break
-        print(ended["verify"].stdout.decode(), file=sys.stderr)
-        time.sleep(20)
-    return ended
+        endure(
+            "follow under faults",
+            made,
+            list(writers.values()),
+            [wraps(fault)(partial(fault, made, chance)) for fault in FAULTS],
+            lambda: [each for side in SIDES for each in missing(made, side, writers[side].last)],
+            given,
+            chance=chance,
+            quiet=QUIET,
+            options=options,
+        )
 
 
 def missing(made: Pair, side: str, last: dict[str, str]) -> list[tuple[str, str, str]]:

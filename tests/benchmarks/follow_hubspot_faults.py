@@ -11,14 +11,11 @@ other side.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import signal
-import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -26,10 +23,9 @@ from typing import Any
 import psycopg
 
 from antiphon_sandbox.hubspot import Fault, HubSpot, Webhooks
-from tests.benchmarks.follow_faults import plugins, settled
+from tests.benchmarks.faults import asked, endure, plugins
 from tests.benchmarks.follow_hubspot import account, followed, free_port
-from tests.benchmarks.follow_latency import Pair, follow
-from tests.benchmarks.made import machine, tell
+from tests.benchmarks.follow_latency import Pair
 
 CONTACTS = 200
 PATIENCE = 10
@@ -56,6 +52,12 @@ class Users(threading.Thread):
             self._edit(number, value)
             self.last[number] = value
             self.written += 1
+
+    def end(self) -> int:
+        """Stop; how many edits there were."""
+        self.stop.set()
+        self.join()
+        return self.written
 
 
 class Trouble:
@@ -127,11 +129,8 @@ def missing(
 
 def main() -> None:
     """Run for so long, and judge."""
-    asking = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    asking.add_argument("--seconds", type=float, default=300)
-    asking.add_argument("--seed", type=int, default=1)
-    given = asking.parse_args()
-    chance, done = random.Random(given.seed), Counter[str]()
+    given = asked(__doc__, 300).parse_args()
+    chance = random.Random(given.seed)
     options = ("--patience", str(PATIENCE), "--wait", "60")
     with account(0.005) as hubspot, ExitStack() as stack:
         url = f"http://127.0.0.1:{free_port()}/hubspot"
@@ -150,45 +149,17 @@ def main() -> None:
             hubspot.account.edit("contacts", ids[f"{number}@example.com"], city=value)
 
         users = {"warehouse": Users(edit_row), "crm": Users(edit_contact)}
-        for each in users.values():
-            each.start()
-        trouble, ends = Trouble(hubspot, hooks, made, chance), time.monotonic() + given.seconds
-        coming: list[Callable[[], None]] = []
-        while time.monotonic() < ends:
-            time.sleep(chance.uniform(*QUIET))
-            coming = coming or chance.sample(trouble.kinds, len(trouble.kinds))
-            fault = coming.pop()
-            print(f"{ends - time.monotonic():4.0f} s left: {fault.__name__.replace('_', ' ')}", file=sys.stderr)
-            fault()
-            done[fault.__name__] += 1
-            if made.process.poll() is not None:
-                if fault != trouble.the_process_is_killed:
-                    sys.exit(f"it ended after {fault.__name__}:\n{''.join(made.said[-30:])}")
-                follow(made, *options)
-        for each in users.values():
-            each.stop.set()
-            each.join()
-        time.sleep(QUIET[1])
-        made.process.send_signal(signal.SIGTERM)
-        code = made.process.wait(120)
-        ended = settled(made)
-        lost = missing(hubspot, connection, ids, users)
-        commands = {name: each.returncode for name, each in ended.items()}
-        tell(
-            benchmark="follow HubSpot under faults",
-            seconds=given.seconds,
-            seed=given.seed,
-            **done,
-            edits=sum(each.written for each in users.values()),
-            contacts=len(hubspot.account.live("contacts")),
-            ended_with=code,
-            **commands,
-            lost=len(lost),
-            machine=machine(),
+        endure(
+            "follow HubSpot under faults",
+            made,
+            list(users.values()),
+            Trouble(hubspot, hooks, made, chance).kinds,
+            lambda: missing(hubspot, connection, ids, users),
+            given,
+            chance=chance,
+            quiet=QUIET,
+            options=options,
         )
-        if lost or code or any(commands.values()):
-            told = "\n".join((each.stdout + each.stderr[-3000:]).decode() for each in ended.values())
-            sys.exit(f"{lost[:10]}\n{''.join(made.said[-30:])}\n{told}")
 
 
 if __name__ == "__main__":

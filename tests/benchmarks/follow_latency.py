@@ -157,10 +157,10 @@ def end(made: Pair) -> None:
 
 
 @contextmanager
-def pair(rows: int) -> Iterator[Pair]:
+def pair(rows: int, *options: str) -> Iterator[Pair]:
     """Two databases that are followed."""
     with databases(rows) as made:
-        follow(made)
+        follow(made, *options)
         yield made
         end(made)
 

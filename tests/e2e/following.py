@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -88,9 +89,26 @@ class Follower:
         found = requests.get(f"http://127.0.0.1:{port}{path}", timeout=10)
         return found.status_code, found.text
 
+    def plugin(self, program: str, url: str) -> int:
+        """The process of a plugin that stays."""
+        for file in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            for child in file.read_text(encoding="utf-8").split():
+                words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+                if any(Path(word).name == program for word in words):
+                    settings = json.loads(Path(words[words.index("--config") + 1]).read_text(encoding="utf-8"))
+                    if settings["url"] == url:
+                        return int(child)
+        raise AssertionError(f"no {program} of this database runs")
+
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(30)
+
+
+def mebibytes(process: int) -> int:
+    """How much memory a process has."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) >> 10
 
 
 @contextmanager

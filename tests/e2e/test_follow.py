@@ -17,13 +17,17 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.e2e.following import FOLLOW, dropped, eventually, following, keep_log
+from tests.e2e.following import FOLLOW, Follower, dropped, eventually, following, keep_log, mebibytes
 from tests.e2e.small import make_small, write_small
 from tests.e2e.world import BIN, SIDES, World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e-follow")]
 
 ROWS = 40
+TIMES = 300
+"""So often every row is changed while a target hangs: 12 MB."""
+HEARTBEATS = 2.5
+"""Seconds in which a follower that does not wait would have read twice."""
 TABLE = "create table people (id text primary key, code text, email text, phone text, note text)"
 SYNC = """name: follow
 sides:
@@ -108,6 +112,8 @@ def test_changes_cross_both_ways_a_conflict_is_settled_and_neither_a_kill_nor_a_
         world.antiphon("conflicts", "resolve", conflict, "--take", "crm")  # it steps aside for that
         eventually(lambda: value(world, "warehouse", "phone", "p5") == "+39")
 
+        wait_while_the_warehouse_takes_nothing(world, follower)
+
         edit(world, "crm", "email", "p3", "before the kill")
         follower.end(signal.SIGKILL)
     edit(world, "crm", "email", "p4", "while nobody followed")
@@ -131,6 +137,37 @@ def test_changes_cross_both_ways_a_conflict_is_settled_and_neither_a_kill_nor_a_
         assert value(world, "warehouse", "phone", f"p{number}") == f"last {number}"
     lost = world.ledger("select old, new from audit where cause = 'superseded' and field = 'note'")
     assert [(json.loads(old), json.loads(new)) for old, new in lost] == [("of the warehouse", "of the crm")]
+
+
+def wait_while_the_warehouse_takes_nothing(world: World, follower: Follower) -> None:
+    """Its target hangs: what changes meanwhile is neither read nor planned, and takes no memory. Then all arrives."""
+    eventually(lambda: follower.answers("/ready")[0] == 200)
+    urls = {side: world.servers[side].dsn(world.databases[side]) for side in SIDES}
+    target = follower.plugin("target-sql", urls["warehouse"])
+    watched = [follower.process.pid, follower.plugin("tap-sql", urls["crm"])]
+    os.kill(target, signal.SIGSTOP)
+    edit(world, "crm", "email", "p6", "under way")
+    under_way = "select op_id from outbox where state in ('planned', 'inflight')"
+    eventually(lambda: len(world.ledger(under_way)) == 1)
+    begun, before = world.ledger(under_way), [mebibytes(process) for process in watched]
+
+    world.sql(
+        "crm",
+        f"do $$ begin for n in 1..{TIMES} loop update people set email = n || code || repeat('x', 1000); commit; "
+        "end loop; end $$",
+    )
+    edit(world, "crm", "phone", "p6", "last")
+    time.sleep(HEARTBEATS)
+    assert world.ledger(under_way) == begun
+    assert max(mebibytes(process) - was for process, was in zip(watched, before, strict=True)) < 10
+    assert value(world, "warehouse", "email", "p6") not in ("under way", f"{TIMES}p6{'x' * 1000}")
+
+    os.kill(target, signal.SIGCONT)
+    last = f"select count(*) from people where email = '{TIMES}' || code || repeat('x', 1000)"
+    wanted = world.number("crm", last)
+    assert wanted >= ROWS
+    eventually(lambda: world.number("warehouse", last) == wanted)
+    eventually(lambda: value(world, "warehouse", "phone", "p6") == "last")
 
 
 def test_taps_and_targets_of_others_are_run_again_and_again(world: World) -> None:
