@@ -258,3 +258,6 @@ def test_the_latest_rows_come_one_by_one_however_many_there_are(store: Store) ->
     assert [row.op_id for row in latest] == [f"o{n:03}" for n in reversed(range(60))]
     assert next(iter(store.latest(OUTBOX, "acked", ("l1", "warehouse")))).op_id == "other"
     assert list(store.latest(OUTBOX, "acked", ("l2", "crm"))) == []
+    asked = [("l1", "crm"), ("l2", "crm"), ("l1", "warehouse")] * 50
+    newest = {key: row.op_id for key, row in store.newest(OUTBOX, "acked", asked).items()}
+    assert newest == {("l1", "crm"): "o059", ("l1", "warehouse"): "other"}

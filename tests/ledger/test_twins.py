@@ -87,6 +87,8 @@ class Twins(RuleBasedStateMachine):
                 if index == "acked":
                     latest = [list(store.latest(table, index, entry)) for store in (self.sql, self.memory)]
                     assert latest[0] == latest[1]
+            if index == "acked":
+                assert self.sql.newest(table, index, entries) == self.memory.newest(table, index, entries)
 
     @invariant()
     def same_rows(self) -> None:

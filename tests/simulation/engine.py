@@ -100,7 +100,7 @@ class WatchedSqlStore:
         self.steps = steps
         self.changed: set[str] = set()
         self.get, self.find, self.count, self.scan = self.inner.get, self.inner.find, self.inner.count, self.inner.scan
-        self.pick, self.latest = self.inner.pick, self.inner.latest
+        self.pick, self.latest, self.newest = self.inner.pick, self.inner.latest, self.inner.newest
         self.set, self.remove, self.scrub = self.inner.set, self.inner.remove, self.inner.scrub
 
     def put(self, table: Table[R], rows: Sequence[R]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Generic, TypeVar
 
 from antiphon.facts import ObsKey
@@ -97,16 +98,16 @@ class LedgerFacts:
         self._bases = _Bulk(self._read_bases)
         self._ops = _Bulk(self._read_ops)
         self._conflicts = _Bulk(self._read_conflicts)
+        self._last = _Bulk(self._read_last, part=lambda key: key[1])
         self._absent: set[ObsKey] | None = None
         self._expect_records(self._touched)
         wanted = sorted({lid for key in self._touched if (lid := self._holders[key]) is not None} | set(lids))
         for of_links in (self._links, self._members, self._bases, self._ops, self._conflicts):
             of_links.expect(wanted)
+        members = [(lid, side, rid) for lid in wanted for side, rid in self._members[lid].items()]
+        self._last.expect((lid, side) for lid, side, _ in members)
         self._expect_records(
-            (side, link.entity, rid)
-            for lid in wanted
-            if (link := self._links[lid]) is not None
-            for side, rid in self._members[lid].items()
+            (side, link.entity, rid) for lid, side, rid in members if (link := self._links[lid]) is not None
         )
 
     def _expect_records(self, keys: Iterable[ObsKey]) -> None:
@@ -149,6 +150,10 @@ class LedgerFacts:
             found[op.lid][op.side] = op
         return found
 
+    def _read_last(self, keys: list[tuple[str, Side]]) -> Mapping[tuple[str, Side], Op | None]:
+        found = self._store.newest(OUTBOX, "acked", keys)
+        return {key: found.get(key) for key in keys}
+
     def _read_conflicts(self, lids: list[str]) -> Mapping[str, tuple[Conflict, ...]]:
         found: dict[str, tuple[Conflict, ...]] = dict.fromkeys(lids, ())
         for conflict in self._store.find(CONFLICT, "lid", [(lid,) for lid in lids]):
@@ -185,8 +190,14 @@ class LedgerFacts:
         return self._ops[lid]
 
     def acknowledged(self, lid: str, side: Side) -> Iterator[Op]:
-        """As `Facts.acknowledged`: a link's history grows, and only its end is asked for."""
-        return (op for op in self._store.latest(OUTBOX, "acked", (lid, side)) if not op.state.open)
+        """As `Facts.acknowledged`: a link's history grows, and mostly only its last operation is asked for."""
+        last = self._last[lid, side]
+        if last is None:
+            return
+        if not last.state.open:
+            yield last
+        before = islice(self._store.latest(OUTBOX, "acked", (lid, side)), 1, None)
+        yield from (op for op in before if not op.state.open)
 
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """As `Facts.conflicts`."""

@@ -97,6 +97,11 @@ class MemoryStore:
         rows = [row for row in self.find(table, index, [value]) if riders(row)[0] is not None]
         return iter(sorted(rows, key=riders, reverse=True))
 
+    def newest(self, table: Table[R], index: str, values: Iterable[Key]) -> dict[Key, R]:
+        """As `Store.newest`."""
+        found = ((value, next(self.latest(table, index, value), None)) for value in values)
+        return {value: row for value, row in found if row is not None}
+
     def scan(self, table: Table[R]) -> Iterator[R]:
         """As `Store.scan`."""
         rows = self._rows[table.name]

@@ -111,6 +111,13 @@ class SqlStore:
                 yield self._decode(statements, row)
             start, size = start + size, PAGE if start else _NEXT
 
+    def newest(self, table: Table[R], index: str, values: Iterable[Key]) -> dict[Key, R]:
+        """As `Store.newest`."""
+        statements = self._of(table)
+        entries = statements.codec.encode_entries(table.indexes[index], list(dict.fromkeys(values)))
+        rows = (row for query in statements.newest(index, entries) for row in self._rows(*query))
+        return {table.entry_of(index, row): row for row in (self._decode(statements, stored) for stored in rows)}
+
     def scan(self, table: Table[R]) -> Iterator[R]:
         """As `Store.scan`, page by page: a row that is written meanwhile may be shown or not."""
         statements = self._of(table)

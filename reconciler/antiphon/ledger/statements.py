@@ -40,6 +40,7 @@ class Statements(Generic[R]):
         self._sets: dict[str, str] = {}
         self._counts: dict[tuple[tuple[str, ...], Key], str] = {}
         self._latest: dict[str, str] = {}
+        self._newests: dict[tuple[str, int], str] = {}
         self._target = target = METADATA.tables[table.name]
         self._columns = target.c
         insert = postgresql.insert if self._on_postgresql else sqlite.insert
@@ -137,6 +138,43 @@ class Statements(Generic[R]):
             found = self._select(()).where(self._equal(self._table.indexes[index]), riders[0].is_not(None))
             text = self._latest[index] = self._text(found.order_by(*(column.desc() for column in riders)))
         return f"{text} LIMIT {size} OFFSET {start}", entry
+
+    def newest(self, index: str, entries: list[Key]) -> Iterator[tuple[str, Key]]:
+        """Queries for the first row of `latest` for each encoded entry, and what to bind."""
+        step = PAGE if self._on_postgresql else _SIZES[-1]
+        for start in range(0, len(entries), step):
+            chunk = entries[start : start + step]
+            if self._on_postgresql:
+                yield self._newest(index, 0), tuple(list(values) for values in zip(*chunk, strict=True))
+            else:
+                size = next(size for size in _SIZES if size >= len(chunk))
+                chunk += [(None,) * len(self._table.indexes[index])] * (size - len(chunk))
+                yield self._newest(index, size), tuple(chain.from_iterable(chunk))
+
+    def _newest(self, index: str, size: int) -> str:
+        text = self._newests.get((index, size))
+        if text is None:
+            names, (key,) = self._table.indexes[index], self._key
+            wanted: sa.FromClause
+            if self._on_postgresql:
+                arrays = (sa.bindparam(None, type_=postgresql.ARRAY(self._columns[name].type)) for name in names)
+                wanted = sa.func.unnest(*arrays).table_valued(*names).render_derived(name="wanted")
+            else:
+                entry: Key = tuple(sa.bindparam(None) for _ in names)
+                wanted = (
+                    sa.values(*(sa.column(name) for name in names), name="wanted").data([entry] * size).cte("wanted")
+                )
+            among = self._target.alias("among")
+            riders = [among.c[name] for name in self._table.riders[index]]
+            found = sa.select(among.c[key]).where(riders[0].is_not(None), *(among.c[n] == wanted.c[n] for n in names))
+            first = (
+                found.order_by(*(column.desc() for column in riders))
+                .limit(sa.literal_column("1"))
+                .offset(sa.literal_column("0"))
+            )
+            joined = sa.join(wanted, self._target, self._columns[key] == first.correlate(wanted).scalar_subquery())
+            text = self._newests[index, size] = self._text(self._select(()).select_from(joined))
+        return text
 
     def _select(self, shown: tuple[str, ...]) -> sa.Select[Any]:
         return sa.select(*(self._columns[name] for name in shown or self.codec.columns))

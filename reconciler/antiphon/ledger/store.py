@@ -43,6 +43,9 @@ class Store(Protocol):
         Those whose first rider is null are left out. Nothing may be written until the last one was asked for.
         """
 
+    def newest(self, table: Table[R], index: str, values: Iterable[Key]) -> dict[Key, R]:
+        """The first row of `latest` for each of these values, as far as there is one."""
+
     def scan(self, table: Table[R]) -> Iterator[R]:
         """Every row, in the order of primary keys."""
 
