@@ -7,6 +7,7 @@ from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import ceil
 from typing import Any, TypeAlias
 
 from antiphon.model import OpKind, Side, Value
@@ -231,6 +232,10 @@ class Limit:
         if self.count is not None or self.percent is None:
             return self.percent is self.count is None or number <= (self.count or 0)
         return number <= min(MIN_KNOWN, self.percent * MIN_KNOWN / 100)
+
+    def enough(self, number: int) -> int:
+        """So many records known allow `number`, if any number does: more need not be counted."""
+        return max(MIN_KNOWN, ceil(number * 100 / self.percent)) if self.percent else 0
 
     def __str__(self) -> str:
         parts = ([f"{self.percent:g}%"] if self.percent is not None else []) + (

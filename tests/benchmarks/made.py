@@ -206,8 +206,8 @@ def _link(store: SqlStore, mapping: Mapping) -> None:
         run(f"INSERT INTO member (lid, side, entity, rid, held) SELECT {lid}, side, entity, rid, 1 FROM obs")
         run(
             f"INSERT INTO base (lid, fields) SELECT {lid}, json_object({pairs}) FROM obs AS crm "
-            "JOIN (SELECT rid AS there, fields FROM obs WHERE side = 'warehouse') AS warehouse ON there = rid "
-            "WHERE side = 'crm'",
+            "JOIN (SELECT entity AS of, rid AS there, fields FROM obs WHERE side = 'warehouse') AS warehouse "
+            "ON of = entity AND there = rid WHERE side = 'crm'",
             {"at": mapping.version},
         )
         run(

@@ -250,7 +250,7 @@ class World:
             self.mapping,
             ledger_id="ledger",
             at=Moment(self.now, f"run-{self.run}", self.mapping.version),
-            linked=self.ledger.linked(self.mapping.entities),
+            linked=self.ledger.linked,
             **options,
         )
 

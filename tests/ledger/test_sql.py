@@ -211,7 +211,10 @@ def test_no_query_reads_a_whole_table(table: Table[Any]) -> None:
         texts[f"{name}, one"] = (statements.look(columns, shape, 1), shape.count(...))
         if ... in shape:
             texts[f"{name}, many"] = (statements.look(columns, shape, 100), shape.count(...) * 100)
-        texts[f"{name}, count"] = (statements.count(columns, shape)[0], shape.count(...))
+        texts[f"{name}, count"] = (statements.count(columns, shape, None)[0], shape.count(...))
+        if name in table.riders and len(table.key) == 1:
+            ((newest, values),) = statements.newest(name, [("x",) * len(columns)] * 100)
+            texts[f"{name}, newest"] = (newest, len(values))
     for name, (text, bound) in texts.items():
         for *_, step in store._rows(f"EXPLAIN QUERY PLAN {text}", ("x",) * bound):
             flag = name.partition(",")[0]

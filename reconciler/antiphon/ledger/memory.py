@@ -82,9 +82,10 @@ class MemoryStore:
         found = [entries[value] for value in values if value in entries]
         return [rows[key] for key in sorted(set().union(*found))] if found else []
 
-    def count(self, table: Table[R], index: str, value: Key) -> int:
+    def count(self, table: Table[R], index: str, value: Key, most: int | None = None) -> int:
         """As `Store.count`."""
-        return len(self._indexes[table.name][index].get(value, ()))
+        found = len(self._indexes[table.name][index].get(value, ()))
+        return found if most is None else min(found, most)
 
     def pick(self, table: Table[R], names: Sequence[str], index: str | None, values: Iterable[Key]) -> Iterator[Key]:
         """As `Store.pick`."""

@@ -84,12 +84,12 @@ class SqlStore:
         rows = sorted(self._look(statements, names, entries), key=statements.key_of)
         return [self._decode(statements, row) for row in rows]
 
-    def count(self, table: Table[R], index: str, value: Key) -> int:
+    def count(self, table: Table[R], index: str, value: Key, most: int | None = None) -> int:
         """As `Store.count`."""
         names = table.indexes[index]
         statements = self._of(table)
         entry = statements.codec.encode_entries(names, [value])[0]
-        return int(self._rows(*statements.count(names, entry))[0][0])
+        return int(self._rows(*statements.count(names, entry, most))[0][0])
 
     def pick(self, table: Table[R], names: Sequence[str], index: str | None, values: Iterable[Key]) -> Iterator[Key]:
         """As `Store.pick`."""

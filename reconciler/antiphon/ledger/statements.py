@@ -38,7 +38,7 @@ class Statements(Generic[R]):
         self._looks: dict[tuple[tuple[str, ...], Key, int, tuple[str, ...]], str] = {}
         self._shapes: dict[tuple[str, ...], bool] = {}
         self._sets: dict[str, str] = {}
-        self._counts: dict[tuple[tuple[str, ...], Key], str] = {}
+        self._counts: dict[tuple[tuple[str, ...], Key, bool], str] = {}
         self._latest: dict[str, str] = {}
         self._newests: dict[tuple[str, int], str] = {}
         self._target = target = METADATA.tables[table.name]
@@ -179,14 +179,17 @@ class Statements(Generic[R]):
     def _select(self, shown: tuple[str, ...]) -> sa.Select[Any]:
         return sa.select(*(self._columns[name] for name in shown or self.codec.columns))
 
-    def count(self, names: tuple[str, ...], entry: Key) -> tuple[str, Key]:
-        """The query for the number of rows with one encoded entry, and what to bind."""
+    def count(self, names: tuple[str, ...], entry: Key, most: int | None) -> tuple[str, Key]:
+        """The query for the number of rows with one encoded entry, counted to `most`, and what to bind."""
         shape = _shape(entry)
-        text = self._counts.get((names, shape))
+        text = self._counts.get((names, shape, most is None))
         if text is None:
-            counted = sa.select(sa.func.count()).select_from(self._target)
-            text = self._counts[(names, shape)] = self._text(counted.where(self._equal(names, shape)))
-        return text, _bound(entry)
+            found = sa.select(self._columns[self._key[0]]).where(self._equal(names, shape))
+            if most is not None:
+                found = found.limit(sa.bindparam(None, type_=sa.Integer)).offset(sa.literal_column("0"))
+            counted = sa.select(sa.func.count()).select_from(found.subquery())
+            text = self._counts[names, shape, most is None] = self._text(counted)
+        return text, _bound(entry) if most is None else (*_bound(entry), most)
 
     def _equal(self, names: tuple[str, ...], shape: Key | None = None) -> sa.ColumnElement[bool]:
         terms: list[sa.ColumnElement[bool]] = []

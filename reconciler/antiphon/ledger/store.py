@@ -28,8 +28,8 @@ class Store(Protocol):
     def find(self, table: Table[R], index: str, values: Iterable[Key]) -> list[R]:
         """The rows with one of these values in an index, in the order of their primary keys."""
 
-    def count(self, table: Table[R], index: str, value: Key) -> int:
-        """How many rows `find` would give."""
+    def count(self, table: Table[R], index: str, value: Key, most: int | None = None) -> int:
+        """How many rows `find` would give, counted no further than to `most`."""
 
     def pick(self, table: Table[R], names: Sequence[str], index: str | None, values: Iterable[Key]) -> Iterator[Key]:
         """These columns of the rows with one of these values in an index, or with these primary keys; in no order.

@@ -9,7 +9,7 @@ from antiphon.facts import Facts, ObsKey, Workspace
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Conflict, Op, OpState, Row, Side
 from antiphon.plan.context import Planning
-from antiphon.plan.guards import Tripped, check
+from antiphon.plan.guards import Linked, Tripped, check
 from antiphon.plan.newcomers import settle_newcomers
 from antiphon.plan.order import in_order
 from antiphon.plan.reconcile import reconcile
@@ -48,12 +48,12 @@ def make_plan(
     at: Moment,
     held: Mapping[Side, str] | None = None,
     deletes_blocked: str = "",
-    linked: Mapping[str, int] | None = None,
+    linked: Linked = lambda _entity, _most: 0,
     reviewed: frozenset[str] | None = None,
 ) -> Plan:
     """Plan all touched records.
 
-    `held` sides are not written, with the reason. `linked` counts each entity's links, for the guards. Given
+    `held` sides are not written, with the reason. `linked` counts an entity's links, for the guards. Given
     `reviewed`, only operations with one of these fingerprints are planned; the records of all others wait.
     """
     ws = Workspace(facts)
@@ -71,10 +71,10 @@ def make_plan(
             for link in filter(None, map(ws.link, sorted(waiting))):
                 reconcile(p, link)  # which may join two records under a new link
             done |= waiting
-    return gathered(p, linked or {}, frozenset(key for keys in touched.values() for key in keys))
+    return gathered(p, linked, frozenset(key for keys in touched.values() for key in keys))
 
 
-def gathered(p: Planning, linked: Mapping[str, int], looked_at: frozenset[ObsKey] = frozenset()) -> Plan:
+def gathered(p: Planning, linked: Linked, looked_at: frozenset[ObsKey] = frozenset()) -> Plan:
     """What a planning wrote down, as a plan. Of the records `looked_at`, those that wait are looked at again."""
     planned = [op for op in p.ws.new_ops() if op.state is OpState.PLANNED]
     order = [entity.name for entity in p.mapping.parents_first]

@@ -44,6 +44,7 @@ from antiphon.plan import Plan, gathered
 from antiphon.plan.context import Planning, key_rid
 from antiphon.plan.doubt import in_doubt
 from antiphon.plan.fields import side_changed
+from antiphon.plan.guards import Linked
 from antiphon.plan.reconcile import shown_values
 from antiphon.settle import Moment, park
 
@@ -74,7 +75,7 @@ def make_revert(
     at: Moment,
     held: Mapping[Side, str],
     deletes_blocked: str = "",
-    linked: Mapping[str, int] | None = None,
+    linked: Linked,
 ) -> tuple[Plan, list[Kept]]:
     """Take back what the delivered `ops` of the run `run_id` wrote, by the `audits` of what they replaced.
 
@@ -85,7 +86,7 @@ def make_revert(
     kept: list[Kept] = []
     for op in sorted(ops, key=lambda op: op.op_id):
         _compensate(p, op, replaced, former.get(op.lid, {}), run_id, kept)
-    return gathered(p, linked or {}), kept
+    return gathered(p, linked), kept
 
 
 def _compensate(

@@ -12,6 +12,7 @@ from antiphon.mapping import Mapping as SyncMapping
 from antiphon.match import match_keys
 from antiphon.model import MatchKey, Observation, RecordState, Side, replace
 from antiphon.plan import Plan, make_plan
+from antiphon.plan.guards import Linked
 from antiphon.settle import Moment
 
 _BATCH = 5000
@@ -80,9 +81,9 @@ def propose(
     *,
     held: Mapping[Side, str] | None = None,
     reviewed: frozenset[str] | None = None,
-    linked: Mapping[str, int] | None = None,
+    linked: Linked | None = None,
 ) -> Plan:
-    """The plan that follows from the ledger now. Nothing is stored. `linked`: how many links each entity has."""
+    """The plan that follows from the ledger now. Nothing is stored. `linked` counts an entity's links."""
     instance = ledger.instance
     return make_plan(
         ledger.facts(mapping.sides),
@@ -91,7 +92,7 @@ def propose(
         at=at,
         held=unread(ledger, mapping) if held is None else held,
         deletes_blocked=instance.deletes_blocked,
-        linked=ledger.linked(mapping.entities) if linked is None else linked,
+        linked=linked or ledger.linked,
         reviewed=reviewed,
     )
 

@@ -67,7 +67,7 @@ def propose_rebaseline(runner: Runner, prefer: Side | None) -> tuple[SyncMapping
         at=runner.moment(mapping),
         held=runner.without_target(mapping),
         deletes_blocked=NO_DELETES,
-        linked=ledger.linked(mapping.entities),
+        linked=ledger.linked,
     )
     written = {row.lid for row in plan.rows if isinstance(row, Bases)}
     left = (row for row in ledger.store.scan(BASE) if row.lid not in written)

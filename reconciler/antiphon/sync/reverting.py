@@ -38,7 +38,7 @@ def propose_revert(runner: Runner, run_id: str) -> tuple[SyncMapping, Plan, list
         at=runner.moment(mapping),
         held=runner.without_target(mapping),
         deletes_blocked=instance.deletes_blocked,
-        linked=ledger.linked(mapping.entities),
+        linked=ledger.linked,
     )
     return mapping, plan, kept
 

@@ -263,7 +263,7 @@ class Rounds:
         runner.leave_out(mapping)
         held = {**unread(ledger, mapping), **runner.without_target(mapping)}
         now = runner.moment(mapping)
-        linked = self._window.linked(ledger, mapping, now.now)
+        linked = self._window.linked(ledger, now.now)
         for plan in plans(ledger, mapping, now, held=held, linked=linked):
             tripped = [*plan.tripped, *self._window.check(ledger, mapping, plan.operations, now.now, plan.conflicts)]
             if tripped:  # the transaction is undone, with the portions before

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 from antiphon.ledger import Ledger
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Conflict, Instant, Op, OpKind, Side, replace
-from antiphon.plan.guards import Tripped, check
+from antiphon.plan.guards import Linked, Tripped, check
 
 _COUNTED: Instant = 10 * 1_000_000
 """To count a million links takes longer than a small round, so a count serves for ten seconds."""
@@ -22,14 +22,21 @@ class Window:
     def __init__(self) -> None:
         self._counted: deque[tuple[Instant, Op]] = deque()  # creates and deletes, without their values
         self._changed: dict[tuple[str, Side], dict[str, Instant]] = {}  # links, in the order of their last change
-        self._known: Mapping[str, int] | None = None
+        self._known: dict[str, int] = {}
         self._known_at: Instant = 0
 
-    def linked(self, ledger: Ledger, mapping: SyncMapping, now: Instant) -> Mapping[str, int]:
+    def linked(self, ledger: Ledger, now: Instant) -> Linked:
         """How many links each entity has, or had a moment ago."""
-        if self._known is None or not 0 <= now - self._known_at < _COUNTED:
-            self._known, self._known_at = _Remembered(ledger.linked(mapping.entities)), now
-        return self._known
+        if not 0 <= now - self._known_at < _COUNTED:
+            self._known.clear()
+            self._known_at = now
+
+        def count(entity: str, _most: int | None) -> int:
+            if entity not in self._known:
+                self._known[entity] = ledger.linked(entity)
+            return self._known[entity]
+
+        return count
 
     def check(
         self,
@@ -56,7 +63,7 @@ class Window:
                 self._counted.append((now, replace(op, patch={}, expect={}, source={}, reasons={}, losers={})))
         changed = {stream: lids.keys() for stream, lids in self._changed.items() if not _allowed(mapping, len(lids))}
         counted = [op for _, op in self._counted]
-        return list(check(mapping, counted, changed, self.linked(ledger, mapping, now)))
+        return list(check(mapping, counted, changed, self.linked(ledger, now)))
 
     def _change(self, entity: str, side: Side, lid: str, now: Instant) -> None:
         lids = self._changed.setdefault((entity, side), {})
@@ -73,22 +80,3 @@ class Window:
 
 def _allowed(mapping: SyncMapping, number: int) -> bool:
     return mapping.guards.max_change.always_allows(number)
-
-
-class _Remembered(Mapping[str, int]):
-    """Counts, each asked once."""
-
-    def __init__(self, asked: Mapping[str, int]) -> None:
-        self._asked = asked
-        self._found: dict[str, int] = {}
-
-    def __getitem__(self, entity: str) -> int:
-        if entity not in self._found:
-            self._found[entity] = self._asked[entity]
-        return self._found[entity]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._asked)
-
-    def __len__(self) -> int:
-        return len(self._asked)
