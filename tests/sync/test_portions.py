@@ -46,7 +46,7 @@ def plan(world: World, portion: int) -> int:
     """Plan and store all there is; in how many portions."""
     ledger, mapping, count = world.ledger, world.mapping, 0
     at = world.moment()
-    for each in portions.plans(ledger, mapping, at, held={}, linked=ledger.linked(mapping.entities), portion=portion):
+    for each in portions.plans(ledger, mapping, at, held={}, linked=ledger.linked, portion=portion):
         planning.adopt(ledger, mapping, each)
         count += 1
     return count

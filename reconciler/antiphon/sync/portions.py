@@ -15,6 +15,7 @@ from antiphon.ledger.facts import find_touched
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Side
 from antiphon.plan import Plan, make_plan
+from antiphon.plan.guards import Linked
 from antiphon.settle import Moment
 
 PORTION = 2000
@@ -27,7 +28,7 @@ def plans(
     at: Moment,
     *,
     held: Mapping[Side, str],
-    linked: Mapping[str, int],
+    linked: Linked,
     portion: int = PORTION,
 ) -> Iterator[Plan]:
     """The plans that together follow from the ledger now. Each is to be stored before the next one is asked for.
