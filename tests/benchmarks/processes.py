@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from tests.benchmarks.follow_latency import Pair
@@ -22,7 +23,7 @@ def seconds(made: Pair) -> dict[str, float]:
     for side, cluster in made.clusters.items():
         postmaster = int((cluster.data_dir / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
         backends = sum(_used(child) for child in _children(postmaster))
-        found[f"PostgreSQL {side}"] = _used(postmaster) + _used(postmaster, reaped=True) + backends
+        found[f"PostgreSQL {side}"] = backends + _used(postmaster) + _used(postmaster, reaped=True)
     return found
 
 
@@ -53,7 +54,11 @@ def per_change(before: dict[str, float], after: dict[str, float], changes: int) 
 def _children(process: int) -> list[int]:
     """Also those that another thread than its first has started."""
     files = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(child) for file in files for child in file.read_text(encoding="utf-8").split()]
+    found = []
+    for file in files:
+        with suppress(FileNotFoundError, ProcessLookupError):  # that thread ended meanwhile
+            found += [int(child) for child in file.read_text(encoding="utf-8").split()]
+    return found
 
 
 def _words(process: int) -> list[str]:
@@ -62,7 +67,11 @@ def _words(process: int) -> list[str]:
 
 def _used(process: int, *, reaped: bool = False) -> float:
     """After proc(5): utime and stime are the fields 14 and 15, those of waited-for children 16 and 17."""
-    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0  # it ended meanwhile: whoever waited for it tells
+    fields = text.rpartition(")")[2].split()
     first = 13 if reaped else 11
     return (int(fields[first]) + int(fields[first + 1])) / _TICKS
 

@@ -14,7 +14,7 @@ before it is intended.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import TypeAlias
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import OUTBOX
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import Instant, Side
+from antiphon.model import Instant, Op, Side
 from antiphon.singer.listening import Outcome
 from antiphon.singer.messages import encode
 from antiphon.sync.confirm import end_line
@@ -70,13 +70,15 @@ def deliver_ahead(
     written = Written(side, clock())
     found, written.skipped = ready(ledger, mapping, side, clock(), replay=True)
     levels = [[op.op_id for op in level] for level in found]
+    few = sum(map(len, levels)) <= BATCH
+    known = {op.op_id: op for level in found for op in level} if few else {}  # many are asked for when their turn comes
     del found
     if levels:
         end_line(receipts)
     for level in levels:
         for start in range(0, len(level), RUN):
             at = clock()
-            parts = list(_intended(ledger, mapping, side, level[start : start + RUN], at, written.began))
+            parts = list(_intended(ledger, mapping, side, level[start : start + RUN], known, at, written.began))
             under_way: deque[_Part] = deque()
             for place, part in enumerate(parts):
                 under_way.append(part)
@@ -105,12 +107,18 @@ class _Part:
 
 
 def _intended(
-    ledger: Ledger, mapping: SyncMapping, side: Side, op_ids: Sequence[str], at: Instant, began: Instant
+    ledger: Ledger,
+    mapping: SyncMapping,
+    side: Side,
+    op_ids: Sequence[str],
+    known: Mapping[str, Op],
+    at: Instant,
+    began: Instant,
 ) -> Iterator[_Part]:
     for start in range(0, len(op_ids), BATCH):
         some = op_ids[start : start + BATCH]
-        ops = ledger.store.get(OUTBOX, [(op_id,) for op_id in some])
-        sent = intend(ledger, mapping, side, [ops[op_id,] for op_id in some], at, began=began)
+        ops = known or {op_id: op for (op_id,), op in ledger.store.get(OUTBOX, [(op_id,) for op_id in some]).items()}
+        sent = intend(ledger, mapping, side, [ops[op_id] for op_id in some], at, began=began)
         if sent:
             lines = [encode(message) for message in messages(ledger, mapping, side, sent, at)]
             yield _Part([op.op_id for op in sent], sent[0].seq or 0, lines)
