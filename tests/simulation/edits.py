@@ -24,8 +24,8 @@ def no_lost_update(judge: Judge) -> Iterator[str]:
             value = event.value
             if _came_back(judge, side, row, field, events, number) or _agreed(judge, side, row, field, event):
                 continue
-            if any(e.by == RESTORE and same(judge, field, side, e.value, value) for e in events[number + 1 :]):
-                continue  # it stood again when the side was restored
+            if any(e.by in (USER, RESTORE) and same(judge, field, side, e.value, value) for e in events[number + 1 :]):
+                continue  # it was put back, or stood again when the side was restored
             heir = next((e for e in events[number + 1 :] if not same(judge, field, side, e.value, value)), None)
             if heir is None or heir.by != SYNC or excused(judge, side, field, events, event, heir):
                 continue

@@ -465,4 +465,13 @@ REGRESSIONS = [
         ),
         rounds=2,
     ),
+    found(
+        "an edit that had been put back was put back once more, over what a user had entered since",
+        907177516,
+        (
+            Act(0, "window crm", 1, "edit", "crm", "contact", "tags", 2665),
+            Act(1, "window crm", 3, "rival", "crm", "contact", "tags", 5683),
+        ),
+        rounds=2,
+    ),
 ]

@@ -185,7 +185,9 @@ class Target:
         if row is None or not row.alive:
             return done
         self.system.commit([row])
-        return encode({**answer, "current": {name: row.values[name] for name in answer["stored"]}})
+        return encode(
+            {**answer, "current": {name: row.values[name] for name in answer["stored"] if name in row.values}}
+        )
 
     def _apply(self, entity: str, record: dict[str, Any], sync: dict[str, Any]) -> dict[str, Any]:
         system = self.system

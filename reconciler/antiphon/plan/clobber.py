@@ -59,10 +59,13 @@ def lost_edit(p: Planning, link: Link, unit: str, fields: list[Field]) -> Lost |
 
 
 def _stands(p: Planning, link: Link, lost: Lost, fields: Mapping[str, Field]) -> bool:
-    """Whether the side still shows what our write put in the edit's place."""
+    """Whether the side still shows what our write put in the edit's place, and nothing was written there since."""
     seen = p.seen(link, lost.side)
     if seen is None or not lost.values.keys() <= fields.keys():
         return False
+    wrote = [p.ws.last_write(link.lid, lost.side, name) for name in lost.values]
+    if any(op is not None and op.planned_at >= lost.conflict.at for op in wrote):
+        return False  # the edit was put back: what stands there now, even if it is that again, is newer
     now: dict[str, Value | Missing] = {
         name: seen.fields.get(fields[name].columns[lost.side], MISSING) for name in lost.values
     }
