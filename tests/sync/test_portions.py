@@ -70,7 +70,7 @@ def test_of_a_portion_that_was_planned_nothing_stays_in_memory(monkeypatch: pyte
             most.append(len(there))
             super().__init__(*arguments)
 
-    monkeypatch.setattr(portions, "LedgerFacts", Remembered)
+    monkeypatch.setattr(planning, "LedgerFacts", Remembered)
     plan(edited(), 2)
     assert len(most) > EDITS // 2
     assert set(most) == {1}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from antiphon.equivalence import canonical_json
+from antiphon.facts import ObsKey
 from antiphon.identity import short_id
-from antiphon.ledger import Ledger
+from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.tables import CURSOR, MATCH_KEY, OBS
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.match import match_keys
@@ -82,11 +83,15 @@ def propose(
     held: Mapping[Side, str] | None = None,
     reviewed: frozenset[str] | None = None,
     linked: Linked | None = None,
+    touched: Iterable[ObsKey] | None = None,
 ) -> Plan:
-    """The plan that follows from the ledger now. Nothing is stored. `linked` counts an entity's links."""
+    """The plan that follows from the ledger now. Nothing is stored.
+
+    `linked` counts an entity's links. `touched` are the records to look at, if not all that wait for it.
+    """
     instance = ledger.instance
     return make_plan(
-        ledger.facts(mapping.sides),
+        ledger.facts(mapping.sides) if touched is None else LedgerFacts(ledger.store, touched),
         mapping,
         ledger_id=instance.id,
         at=at,

@@ -10,13 +10,14 @@ import gc
 from collections.abc import Iterator, Mapping
 
 from antiphon.facts import ObsKey
-from antiphon.ledger import Ledger, LedgerFacts
+from antiphon.ledger import Ledger
 from antiphon.ledger.facts import find_touched
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Side
-from antiphon.plan import Plan, make_plan
+from antiphon.plan import Plan
 from antiphon.plan.guards import Linked
 from antiphon.settle import Moment
+from antiphon.sync.planning import propose
 
 PORTION = 2000
 """Records that are planned at once."""
@@ -44,22 +45,11 @@ def plans(
     while waiting:
         some, waiting = waiting[:portion], waiting[portion:]
         looked.update(some)
-        instance = ledger.instance
-        plan = make_plan(
-            LedgerFacts(ledger.store, some),
-            mapping,
-            ledger_id=instance.id,
-            at=at,
-            held=held,
-            deletes_blocked=instance.deletes_blocked,
-            linked=linked,
-        )
+        plan = propose(ledger, mapping, at, held=held, linked=linked, touched=some)
         yield plan
         asked = [key for key in plan.touch if key in looked and key not in again and key not in plan.waits]
         again.update(asked)
         waiting += asked
-        if (
-            waiting
-        ):  # what a planning held refers to itself in circles, which Python would keep until it is full of them
+        if waiting:  # a planning refers to itself in circles, which Python would keep until it is full of them
             del plan
             gc.collect()
