@@ -8,6 +8,7 @@
 | INFLIGHT when the runner died, seen as sent   | ACKED          | agreed: (source, value seen)                        |
 | INFLIGHT when the runner died, seen otherwise | DROPPED        | as it was; planned again                            |
 | a create in flight, its record seen otherwise | ACKED          | (source, value sent): it was changed on that side   |
+| a create, its record lacked by two reads      | DROPPED        | as it was; planned again                            |
 | failed, seen as sent all the same             | ACKED          | agreed: (source, value seen)                        |
 | failed, seen in part                          | DROPPED        | as seen; planned again                              |
 """
@@ -66,6 +67,9 @@ def observed(
         return 0
     if op.kind is OpKind.DELETE:
         return _observed_delete(ws, op, seen, at)
+    if seen is None and op.kind is OpKind.CREATE and op.missed_at in (0, read_at):
+        ws.put_op(replace(op, missed_at=read_at))
+        return 0  # one read may have been cut short: a second one must lack the record, too
     if seen is None or seen.state is not RecordState.LIVE:
         gone = seen is not None
         if not sent:  # it may have been written before the record went

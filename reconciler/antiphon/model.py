@@ -236,6 +236,7 @@ class Op(Struct, frozen=True, gc=False):
     field, how many writes in a row before it came back changed. `reasons` says, per field, why its value won.
     `redelivered`: it was sent more than once, so that whatever its last answer says, it may have been done before.
     `contests` are, per field or group, the values of both sides that a policy had to choose between (`plan.contests`).
+    `missed_at`: the start of the first complete read that lacked the record that a create in doubt was to make.
     """
 
     op_id: str
@@ -263,6 +264,7 @@ class Op(Struct, frozen=True, gc=False):
     echoes: Mapping[str, int] = field(default_factory=dict)
     contests: Mapping[str, Any] = field(default_factory=dict)
     redelivered: bool = False
+    missed_at: Instant = 0
 
 
 class Conflict(Struct, frozen=True, gc=False):

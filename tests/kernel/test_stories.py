@@ -621,8 +621,29 @@ def test_a_deletion_that_got_no_answer_is_not_sent_again_once_the_record_is_back
     world.round()
 
     assert world.op(op.op_id).state is (OpState.ACKED if done else OpState.DROPPED)
-    assert world.get_link(lid).state is (LinkState.PARKED if done else LinkState.ACTIVE)
-    assert [audit.cause for audit in world.audits()] == ([Cause.DELETED] if done else [])
+    assert world.get_link(lid).state is (LinkState.JOINING if done else LinkState.ACTIVE)  # it is made again
+    assert [audit.cause for audit in world.audits()] == ([Cause.DELETED, Cause.RESTORED] if done else [])
+
+
+def test_a_record_that_is_back_while_its_deletion_across_waits_to_be_seen_is_made_again() -> None:
+    world = World(
+        person(
+            crm=side(on_delete=OnDelete.DELETE),
+            warehouse=side(key_rule=Uuid(), receipts=False, deletes=True, on_delete=OnDelete.DELETE),
+        )
+    )
+    lid = world.pair(1, 2, **ANN)
+    world.gone(CRM, 1)
+    (op,) = world.round().operations
+    world.acknowledge(world.send(op))
+    world.show(CRM, 1)  # from a backup
+    assert world.round().operations == ()
+    world.gone(WAREHOUSE, 2)
+
+    plan = world.round()
+
+    assert wrote(plan) == [(WAREHOUSE, "create", {"email": "ann@x", "name": "Ann"})]
+    assert world.get_link(lid).state is LinkState.JOINING
 
 
 @pytest.mark.parametrize("arrived", [False, True])
@@ -635,11 +656,11 @@ def test_a_merge_while_a_create_waits_to_be_seen_is_followed_when_it_was_or_was_
     world.show(CRM, 1, RecordState.MERGED, merged_into=11)
     world.round()
     assert world.get_link(op.lid).state is LinkState.ACTIVE
-    if arrived:
-        world.show(WAREHOUSE, op.lid, **ANN)
-    world.read(WAREHOUSE)
-
-    world.round()
+    for _ in range(2):
+        if arrived:
+            world.show(WAREHOUSE, op.lid, **ANN)
+        world.read(WAREHOUSE)
+        world.round()
 
     link = world.get_link(op.lid)
     assert (link.state, world.members(op.lid)) == (

@@ -474,4 +474,21 @@ REGRESSIONS = [
         ),
         rounds=2,
     ),
+    found(
+        "a create of which no answer was heard, and which one read that was cut short lacked, was sent over an edit",
+        907347014,
+        (
+            Act(0, "read warehouse", 2, "create", "warehouse", "contact", "city", 2208),
+            Act(0, "window warehouse", 6, "edit", "crm", "contact", "name", 3173),
+        ),
+        (Fault(1, "crash", "warehouse", 677), Fault(2, "truncated", "crm", 935)),
+    ),
+    found(
+        "a record was back while its deletion across waited to be seen, and the sides deleted it in turn, for ever",
+        907102477,
+        (Act(0, "write crm", 1, "delete", "warehouse", "company", "city", 2385),),
+        (Fault(2, "crash", "warehouse", 197), Fault(6, "side restored", "warehouse", 517)),
+        rounds=7,
+        size=Size.ANY,
+    ),
 ]

@@ -1,7 +1,8 @@
 """Writes in doubt: nobody knows yet whether they were done. What a read shows since settles them, one way or the other.
 
-A link with a write under way is not planned. One whose write was acknowledged and not seen yet is planned as if it were
-there, and is looked at in every planning, so that the next read that shows the record speaks of it.
+A link with a write under way is not planned, nor is one whose deletion was acknowledged and not seen yet. One whose
+write of values was acknowledged and not seen yet is planned as if it were there. All of them are looked at in every
+planning, so that the next read that shows the record speaks of it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
     states = {op.state for op in p.ws.ops(link.lid).values()}
     if OpState.SENT in states:  # so that a read that shows the record as it was before the write is noticed, too
         p.wait(link, "a write waits to be seen")
+    if any(op.kind is OpKind.DELETE and op.state is OpState.SENT for op in p.ws.ops(link.lid).values()):
+        return True  # what is there still may be gone, and what is back must not be taken for another's deletion
     if OpState.INFLIGHT in states:
         for side, op in sorted(p.ws.ops(link.lid).items()):
             if op.state is OpState.PLANNED and op.kind is not OpKind.CREATE and not entity.sides[side].receipts:

@@ -223,6 +223,7 @@ def upgrade() -> None:
         sa.Column("echoes", TEXT, nullable=False),
         sa.Column("contests", TEXT, nullable=False),
         sa.Column("redelivered", sa.Boolean(), autoincrement=False, nullable=False),
+        sa.Column("missed_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("op_id"),
     )
     op.create_index("outbox_acked", "outbox", ["lid", "side", "acked_at", "op_id"])
