@@ -252,7 +252,10 @@ class Project:
         assert self.both() == before
 
     def heals(self, *, rounds: int = 1) -> None:
-        """With the fault gone, so many syncs deliver everything that users did, and then there is silence."""
+        """With the fault gone, so many syncs deliver everything that users did, and then there is silence.
+
+        Two are needed where a target without receipts may have made a record: so many reads must lack it.
+        """
         for side in SIDES:
             self.switch(side)
         for _ in range(rounds):

@@ -210,7 +210,7 @@ def test_a_run_that_is_killed_loses_nothing_and_keeps_others_off_until_its_plugi
     project.switch(side)
     project.lets_go_on(side)
     project.syncs("--wait", "30")
-    project.heals(rounds=0)
+    project.heals()
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)
@@ -226,4 +226,4 @@ def test_a_run_that_is_stopped_ends_at_once_and_leaves_nothing_behind(
     ended = project.ended(run)
     assert ended.code == 1
     assert "the next run goes on from here" in ended.err
-    project.heals()
+    project.heals(rounds=2)

@@ -170,13 +170,28 @@ def _came_back(judge: Judge, side: Side, row: Row, field: Field, events: list[Ev
     for earlier in reversed([*former, *events[:number]]):
         if same(judge, field, side, earlier.value, value_of(event.value)):
             return not any(
-                _went_over(judge, side, row, field, each, seen=_planned_upon(judge, side, each, event))
+                _went_over(
+                    judge,
+                    side,
+                    row,
+                    field,
+                    each,
+                    seen=_planned_upon(judge, side, each, event),
+                    now=_for_another(judge, side, row, each),
+                )
                 for each in between
             )
-        if earlier.by not in (USER, RESTORE) or isinstance(earlier.value, Missing):
+        by_hand = earlier.by in (USER, RESTORE) or _for_another(judge, side, row, earlier)
+        if not by_hand or isinstance(earlier.value, Missing):
             return False
         between.append(earlier)
     return False
+
+
+def _for_another(judge: Judge, side: Side, row: Row, event: Event) -> bool:
+    """It was written for the link that held the record before a merge: to the one that has it since, it is an edit."""
+    op, holder = judge.ops.get(event.op_id), judge.holders.get((side, row.entity, row.rid))
+    return op is not None and holder is not None and op.lid != holder
 
 
 def _planned_upon(judge: Judge, side: Side, event: Event, later: Event) -> bool:
@@ -245,9 +260,17 @@ def _seen_before(judge: Judge, side: Side, field: Field, event: Event, events: l
     return any(same(judge, field, side, e.value, value) for e in events[: events.index(event)])
 
 
-def _went_over(judge: Judge, side: Side, row: Row, field: Field, event: Event, *, seen: bool = True) -> bool:
-    """The other side held the value at some time since; if nobody had `seen` it here, by our doing."""
+def _went_over(
+    judge: Judge, side: Side, row: Row, field: Field, event: Event, *, seen: bool = True, now: bool = False
+) -> bool:
+    """The other side held the value at some time since; if nobody had `seen` it here, by our doing.
+
+    `now`: only the record that is linked with it now counts.
+    """
+    partner = judge.members[judge.holders.get((side, row.entity, row.rid), "")].get(other(side))
     for peer in judge.peers(side, row):
+        if now and peer.rid != partner:
+            continue
         events = peer.history.get(field.columns[other(side)], [])
         for number, there in enumerate(events):
             until = events[number + 1].at if number + 1 < len(events) else None

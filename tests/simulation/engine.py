@@ -328,7 +328,7 @@ class Engine:
         if faults.old_bookmark == side and self.old_states[side]:
             state = self.old_states[side][0]
             self.world.met["old bookmark"] += 1
-        doubtful = ledger.store.count(OUTBOX, "state", (side, in_doubt(receipts=self._has_receipts(side))))
+        doubtful = in_doubt(ledger, side, receipts=self._has_receipts(side))
         due = (self.number % shape.full_every == 0 and not faults.incremental) or faults.full or doubtful
         full = not shape.incremental[side] or state is None or bool(due)
         streams = []
@@ -394,15 +394,13 @@ class Engine:
             return
         members = self.store.find(MEMBER, "lid", [(lid,) for lid in self.store.changed])
         self.store.changed.clear()
-        pairs: dict[str, dict[Side, Rid]] = {}
+        pairs: dict[str, set[tuple[Side, Rid]]] = {}
         for member in members:
             self.lids.setdefault((member.side, member.entity, member.rid), set()).add(member.lid)
-            if member.held:
-                pairs.setdefault(member.lid, {})[member.side] = member.rid
+            pairs.setdefault(member.lid, set()).add((member.side, member.rid))
         for member in members:
-            if member.held:
-                peers = {rid for side, rid in pairs[member.lid].items() if side != member.side}
-                self.partners.setdefault((member.side, member.entity, member.rid), set()).update(peers)
+            peers = {rid for side, rid in pairs[member.lid] if side != member.side}
+            self.partners.setdefault((member.side, member.entity, member.rid), set()).update(peers)
 
 
 Check: TypeAlias = Callable[[Engine, Ledger, SyncMapping, Plan, Moment], None]

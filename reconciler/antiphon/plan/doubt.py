@@ -46,6 +46,8 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
                 evidence=evidence,
             )
             return True
+    if any(op.missed_at for op in p.ws.ops(link.lid).values()):
+        p.wait(link, "a complete read lacked what was to be created: a second one must lack it before it is sent again")
     states = {op.state for op in p.ws.ops(link.lid).values()}
     if OpState.SENT in states:  # so that a read that shows the record as it was before the write is noticed, too
         p.wait(link, "a write waits to be seen")

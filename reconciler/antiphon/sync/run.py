@@ -20,7 +20,7 @@ from antiphon.ledger.restore import RESTORED
 from antiphon.ledger.tables import ABSENCE, CONFLICT, CURSOR, OUTBOX
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import ConflictState, Cursor, Instant, OpState, Run, Side
+from antiphon.model import ConflictState, Cursor, Instant, Op, OpState, Run, Side
 from antiphon.plan import Plan
 from antiphon.settle import Moment
 from antiphon.singer.catalog import Wanted, columns_of, has_bookmark, select, turned_back
@@ -73,12 +73,14 @@ def stream_of(entity: EntityConfig, side: Side, *, full: bool) -> Stream:
     return Stream(entity.name, there.stream, there.key, tuple(sorted(columns)), full, overlap, tells_new)
 
 
-def in_doubt(*, receipts: bool) -> OpState:
-    """The state of operations of which only a full read tells what became: an incremental one may never show them.
+def in_doubt(ledger: Ledger, side: Side, *, receipts: bool) -> list[Op]:
+    """The operations of which only a full read tells what became: an incremental one may never show them.
 
     What is in flight to a target with receipts is sent again; what it acknowledged and gave no receipt for is not.
     """
-    return OpState.SENT if receipts else OpState.INFLIGHT
+    open_ops = ledger.store.find(OUTBOX, "state", [(side, OpState.SENT), (side, OpState.INFLIGHT)])
+    unsure = OpState.SENT if receipts else OpState.INFLIGHT
+    return [op for op in open_ops if op.state is unsure or op.missed_at]
 
 
 def owed(cursor: Cursor, columns: Iterable[str]) -> bool:
@@ -278,8 +280,7 @@ class Runner:
         every = there.full_read if there.full_read is not None else (None if receipts else FULL_READ)
         if every is not None and self.clock() - cursor.full_at >= every:
             return True
-        doubtful = self.ledger.store.find(OUTBOX, "state", [(side, in_doubt(receipts=receipts))])
-        return any(op.entity == name for op in doubtful)
+        return any(op.entity == name for op in in_doubt(self.ledger, side, receipts=receipts))
 
     def check(self, mapping: SyncMapping) -> None:
         """Refuse a mapping that cannot converge, and note a change of scope."""
