@@ -126,10 +126,17 @@ def _failed(ws: Workspace, entity: Entity, op: Op, line: ReceiptLine, at: Moment
 
 
 def _created_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
-    """The record was there: gone again since, which is a deletion like any other, or with values that now join ours."""
+    """The record was there: gone again since, which is a deletion like any other, or with values that now join ours.
+
+    One that is gone was made by the first sending of this create, if nothing was ever written for the link before: if
+    somebody restores it, what differs from what was sent is an edit.
+    """
     link = ws.link(op.lid)
     if link is None:
         return
+    if line.status is Status.GONE and op.redelivered and ws.last_write(op.lid, op.side) is None:
+        for name in op.patch.keys() & mapping.entities[op.entity].fields.keys():
+            agree(ws, op, name, op.patch[name], mapping.other(op.side), mapping.version)
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
     if _take(ws, link, op, rid_of(mapping.entities[op.entity], op.side, line.id), at):
         activate(ws, op)

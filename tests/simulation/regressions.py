@@ -491,4 +491,16 @@ REGRESSIONS = [
         rounds=7,
         size=Size.ANY,
     ),
+    found(
+        "a record that was made, deleted and restored before anybody heard of it lost the edit that came after",
+        910103372,
+        (
+            Act(0, "write warehouse", 1, "restore", "crm", "company", "name", 2412),
+            Act(0, "window crm", 1, "edit", "crm", "company", "city", 4521),
+            Act(0, "read crm", 3, "undo", "crm", "company", "city", 5189),
+        ),
+        (Fault(0, "second", "crm", 823), Fault(0, "unread", "crm", 732)),
+        rounds=1,
+        size=Size.ANY,
+    ),
 ]
