@@ -503,4 +503,10 @@ REGRESSIONS = [
         rounds=1,
         size=Size.ANY,
     ),
+    found(
+        "a record whose id had changed was deleted across, while the new one waited for a create to be answered",
+        910165210,
+        (Act(0, "window warehouse", 4, "rekey", "crm", "contact", "name", 3782),),
+        (Fault(0, "busy", "crm", 0), Fault(1, "second", "crm", 312)),
+    ),
 ]

@@ -53,6 +53,7 @@ class Planning:
     changed: dict[tuple[str, Side], set[str]] = field(default_factory=dict)  # (entity, side): the links it changed
     fresh: set[str] = field(default_factory=set)  # links of records that nothing stands in the way of creating
     creating: set[str] = field(default_factory=set)
+    unnamed: set[tuple[str, Side]] = field(default_factory=set)  # (entity, side): its new records may have links
     _surroundings: dict[str, Surroundings] = field(default_factory=dict)
 
     def surroundings(self, entity: Entity) -> Surroundings:

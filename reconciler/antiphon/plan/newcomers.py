@@ -40,8 +40,8 @@ def settle_newcomers(p: Planning, entity: Entity, keys: Iterable[ObsKey]) -> Non
             p.waits[key] = "the last complete read lacked it"
         elif not _returns(p, key):
             loose.append(key)
-    unnamed = _being_named(p, keys)
-    for key in [key for key in loose if key[0] in unnamed]:
+    p.unnamed.update((entity.name, side) for side in _being_named(p, keys))
+    for key in [key for key in loose if (entity.name, key[0]) in p.unnamed]:
         p.waits[key] = "a create is on its way, and this may be its record"
         loose.remove(key)
     for finding in identify(p.ws, p.mapping, entity, loose):

@@ -287,6 +287,9 @@ def _deleted(p: Planning, entity: Entity, link: Link, gone: Side, live: Side) ->
     if live in p.held:
         p.wait(link, p.held[live])
         return
+    if (entity.name, gone) in p.unnamed:
+        p.wait(link, f"a create is on its way to {gone}, and a new record there may be this one")
+        return
     expect = shown_values(entity, live, p.seen(link, live))
     patch: dict[str, Value] = {"archive": True} if there.on_delete is OnDelete.ARCHIVE else {}
     key = dict(zip(there.key, _key_values(p, link, live), strict=True))
