@@ -128,13 +128,14 @@ def _failed(ws: Workspace, entity: Entity, op: Op, line: ReceiptLine, at: Moment
 def _created_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
     """The record was there: gone again since, which is a deletion like any other, or with values that now join ours.
 
-    One that is gone was made by the first sending of this create, if nothing was ever written for the link before: if
-    somebody restores it, what differs from what was sent is an edit.
+    One that is gone was made by the first sending of this create, if no other was ever sent for the link: if somebody
+    restores it, what differs from what was sent is an edit.
     """
     link = ws.link(op.lid)
     if link is None:
         return
-    if line.status is Status.GONE and op.redelivered and ws.last_write(op.lid, op.side) is None:
+    by_this = op.redelivered and op.sent_at is not None and op.sent_at >= op.planned_at
+    if line.status is Status.GONE and by_this and ws.last_write(op.lid, op.side) is None:
         for name in op.patch.keys() & mapping.entities[op.entity].fields.keys():
             agree(ws, op, name, op.patch[name], mapping.other(op.side), mapping.version)
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
