@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -85,20 +86,24 @@ class _Bulk(Generic[K, V]):
 
 
 class LedgerFacts:
-    """`facts.Facts` over a store. It remembers what it read: make a new one for each planning."""
+    """`facts.Facts` over a store. It remembers what it read: make a new one for each planning.
+
+    What reads is a function of the store and no method, for one would lead back to here: rows of a circle stay in
+    memory until Python looks for circles, which it seldom does.
+    """
 
     def __init__(self, store: Store, touched: Iterable[ObsKey] = (), lids: Iterable[str] = ()) -> None:
         self._store = store
         self._touched = sorted(touched)
-        self._obs = _Bulk(self._read_records, part=_side_of)
-        self._holders = _Bulk(self._read_holders)
-        self._keys = _Bulk(self._read_keys)
-        self._links = _Bulk(self._read_links)
-        self._members = _Bulk(self._read_members)
-        self._bases = _Bulk(self._read_bases)
-        self._ops = _Bulk(self._read_ops)
-        self._conflicts = _Bulk(self._read_conflicts)
-        self._last = _Bulk(self._read_last, part=lambda key: key[1])
+        self._obs = _Bulk(partial(_read_records, store), part=_side_of)
+        self._holders = _Bulk(partial(_read_holders, store))
+        self._keys = _Bulk(partial(_read_keys, store))
+        self._links = _Bulk(partial(_read_links, store))
+        self._members = _Bulk(partial(_read_members, store))
+        self._bases = _Bulk(partial(_read_bases, store))
+        self._ops = _Bulk(partial(_read_ops, store))
+        self._conflicts = _Bulk(partial(_read_conflicts, store))
+        self._last = _Bulk(partial(_read_last, store), part=lambda key: key[1])
         self._absent: set[ObsKey] | None = None
         self._expect_records(self._touched)
         wanted = sorted({lid for key in self._touched if (lid := self._holders[key]) is not None} | set(lids))
@@ -114,52 +119,6 @@ class LedgerFacts:
         keys = list(keys)
         for of_records in (self._obs, self._holders, self._keys):
             of_records.expect(keys)
-
-    def _read_records(self, keys: list[ObsKey]) -> Mapping[ObsKey, Observation | None]:
-        found = self._store.get(OBS, keys)
-        return {key: found.get(key) for key in keys}
-
-    def _read_holders(self, keys: list[ObsKey]) -> Mapping[ObsKey, str | None]:
-        members = self._store.find(MEMBER, "holder", [(*key, True) for key in keys])
-        return {**dict.fromkeys(keys), **{(m.side, m.entity, m.rid): m.lid for m in members}}
-
-    def _read_keys(self, keys: list[ObsKey]) -> Mapping[ObsKey, dict[int, str]]:
-        found: dict[ObsKey, dict[int, str]] = {key: {} for key in keys}
-        for row in self._store.find(MATCH_KEY, "record", keys):
-            found[row.side, row.entity, row.rid][row.rule] = row.key
-        return found
-
-    def _read_links(self, lids: list[str]) -> Mapping[str, Link | None]:
-        found = self._store.get(LINK, [(lid,) for lid in lids])
-        return {lid: found.get((lid,)) for lid in lids}
-
-    def _read_members(self, lids: list[str]) -> Mapping[str, dict[Side, Rid]]:
-        found: dict[str, dict[Side, Rid]] = {lid: {} for lid in lids}
-        for member in self._store.find(MEMBER, "lid", [(lid,) for lid in lids]):
-            if member.held:
-                found[member.lid][member.side] = member.rid
-        return found
-
-    def _read_bases(self, lids: list[str]) -> Mapping[str, Mapping[str, Mapping[Side, Base]]]:
-        found = self._store.get(BASE, [(lid,) for lid in lids])
-        return {lid: found[(lid,)].fields if (lid,) in found else {} for lid in lids}
-
-    def _read_ops(self, lids: list[str]) -> Mapping[str, dict[Side, Op]]:
-        found: dict[str, dict[Side, Op]] = {lid: {} for lid in lids}
-        for op in self._store.find(OUTBOX, "open", [(lid, state) for lid in lids for state in OPEN]):
-            found[op.lid][op.side] = op
-        return found
-
-    def _read_last(self, keys: list[tuple[str, Side]]) -> Mapping[tuple[str, Side], Op | None]:
-        found = self._store.newest(OUTBOX, "acked", keys)
-        return {key: found.get(key) for key in keys}
-
-    def _read_conflicts(self, lids: list[str]) -> Mapping[str, tuple[Conflict, ...]]:
-        found: dict[str, tuple[Conflict, ...]] = dict.fromkeys(lids, ())
-        for conflict in self._store.find(CONFLICT, "lid", [(lid,) for lid in lids]):
-            if conflict.state in _WAITING:
-                found[conflict.lid] += (conflict,)
-        return found
 
     def touched(self) -> Iterable[ObsKey]:
         """As `Facts.touched`."""
@@ -236,3 +195,58 @@ class LedgerFacts:
     def cursor(self, side: Side, entity: str) -> Cursor | None:
         """As `Facts.cursor`."""
         return self._store.get(CURSOR, [(side, entity)]).get((side, entity))
+
+
+def _read_records(store: Store, keys: list[ObsKey]) -> Mapping[ObsKey, Observation | None]:
+    found = store.get(OBS, keys)
+    return {key: found.get(key) for key in keys}
+
+
+def _read_holders(store: Store, keys: list[ObsKey]) -> Mapping[ObsKey, str | None]:
+    members = store.find(MEMBER, "holder", [(*key, True) for key in keys])
+    return {**dict.fromkeys(keys), **{(m.side, m.entity, m.rid): m.lid for m in members}}
+
+
+def _read_keys(store: Store, keys: list[ObsKey]) -> Mapping[ObsKey, dict[int, str]]:
+    found: dict[ObsKey, dict[int, str]] = {key: {} for key in keys}
+    for row in store.find(MATCH_KEY, "record", keys):
+        found[row.side, row.entity, row.rid][row.rule] = row.key
+    return found
+
+
+def _read_links(store: Store, lids: list[str]) -> Mapping[str, Link | None]:
+    found = store.get(LINK, [(lid,) for lid in lids])
+    return {lid: found.get((lid,)) for lid in lids}
+
+
+def _read_members(store: Store, lids: list[str]) -> Mapping[str, dict[Side, Rid]]:
+    found: dict[str, dict[Side, Rid]] = {lid: {} for lid in lids}
+    for member in store.find(MEMBER, "lid", [(lid,) for lid in lids]):
+        if member.held:
+            found[member.lid][member.side] = member.rid
+    return found
+
+
+def _read_bases(store: Store, lids: list[str]) -> Mapping[str, Mapping[str, Mapping[Side, Base]]]:
+    found = store.get(BASE, [(lid,) for lid in lids])
+    return {lid: found[(lid,)].fields if (lid,) in found else {} for lid in lids}
+
+
+def _read_ops(store: Store, lids: list[str]) -> Mapping[str, dict[Side, Op]]:
+    found: dict[str, dict[Side, Op]] = {lid: {} for lid in lids}
+    for op in store.find(OUTBOX, "open", [(lid, state) for lid in lids for state in OPEN]):
+        found[op.lid][op.side] = op
+    return found
+
+
+def _read_last(store: Store, keys: list[tuple[str, Side]]) -> Mapping[tuple[str, Side], Op | None]:
+    found = store.newest(OUTBOX, "acked", keys)
+    return {key: found.get(key) for key in keys}
+
+
+def _read_conflicts(store: Store, lids: list[str]) -> Mapping[str, tuple[Conflict, ...]]:
+    found: dict[str, tuple[Conflict, ...]] = dict.fromkeys(lids, ())
+    for conflict in store.find(CONFLICT, "lid", [(lid,) for lid in lids]):
+        if conflict.state in _WAITING:
+            found[conflict.lid] += (conflict,)
+    return found
