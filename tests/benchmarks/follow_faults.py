@@ -187,7 +187,7 @@ def main() -> None:
     with networked() as made:
         options = ("--patience", str(PATIENCE), "--wait", "60")
         follow(made, *options)
-        writers = {side: Writer(made, side, ROWS, given.rate) for side in SIDES}
+        writers = {side: Writer(made.connect, side, ROWS, given.rate) for side in SIDES}
         endure(
             "follow under faults",
             made,

@@ -156,15 +156,6 @@ def end(made: Pair) -> None:
         sys.exit("".join(made.said[-20:]))
 
 
-@contextmanager
-def pair(rows: int, *options: str) -> Iterator[Pair]:
-    """Two databases that are followed."""
-    with databases(rows) as made:
-        follow(made, *options)
-        yield made
-        end(made)
-
-
 def latencies(connect: Callable[[str], psycopg.Connection[Any]], rows: int, samples: int) -> dict[str, list[float]]:
     """Milliseconds from commit to visible, by direction."""
     found: dict[str, list[float]] = {}
