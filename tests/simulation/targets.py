@@ -342,11 +342,12 @@ class Target:
         known = [
             r for r in system.tables[entity].values() if r.sync_key == sync_key and r.ended_by == USER and sync_key
         ]
-        if known and system.kind == HUBSPOT and not {"restored", "side restored"} & system.world.happened:
+        back = {"restored", "side restored"} & system.world.happened  # a deletion, or whose copy it was, is forgotten
+        if known and system.kind == HUBSPOT and not back:
             system.world.wrong(
                 f"I9: {entity} {sync_key} was made once more on {system.side}, where users had deleted it"
             )
-        if [rid for rid in twins if rid != row.rid] and "restored" not in system.world.happened:
+        if [rid for rid in twins if rid != row.rid] and not back:
             system.world.wrong(f"I9: {entity} {source} has two copies on {system.side}: {twins[0]} and {row.rid}")
         return row
 
