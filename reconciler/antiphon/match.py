@@ -2,7 +2,7 @@
 
 | unlinked on A, with the same match key on B | and on A                 | outcome                                    |
 |---------------------------------------------|--------------------------|--------------------------------------------|
-| none under any rule                         | itself                   | `Fresh`: to be created on B                |
+| none under any rule                         | itself                   | none: to be created on B                   |
 | one, unlinked                               | itself                   | `Join`                                     |
 | one, linked                                 | itself, or the partner's | `Duplicate`: parked                        |
 | one, linked to a record of A that is gone   | itself                   | `Rekey`: the link moves to the new id      |
@@ -25,13 +25,6 @@ from antiphon.model import ConflictKind, LinkState, RecordState, Rid, Side, Valu
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
-    """No partner: the record is new to the other side."""
-
-    key: ObsKey
-
-
-@dataclass(frozen=True, slots=True)
 class Join:
     """Two records that are each other's only candidate."""
 
@@ -47,6 +40,11 @@ class Duplicate:
     lid: str
     rule: int
 
+    @property
+    def keys(self) -> tuple[ObsKey, ...]:
+        """The newcomers that it speaks of."""
+        return (self.key,)
+
 
 @dataclass(frozen=True, slots=True)
 class Rekey:
@@ -55,6 +53,11 @@ class Rekey:
     key: ObsKey
     lid: str
     rule: int
+
+    @property
+    def keys(self) -> tuple[ObsKey, ...]:
+        """The newcomers that it speaks of."""
+        return (self.key,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,13 @@ class Ambiguous:
     candidates: tuple[ObsKey, ...]
     rule: int
 
+    @property
+    def keys(self) -> tuple[ObsKey, ...]:
+        """The newcomers that it speaks of."""
+        return (self.key,)
 
-Finding: TypeAlias = Fresh | Join | Duplicate | Rekey | Ambiguous
+
+Finding: TypeAlias = Join | Duplicate | Rekey | Ambiguous
 
 LOOSE = frozenset({ConflictKind.AMBIGUOUS, ConflictKind.DUPLICATE, ConflictKind.KEY, ConflictKind.FORBIDDEN})
 """A record parked for one of these has no partner yet and is matched again when anything about it changes."""
@@ -106,26 +114,21 @@ def is_loose(ws: Workspace, key: ObsKey) -> bool:
     return False
 
 
-def identify(ws: Workspace, mapping: SyncMapping, entity: Entity, newcomers: Iterable[ObsKey]) -> list[Finding]:
-    """What becomes of the unlinked live records `newcomers` of one entity. Nothing is written down here."""
-    waiting = sorted(set(newcomers))
+def identify(
+    ws: Workspace, mapping: SyncMapping, entity: Entity, newcomers: Iterable[ObsKey], rule: int
+) -> list[Finding]:
+    """What one match rule says of the unlinked live records `newcomers` of an entity. Nothing is written down here.
+
+    What it finds is to be written down before the next rule is tried: whoever found a partner is not free any more.
+    """
     findings: list[Finding] = []
     taken: set[ObsKey] = set()
-    for rule in range(len(entity.match)):
-        remaining = []
-        for key in waiting:
-            if key in taken:
-                continue
-            finding = _by_rule(ws, mapping, entity, key, rule)
-            if finding is None:
-                remaining.append(key)
-                continue
+    for key in sorted(set(newcomers)):
+        finding = None if key in taken else _by_rule(ws, mapping, entity, key, rule)
+        if finding is not None:
             findings.append(finding)
-            taken.add(key)
-            if isinstance(finding, Join):
-                taken |= set(finding.keys)
-        waiting = [key for key in remaining if key not in taken]
-    return findings + [Fresh(key) for key in waiting]
+            taken |= set(finding.keys)
+    return findings
 
 
 def _by_rule(ws: Workspace, mapping: SyncMapping, entity: Entity, key: ObsKey, rule: int) -> Finding | None:

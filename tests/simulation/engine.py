@@ -26,7 +26,8 @@ from antiphon.sync.collect import Stream
 from antiphon.sync.confirm import acknowledge, read_receipts
 from antiphon.sync.inbound import Source, read_sides
 from antiphon.sync.outbound import Delivery, deliver_side
-from antiphon.sync.planning import adopt, index, propose
+from antiphon.sync.planning import adopt, index
+from antiphon.sync.portions import PORTION, draft
 from antiphon.sync.run import in_doubt, owed
 from tests.simulation.shape import FOREIGN, OVERLAP, SIDES
 from tests.simulation.taps import Reading, read
@@ -202,6 +203,8 @@ class LiveReceipts(ReceiptFile):
 class Engine:
     """One sync over the two systems. `round` is what the runner does once."""
 
+    portion = PORTION
+
     def __init__(self, world: World, store: Watched, steps: Steps) -> None:
         self.world, self.store, self.steps = world, store, steps
         self.number = 0
@@ -268,7 +271,7 @@ class Engine:
         world.tick()
         index(ledger, mapping)
         at = Moment(world.clock(), run_id, mapping.version)
-        plan = propose(ledger, mapping, at)
+        plan = draft(ledger, mapping, at, portion=self.portion)
         for check in self.checks:
             check(self, ledger, mapping, plan, at)
         if self.trace is not None:

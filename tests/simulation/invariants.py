@@ -17,7 +17,7 @@ from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import BaseStatus, Cause, ConflictState, LinkState, Op, OpKind, OpState, Side
 from antiphon.plan import Plan
 from antiphon.settle import Moment
-from antiphon.sync.planning import propose
+from antiphon.sync.portions import draft
 from tests.simulation.edits import gave_way_to_nobody, later_is_later, no_invention, no_lost_update, same
 from tests.simulation.engine import Check, Engine
 from tests.simulation.judge import Judge
@@ -31,7 +31,7 @@ WHOLE = "*"
 
 def plan_twice(engine: Engine, ledger: Ledger, mapping: SyncMapping, plan: Plan, at: Moment) -> None:
     """I5: the plan is a function of the ledger. One round in so many is planned twice."""
-    if at.now // SECOND % TWICE == 0 and propose(ledger, mapping, at) != plan:
+    if at.now // SECOND % TWICE == 0 and draft(ledger, mapping, at, portion=engine.portion) != plan:
         engine.world.wrong("I5: two plans of the same ledger differ")
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from antiphon import ledger
 from antiphon.ledger import LedgerFacts
-from antiphon.ledger.tables import OUTBOX
+from antiphon.ledger.tables import MEMBER, OUTBOX, TABLES
+from antiphon.mapping import Limit
 from antiphon.model import OpState
 from antiphon.singer.listening import Outcome
 from antiphon.sync import ahead, planning, portions
@@ -60,6 +61,44 @@ def test_planned_in_portions_the_outbox_is_the_same() -> None:
     assert plan(parts, 1) > EDITS
     assert outbox(whole) == outbox(parts)
     assert len(outbox(whole)) > EDITS
+
+
+@pytest.mark.parametrize("kept", [0, portions.KEPT])
+def test_a_draft_in_portions_is_the_plan_that_is_made_at_once(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portions, "KEPT", kept)
+    whole, parts = edited(), edited()
+    at = whole.moment()
+    wanted = planning.propose(whole.ledger, whole.mapping, at)
+    untouched = {table.name: list(parts.ledger.store.scan(table)) for table in TABLES}
+    made = portions.draft(parts.ledger, parts.mapping, at, portion=1)
+    assert (made.operations, made.conflicts, made.waits) == (wanted.operations, wanted.conflicts, wanted.waits)
+    assert {table.name: list(parts.ledger.store.scan(table)) for table in TABLES} == untouched
+    planning.adopt(whole.ledger, whole.mapping, wanted)
+    planning.adopt(parts.ledger, parts.mapping, made)
+    for table in TABLES:
+        assert list(parts.ledger.store.scan(table)) == list(whole.ledger.store.scan(table)), table.name
+
+
+@pytest.mark.parametrize("portion", [1, portions.PORTION])
+def test_a_match_rule_is_tried_for_all_records_before_the_next_one(portion: int) -> None:
+    world = World(mapping=sync_of(replace(contact(), match=(("email",), ("name",)))))
+    world.add("crm", "c1", email="", name="Ann")  # has the name of w1
+    world.add("crm", "c2", email="ann@x.com", name="Anna")  # is w1
+    world.add("warehouse", "w1", email="ann@x.com", name="Ann")
+    world.read()
+    planning.adopt(
+        world.ledger, world.mapping, portions.draft(world.ledger, world.mapping, world.moment(), portion=portion)
+    )
+    held = {(row.lid, row.side): row.rid for row in world.ledger.store.scan(MEMBER) if row.held}
+    (lid,) = [lid for (lid, side), rid in held.items() if (side, rid) == ("crm", '["c2"]')]
+    assert held[lid, "warehouse"] == '["w1"]'
+
+
+def test_what_a_guard_counts_is_the_whole_draft() -> None:
+    world = edited()
+    limited = replace(world.mapping, guards=replace(world.mapping.guards, max_create=Limit(count=EDITS - 1)))
+    (tripped,) = portions.draft(world.ledger, limited, world.moment(), portion=2).tripped
+    assert f"{EDITS} contact would be created on warehouse" in tripped.message
 
 
 class Remembered(LedgerFacts):

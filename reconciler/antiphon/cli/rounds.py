@@ -14,7 +14,8 @@ from antiphon.cli.options import Options, accept_empty, common, patience
 from antiphon.cli.output import show
 from antiphon.cli.session import read_config, working
 from antiphon.errors import AntiphonError, ConfigError
-from antiphon.plan import fingerprint
+from antiphon.mapping import Mapping as SyncMapping
+from antiphon.plan import Plan, fingerprint
 from antiphon.show.plan import cost_text, plan_dict, plan_text
 from antiphon.show.plan_file import dump as dump_plan
 from antiphon.show.plan_file import load as load_plan
@@ -39,7 +40,7 @@ def plan(options: Options, out: Path | None, accept_empty: tuple[str, ...], pati
     with working(config, "plan", options.report, accept_empty=accept_empty, patience=patience) as runner:
         read_sides(runner)
         mapping, proposed = runner.propose()
-        text, facts = plan_text(proposed, runner.ledger, mapping), plan_dict(proposed, runner.ledger, mapping)
+        text, facts = _shown(options, runner, mapping, proposed)
         if out is not None:
             write_text(str(out), dump_plan(proposed, mapping, runner.ledger.instance.id, our_clock()))
         waiting = waiting_writes(runner.ledger, mapping, proposed)
@@ -163,12 +164,19 @@ def read_sides(runner: Runner, *, full: bool = False) -> None:
     runner.read(full=full)
 
 
+def _shown(options: Options, runner: Runner, mapping: SyncMapping, plan: Plan) -> tuple[str, dict[str, Any]]:
+    """The plan in the form that was asked for; the other one is empty."""
+    if options.as_json:
+        return "", plan_dict(plan, runner.ledger, mapping)
+    return plan_text(plan, runner.ledger, mapping), {}
+
+
 def _write(
     options: Options, runner: Runner, command: str, *, strict: bool, reviewed: frozenset[str] | None = None
 ) -> int:
     started = our_clock()
     mapping, proposed = runner.propose(reviewed=reviewed)
-    text, facts = plan_text(proposed, runner.ledger, mapping), plan_dict(proposed, runner.ledger, mapping)
+    text, facts = _shown(options, runner, mapping, proposed)
     counts: dict[str, int] = {"operations": len(proposed.operations), "conflicts": len(proposed.conflicts)}
     try:
         written = runner.carry_out(mapping, proposed, reviewed=reviewed is not None)

@@ -39,7 +39,10 @@ BLOCKING = frozenset(ConflictKind) - {
 
 @dataclass(slots=True)
 class Planning:
-    """One planning. `held` are sides that must not be written in this round, with the reason."""
+    """One planning. `held` are sides that must not be written in this round, with the reason.
+
+    Given `rules`, newcomers are matched by so many of them and nothing else is planned.
+    """
 
     ws: Workspace
     mapping: SyncMapping
@@ -48,6 +51,7 @@ class Planning:
     held: Mapping[Side, str]
     deletes_blocked: str = ""
     reviewed: frozenset[str] | None = None
+    rules: int | None = None
     waits: dict[ObsKey, str] = field(default_factory=dict)
     attempts: dict[tuple[str, Side], int] = field(default_factory=dict)  # (lid, side): writes that were not to be seen
     changed: dict[tuple[str, Side], set[str]] = field(default_factory=dict)  # (entity, side): the links it changed
@@ -62,6 +66,10 @@ class Planning:
         if found is None:
             found = self._surroundings[entity.name] = Surroundings(entity, self.resolve, self.member_of)
         return found
+
+    def forget(self) -> None:
+        """Let go of what refers back to this planning: Python would keep the circle until it collects garbage."""
+        self._surroundings.clear()
 
     def resolve(self, entity: str, side: Side, rid: Rid) -> str | None:
         """The link that an id stands for, as `facts.link_of`."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from antiphon.equivalence import EMPTY, Unmapped, Unresolved, from_json, kind_of
-from antiphon.facts import ObsKey
+from antiphon.facts import ObsKey, Workspace
 from antiphon.identity import link_id
 from antiphon.mapping import Assigned, CopyFrom, Derived, Entity, Kind, Uuid
-from antiphon.match import LOOSE, Ambiguous, Duplicate, Fresh, Join, Rekey, identify, is_loose
+from antiphon.match import LOOSE, Ambiguous, Duplicate, Finding, Join, Rekey, identify, is_loose
 from antiphon.model import (
     Audit,
     Cause,
@@ -40,46 +40,55 @@ def settle_newcomers(p: Planning, entity: Entity, keys: Iterable[ObsKey]) -> Non
             p.waits[key] = "the last complete read lacked it"
         elif not _returns(p, key):
             loose.append(key)
-    p.unnamed.update((entity.name, side) for side in _being_named(p, keys))
-    for key in [key for key in loose if (entity.name, key[0]) in p.unnamed]:
-        p.waits[key] = "a create is on its way, and this may be its record"
-        loose.remove(key)
-    for finding in identify(p.ws, p.mapping, entity, loose):
-        match finding:
-            case Join(keys=pair, rule=rule):
-                _join(p, entity, pair, rule_name(entity, rule))
-            case Rekey(key=key, lid=lid):
-                _rekey(p, key, lid)
-            case Duplicate(key=key, lid=lid, rule=rule):
-                _duplicate(p, entity, key, lid, rule)
-            case Ambiguous(key=key, candidates=candidates, rule=rule):
-                link = link_for(p, entity, key)
-                p.ws.touch.update(
-                    c for c in candidates if is_loose(p.ws, c) and c not in p.ws.untouch and p.ws.holder(c) is None
-                )
-                others = [f"{side} {rid}" for side, _, rid in candidates]
-                close_conflicts(p.ws, link.lid, kinds=LOOSE - {ConflictKind.AMBIGUOUS})
-                park(
-                    p.ws,
-                    link,
-                    ConflictKind.AMBIGUOUS,
-                    p.at,
-                    evidence={"candidates": [list(c) for c in candidates], "rule": rule_name(entity, rule)},
-                    reason=f"several records have the same {rule_name(entity, rule)}: {', '.join(others[:5])}",
-                    values=_shown(p, key),
-                )
-            case Fresh(key=key):
-                p.fresh.add(link_for(p, entity, key).lid)
-            case _:
-                assert_never(finding)
+    p.unnamed |= being_named(p.ws, keys)
+    unsure = {key for key in loose if (entity.name, key[0]) in p.unnamed}
+    p.waits.update(dict.fromkeys(unsure, "a create is on its way, and this may be its record"))
+    loose = [key for key in loose if key not in unsure]
+    tried = len(entity.match) if p.rules is None else min(p.rules, len(entity.match))
+    for rule in range(tried):
+        found = identify(p.ws, p.mapping, entity, loose, rule)
+        for finding in found:
+            _settle(p, entity, finding)
+        settled = {key for finding in found for key in finding.keys}
+        loose = [key for key in loose if key not in settled]
+    if tried == len(entity.match):
+        p.fresh.update(link_for(p, entity, key).lid for key in sorted(set(loose)))
 
 
-def _being_named(p: Planning, keys: Iterable[ObsKey]) -> set[Side]:
-    """The sides that may have named a new record already without our knowing which."""
-    lids = {lid for key in keys if (lid := p.ws.holder(key)) is not None}
-    ops = [op for lid in lids for op in p.ws.ops(lid).values()]
+def _settle(p: Planning, entity: Entity, finding: Finding) -> None:
+    match finding:
+        case Join(keys=pair, rule=rule):
+            _join(p, entity, pair, rule_name(entity, rule))
+        case Rekey(key=key, lid=lid):
+            _rekey(p, key, lid)
+        case Duplicate(key=key, lid=lid, rule=rule):
+            _duplicate(p, entity, key, lid, rule)
+        case Ambiguous(key=key, candidates=candidates, rule=rule):
+            link = link_for(p, entity, key)
+            p.ws.touch.update(
+                c for c in candidates if is_loose(p.ws, c) and c not in p.ws.untouch and p.ws.holder(c) is None
+            )
+            others = [f"{side} {rid}" for side, _, rid in candidates]
+            close_conflicts(p.ws, link.lid, kinds=LOOSE - {ConflictKind.AMBIGUOUS})
+            park(
+                p.ws,
+                link,
+                ConflictKind.AMBIGUOUS,
+                p.at,
+                evidence={"candidates": [list(c) for c in candidates], "rule": rule_name(entity, rule)},
+                reason=f"several records have the same {rule_name(entity, rule)}: {', '.join(others[:5])}",
+                values=_shown(p, key),
+            )
+        case _:
+            assert_never(finding)
+
+
+def being_named(ws: Workspace, keys: Iterable[ObsKey]) -> set[tuple[str, Side]]:
+    """By entity, the sides that may have named a new record already without our knowing which."""
+    lids = {lid for key in keys if (lid := ws.holder(key)) is not None}
+    ops = [op for lid in lids for op in ws.ops(lid).values()]
     unknown = (op for op in ops if op.kind is OpKind.CREATE and not op.key)
-    return {op.side for op in unknown if op.state is OpState.INFLIGHT or op.sent_at is not None}
+    return {(op.entity, op.side) for op in unknown if op.state is OpState.INFLIGHT or op.sent_at is not None}
 
 
 def rule_name(entity: Entity, rule: int) -> str:

@@ -12,7 +12,7 @@ from antiphon.ledger.tables import CURSOR, MATCH_KEY, OBS
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.match import match_keys
 from antiphon.model import MatchKey, Observation, RecordState, Side, replace
-from antiphon.plan import Plan, make_plan
+from antiphon.plan import Plan, Portion, make_plan
 from antiphon.plan.guards import Linked
 from antiphon.settle import Moment
 
@@ -84,10 +84,12 @@ def propose(
     reviewed: frozenset[str] | None = None,
     linked: Linked | None = None,
     touched: Iterable[ObsKey] | None = None,
+    portion: Portion | None = None,
 ) -> Plan:
     """The plan that follows from the ledger now. Nothing is stored.
 
-    `linked` counts an entity's links. `touched` are the records to look at, if not all that wait for it.
+    `linked` counts an entity's links. `touched` are the records to look at, if not all that wait for it, and `portion`
+    is what to know of the others.
     """
     instance = ledger.instance
     return make_plan(
@@ -99,13 +101,15 @@ def propose(
         deletes_blocked=instance.deletes_blocked,
         linked=linked or ledger.linked,
         reviewed=reviewed,
+        portion=portion,
     )
 
 
 def adopt(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> None:
     """Store a plan: from here on its operations are in the outbox. What is sent of it is made durable by its intent."""
     with ledger.transaction(durable=False):
-        ledger.apply(plan.rows, touch=plan.touch, untouch=plan.untouch)
+        for part in (plan,) if plan.again is None else plan.again():
+            ledger.apply(part.rows, touch=part.touch, untouch=part.untouch)
         streams = [(side, entity) for side in mapping.sides for entity in mapping.entities]
         cursors = ledger.store.get(CURSOR, streams).values()
         ledger.put(replace(cursor, planned=True) for cursor in cursors if cursor.read_ended and not cursor.planned)

@@ -32,7 +32,8 @@ from antiphon.sync.erase import leave_out
 from antiphon.sync.inbound import Source, read_sides, tell_read
 from antiphon.sync.outbound import Delivery, Written, deliver_side
 from antiphon.sync.outcome import tell_written
-from antiphon.sync.planning import adopt, index, propose
+from antiphon.sync.planning import adopt, index
+from antiphon.sync.portions import draft
 from antiphon.sync.reading import lacks
 from antiphon.sync.report import Reporter
 from antiphon.sync.resolve import listed_methods, read_catalog, resolve
@@ -190,7 +191,7 @@ class Runner:
         index(self.ledger, mapping)
         self.leave_out(mapping)
         held = self.without_target(mapping)
-        return mapping, propose(self.ledger, mapping, self.moment(mapping), held=held, reviewed=reviewed)
+        return mapping, draft(self.ledger, mapping, self.moment(mapping), held=held, reviewed=reviewed)
 
     def carry_out(self, mapping: SyncMapping, plan: Plan, *, reviewed: bool = False) -> list[Written]:
         """Store the plan and write both sides. Raises `GuardTripped` by a guard, `PluginFailed` if a target failed."""
