@@ -897,18 +897,24 @@ def test_a_record_whose_key_changed_keeps_its_link() -> None:
     assert world.conflicts() == []
 
 
-def test_a_record_whose_link_moved_to_a_new_key_is_a_newcomer_if_it_was_not_gone_after_all() -> None:
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_new_key_gets_the_link_of_one_that_a_read_lacked_only_when_that_is_proven_gone(*, gone: bool) -> None:
     world = World(person())
     lid = world.pair(1, 2, **ANN)
     world.missing(CRM, 1)
     world.show(CRM, 9, **ANN)
-    world.round()
-    assert world.members(lid) == {CRM: 9, WAREHOUSE: 2}
+    plan = world.round()
+    assert world.members(lid) == {CRM: 1, WAREHOUSE: 2}
+    assert list(plan.waits.values()) == ["it may be [1], which the last complete read lacked: the next one will say"]
 
-    world.present(CRM, 1)
+    if gone:
+        world.gone(CRM, 1)
+    else:
+        world.present(CRM, 1)
     plan = world.round()
 
-    assert opened(plan) == [(ConflictKind.DUPLICATE, None)]
+    assert world.members(lid) == {CRM: 9 if gone else 1, WAREHOUSE: 2}
+    assert opened(plan) == ([] if gone else [(ConflictKind.DUPLICATE, None)])
 
 
 def test_a_key_that_changed_after_its_deletion_was_parked_frees_the_link() -> None:

@@ -95,11 +95,10 @@ def no_invention(judge: Judge) -> Iterator[str]:
             if event.by != SYNC or isinstance(event.value, Missing) or row.entity == "membership":
                 continue
             there = [e for peer in judge.peers(side, row) for e in peer.history.get(field.columns[other(side)], ())]
-            if is_empty(event.value):
-                if any(is_empty(value_of(e.value)) for e in there):
-                    continue
-            elif any(same(judge, field, other(side), e.value, event.value, side) for e in there):
+            if is_empty(event.value) and any(is_empty(value_of(e.value)) for e in there):
                 continue
+            if any(same(judge, field, other(side), e.value, event.value, side) for e in there):
+                continue  # also blanks, of which a side makes nothing
             if _given_back(judge, side, row, field, event.value):
                 continue
             where = f"{row.entity}.{field.name} of {row.rid} on {side}"

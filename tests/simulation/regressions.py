@@ -509,4 +509,11 @@ REGRESSIONS = [
         (Act(0, "window warehouse", 4, "rekey", "crm", "contact", "name", 3782),),
         (Fault(0, "busy", "crm", 0), Fault(1, "second", "crm", 312)),
     ),
+    found(
+        "a record took the link, and the values, of one that a read which was cut short had lacked",
+        912206129,
+        (Act(0, "planned", 9, "edit", "warehouse", "contact", "score", 4524),),
+        (Fault(0, "unread", "crm", 605), Fault(1, "truncated", "crm", 412)),
+        rounds=2,
+    ),
 ]

@@ -60,7 +60,11 @@ def _settle(p: Planning, entity: Entity, finding: Finding) -> None:
         case Join(keys=pair, rule=rule):
             _join(p, entity, pair, rule_name(entity, rule))
         case Rekey(key=key, lid=lid):
-            _rekey(p, key, lid)
+            before = p.ws.members(lid).get(key[0])
+            if before is not None and _is_live(p, (key[0], entity.name, before)):
+                p.waits[key] = f"it may be {before}, which the last complete read lacked: the next one will say"
+            else:
+                _rekey(p, key, lid)
         case Duplicate(key=key, lid=lid, rule=rule):
             _duplicate(p, entity, key, lid, rule)
         case Ambiguous(key=key, candidates=candidates, rule=rule):
