@@ -516,4 +516,20 @@ REGRESSIONS = [
         (Fault(0, "unread", "crm", 605), Fault(1, "truncated", "crm", 412)),
         rounds=2,
     ),
+    found(
+        "an edit that a read which was cut short did not show was taken to be later than that read",
+        912139851,
+        (
+            Act(0, "window crm", 9, "edit", "warehouse", "contact", "name", 3012),
+            Act(1, "read warehouse", 1, "edit", "crm", "contact", "name", 4599),
+        ),
+        (Fault(1, "swapped", "crm", 699), Fault(2, "truncated", "crm", 40)),
+    ),
+    found(
+        "a write that was sent again after our clock was set back was not known to be sent again",
+        912166743,
+        (Act(1, "write crm", 2, "rival", "crm", "contact", "email", 1548),),
+        (Fault(0, "crash", "crm", 34), Fault(1, "clock jump", "crm", 694)),
+        rounds=2,
+    ),
 ]

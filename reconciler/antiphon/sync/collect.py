@@ -86,7 +86,8 @@ class Collector:
             known = (
                 sum(ledger.store.count(OBS, "live", (side, stream.entity, s)) for s in PRESENT) if stream.full else 0
             )
-            self._readings[stream.stream] = Reading(stream, cursor, known, tap, full=stream.full)
+            absent = {row.rid for row in ledger.store.find(ABSENCE, "stream", [(side, stream.entity)])}
+            self._readings[stream.stream] = Reading(stream, cursor, known, tap, full=stream.full, absent=absent)
         with self._transaction():
             ledger.put(reading.cursor for reading in self._readings.values())
 

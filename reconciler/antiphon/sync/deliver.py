@@ -107,10 +107,11 @@ def _as_mapped(ledger: Ledger, mapping: SyncMapping, ops: Sequence[Op], now: Ins
 def sent(op: Op, now: Instant, began: Instant | None = None) -> Op:
     """What was sent before may have arrived, whatever was answered: `sent_at` is since when it may be written.
 
-    It counts as sent again if that was before this delivery `began`, not if a batch is tried in halves now.
+    It counts as sent again if that was before this delivery `began`, not if a batch is tried in halves now. What was
+    sent after now was sent before our clock was set back.
     """
     first = now if op.sent_at is None else op.sent_at
-    again = op.redelivered or first < (now if began is None else began)
+    again = op.redelivered or not (now if began is None else began) <= first <= now
     return replace(op, state=OpState.INFLIGHT, sent_at=first, redelivered=again)
 
 

@@ -93,6 +93,8 @@ class _Look(NamedTuple):
 class Reading:
     """One stream's read under way. `known` is how many records were there before, `tap` names who is to blame.
 
+    `absent` are the records that the last complete read lacked, so that it does not tell how they were then.
+
     `shown` are the hashes of the records that were read, by id. `hits` counts those that were recognised by their
     lines instead, of which `loaded` knows which.
     """
@@ -102,6 +104,7 @@ class Reading:
     known: int
     tap: str
     full: bool = True
+    absent: AbstractSet[Rid] = frozenset()
     shown: dict[Rid, str] = field(default_factory=dict)
     hits: int = 0
     renewed: int = 0
@@ -222,7 +225,8 @@ class Reading:
         read lacked may have changed ever since its last known change. A record that no read showed before may have
         stood there ever since: nothing proves that a read which lacked it was complete.
         """
-        span = (max(old.read_at, self.cursor.low_water) if old is not None else 0, row.at)
+        known_at = 0 if row.rid in self.absent else self.cursor.low_water
+        span = (max(old.read_at, known_at) if old is not None else 0, row.at)
         dirty = dict(old.dirty) if old is not None else {}
         for column, value in row.fields.items():
             if old is None or column not in old.fields or old.fields[column] != value:
