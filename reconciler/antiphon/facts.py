@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Protocol
 
 from antiphon.model import (
@@ -17,6 +18,7 @@ from antiphon.model import (
     Conflict,
     ConflictState,
     Cursor,
+    Instant,
     Link,
     LinkState,
     Member,
@@ -183,11 +185,15 @@ class Workspace:
             self._conflicts[lid] = {c.cid: c for c in self.facts.conflicts(lid)}
         return self._conflicts[lid]
 
-    def last_write(self, lid: str, side: Side, field: str | None = None) -> Op | None:
-        """The operation that last wrote the field, or did anything, on the side and was acknowledged."""
+    def last_write(self, lid: str, side: Side, field: str | None = None, since: Instant = 0) -> Op | None:
+        """The operation that last wrote the field, or did anything, on the side and was acknowledged, `since` then.
+
+        A link's history grows: of a field that was never written there, all of it would be looked at.
+        """
         known = {op.op_id: op for op in self.facts.ops(lid).values()}
         known.update((op_id, self._op_rows[op_id]) for op_id in self._op_ids.get(lid, ()) if op_id in self._op_rows)
-        finished = (op for op in self.facts.acknowledged(lid, side) if op.op_id not in known)
+        late = takewhile(lambda op: (op.acked_at or 0) >= since, self.facts.acknowledged(lid, side))
+        finished = (op for op in late if op.op_id not in known)
         latest = next((op for op in finished if field is None or field in op.patch), None)
         mine = (op for op in known.values() if op.side == side and op.acked_at is not None)
         ours = (op for op in mine if field is None or field in op.patch)
