@@ -195,7 +195,7 @@ class Workspace:
         late = takewhile(lambda op: (op.acked_at or 0) >= since, self.facts.acknowledged(lid, side))
         finished = (op for op in late if op.op_id not in known)
         latest = next((op for op in finished if field is None or field in op.patch), None)
-        mine = (op for op in known.values() if op.side == side and op.acked_at is not None)
+        mine = (op for op in known.values() if op.side == side and op.acked_at is not None and op.acked_at >= since)
         ours = (op for op in mine if field is None or field in op.patch)
         wrote = [*ours, *([latest] if latest is not None else [])]
         return max(wrote, key=lambda op: (op.acked_at or 0, op.op_id), default=None)

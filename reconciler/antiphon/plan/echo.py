@@ -34,7 +34,7 @@ def count_echoes(p: Planning, link: Link, readings: list[Reading], around: Surro
                 continue
             span = reading.changed_in.get(side)
             last = p.ws.last_write(link.lid, side, reading.field.name, span[0]) if span is not None else None
-            if last is None or last.acked_at is None or span is None or last.acked_at < span[0]:
+            if last is None:
                 return 0
             longest = max(longest, last.echoes.get(reading.field.name, 0) + 1)
     return longest

@@ -110,8 +110,9 @@ def draft(
     than some portions it is not kept, since bases alone take 3 KB for each link: they are made again for the ledger.
     """
     there = unread(ledger, mapping) if held is None else held
-    if len(find_touched(ledger.store, mapping.sides)) <= portion:
-        return propose(ledger, mapping, at, held=there, reviewed=reviewed)
+    touched = find_touched(ledger.store, mapping.sides)
+    if len(touched) <= portion:
+        return propose(ledger, mapping, at, held=there, reviewed=reviewed, touched=touched)
 
     def again() -> Iterator[Plan]:
         return plans(ledger, mapping, at, held=there, linked=_uncounted, reviewed=reviewed, portion=portion)
