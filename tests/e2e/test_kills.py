@@ -74,6 +74,8 @@ class Killer:
     killed: Counter[str] = field(default_factory=Counter)
     missed: int = 0
     written: int = 0
+    life: dict[str, float] = field(default_factory=lambda: {"antiphon": 2.5, "tap": 1.0, "target": 1.0})
+    """Seconds that each victim is thought to live: the shortest life that was seen to end by itself."""
 
     def users_edit(self) -> None:
         """Some fields on each side, now and then the same one on both; and somebody new."""
@@ -90,13 +92,14 @@ class Killer:
         """Kill at a moment drawn over the life of the victim; whether it was still alive."""
         process = self.world.start("sync", "--wait", "60")
         pid: int | None = process.pid
-        if victim == "antiphon":
-            time.sleep(self.chance.uniform(0.0, 2.5))
-        else:
+        if victim != "antiphon":
             wanted = {"tap": TAP, "target": TARGET}[victim]
             pid = _await(lambda: next(iter(_children(process.pid, *wanted)), 0 if process.poll() is not None else None))
-            time.sleep(self.chance.uniform(0.0, 1.0))
-        hit = bool(pid) and self.kill(pid or 0)
+        moment = self.chance.uniform(0.0, self.life[victim])
+        lived = _lived(pid, moment) if pid else 0.0
+        hit = bool(pid) and lived >= moment and self.kill(pid or 0)
+        if pid and not hit:  # on a fast machine all of them are gone sooner
+            self.life[victim] = lived
         self._end(process)
         return hit
 
@@ -237,6 +240,19 @@ def _children(parent: int, *words: str) -> list[int]:
                 line = (folder / "cmdline").read_text()
                 found += [int(folder.name)] if all(word in line for word in words) else []
     return found
+
+
+def _lived(pid: int, seconds: float) -> float:
+    """How many of the seconds the process lived."""
+    begun = time.monotonic()
+    while (spent := time.monotonic() - begun) < seconds:
+        try:
+            if (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return spent
+        except FileNotFoundError:
+            return spent
+        time.sleep(0.005)
+    return spent
 
 
 def _await(look: Callable[[], int | None], seconds: float = 60) -> int:
