@@ -38,7 +38,7 @@ from antiphon.model import (
     Value,
     replace,
 )
-from antiphon.settle import Moment, activate, agree, keep_losers, record
+from antiphon.settle import Moment, activate, agree, agree_unseen, keep_losers, record
 
 MAX_ATTEMPTS = 3
 """So often a write may stay invisible before a person must look."""
@@ -83,7 +83,7 @@ def observed(
             record(ws, op, op.patch, at)
         return REMNANT
     fields = around.entity.fields
-    if sent and any(_is_hidden(ws, around, op, name, seen) for name in op.patch if name in fields):
+    if any(_is_hidden(ws, around, op, name, seen) for name in op.patch if name in fields):
         return 0  # a later read will say
     visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in op.patch if name in fields}
     settled = all(visible.values())
@@ -168,10 +168,7 @@ def _settle_value(
         if not isinstance(now, Missing) and (first := _made_it(ws, around, op, name, now)) is not None:
             agree(ws, first, name, now, mapping.other(op.side), mapping.version)
             return True
-        # The record is there, so it was made as it was sent; but that value was never seen to have crossed.
-        agree(ws, op, name, op.patch[name], mapping.other(op.side), mapping.version)
-        for side, base in list(ws.bases(op.lid).get(name, {}).items()):
-            ws.put_base(op.lid, side, name, replace(base, status=BaseStatus.PROVISIONAL))
+        agree_unseen(ws, op, name, mapping.other(op.side), mapping.version)  # it was made as it was sent
         return True
     if isinstance(now, Missing) or op.state is not OpState.SENT:
         return isinstance(now, Missing)

@@ -63,6 +63,9 @@ class Facts(Protocol):
     def acknowledged(self, lid: str, side: Side) -> Iterable[Op]:
         """The finished operations of the link that the side acknowledged, the latest first."""
 
+    def sent(self, lid: str, side: Side) -> list[Op]:
+        """Every operation of the link that ever went to the side, the first first."""
+
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """Those that are open or decided."""
 

@@ -127,22 +127,28 @@ def parse_receipt(line: bytes, where: str) -> ReceiptLine:
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """`tap-reconciler`'s STATE: what its target acknowledged, of which ledger and side."""
+    """`tap-reconciler`'s STATE: what its target acknowledged, of which ledger and side.
+
+    The target was given the operations from number `first` to number `seq`: it says nothing of those before.
+    """
 
     ledger: str
     epoch: int
     side: str
     seq: int
+    first: int = 0
 
     def to_state(self) -> dict[str, Any]:
         """The STATE value."""
-        return {"bookmarks": {OUTBOX: {"ledger": self.ledger, "epoch": self.epoch, "side": self.side, "seq": self.seq}}}
+        shown = {"ledger": self.ledger, "epoch": self.epoch, "side": self.side, "first": self.first, "seq": self.seq}
+        return {"bookmarks": {OUTBOX: shown}}
 
 
 def parse_bookmark(state: Any) -> Bookmark | None:  # whatever JSON was handed to --state
     """The bookmark in a STATE value; None if there is none, or if it is not ours."""
     try:
         shown = state["bookmarks"][OUTBOX]
-        return Bookmark(str(shown["ledger"]), int(shown["epoch"]), str(shown["side"]), int(shown["seq"]))
-    except (KeyError, TypeError, ValueError):
+        first = int(shown.get("first", 0))
+        return Bookmark(str(shown["ledger"]), int(shown["epoch"]), str(shown["side"]), int(shown["seq"]), first)
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None

@@ -47,7 +47,18 @@ from antiphon.model import (
 )
 from antiphon.protocol import ReceiptLine, Status
 from antiphon.retries import MAX_FAILURES, Fault, fault_of, wait
-from antiphon.settle import Moment, activate, agree, bury, keep_losers, park, record, reject, touch_members
+from antiphon.settle import (
+    Moment,
+    activate,
+    agree,
+    agree_unseen,
+    bury,
+    keep_losers,
+    park,
+    record,
+    reject,
+    touch_members,
+)
 
 
 def delivered(ws: Workspace, mapping: SyncMapping, op: Op, at: Moment) -> None:
@@ -126,23 +137,49 @@ def _failed(ws: Workspace, entity: Entity, op: Op, line: ReceiptLine, at: Moment
 
 
 def _created_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
-    """The record was there: gone again since, which is a deletion like any other, or with values that now join ours.
-
-    One that is gone was made by the first sending of this create, if no other was ever sent for the link: if somebody
-    restores it, what differs from what was sent is an edit.
-    """
+    """The record was there: gone again since, which is a deletion like any other, or with values that now join ours."""
     link = ws.link(op.lid)
     if link is None:
         return
-    by_this = op.redelivered and op.sent_at is not None and op.sent_at >= op.planned_at
-    if line.status is Status.GONE and by_this and ws.last_write(op.lid, op.side) is None:
-        for name in op.patch.keys() & mapping.entities[op.entity].fields.keys():
-            agree(ws, op, name, op.patch[name], mapping.other(op.side), mapping.version)
+    _made_before(ws, mapping, op, line)
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
     if _take(ws, link, op, rid_of(mapping.entities[op.entity], op.side, line.id), at):
         activate(ws, op)
         _observe(ws, mapping, op, line, at)
         touch_members(ws, op)
+
+
+def _made_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine) -> None:
+    """The record was made by a create that got no answer: what is not as that was sent has been edited since.
+
+    The first that went out made it, if no write was ever answered; the values of a later one may have come with it.
+    """
+    entity, other = mapping.entities[op.entity], mapping.other(op.side)
+    before = [each for each in ws.facts.sent(op.lid, op.side) if each.op_id != op.op_id]
+    own = [op] if op.redelivered and op.sent_at is not None and op.sent_at >= op.planned_at else []
+    creates = [each for each in (*before, *own) if each.kind is OpKind.CREATE]
+    if not creates or ws.last_write(op.lid, op.side) is not None:
+        return
+    around = _surroundings(ws, entity)
+    for name in creates[0].patch.keys() & entity.fields.keys():
+        field = entity.fields[name]
+        now = line.found.get(field.columns[op.side], MISSING)
+        made = (
+            each
+            for each in creates
+            if name in each.patch
+            and not isinstance(now, Missing)
+            and around.equal(field, op.side, now, each.patch[name])
+        )
+        maker = next(made, None)
+        if maker is not None and not isinstance(now, Missing):
+            agree(ws, maker, name, now, other, mapping.version)
+        else:
+            agree_unseen(ws, creates[0], name, other, mapping.version)
+
+
+def _surroundings(ws: Workspace, entity: Entity) -> Surroundings:
+    return Surroundings(entity, partial(link_of, ws), lambda lid, side: ws.members(lid).get(side))
 
 
 def _take(ws: Workspace, link: Link, op: Op, rid: Rid, at: Moment) -> bool:
@@ -213,7 +250,7 @@ def _is_settled(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, 
     What takes a run back sets them apart.
     """
     entity, link = mapping.entities[op.entity], ws.link(op.lid)
-    around = Surroundings(entity, partial(link_of, ws), lambda lid, side: ws.members(lid).get(side))
+    around = _surroundings(ws, entity)
     sides = (op.side, mapping.other(op.side))
     return (
         link is not None
@@ -291,7 +328,7 @@ def _observe(
         shown = {column: value for column, value in shown.items() if column not in later}
     fields = {**(before.fields if before else {}), **shown}
     dirty = dict(before.dirty) if before else {}
-    changed = [column for column, value in shown.items() if before is None or before.fields.get(column) != value]
+    changed = [c for c, value in shown.items() if before is None or before.fields.get(c, MISSING) != value]
     for column in changed:  # what the last read lacked may have changed ever since its last known change
         known = before.read_at if before and column in before.fields else dirty.get(column, (0, 0))[0]
         dirty[column] = (known, at.now)

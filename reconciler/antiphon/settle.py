@@ -184,6 +184,13 @@ def agree(ws: Workspace, op: Op, name: str, stored: Value, other: Side, at: str,
         ws.put_base(op.lid, other, name, Base(there, at))
 
 
+def agree_unseen(ws: Workspace, op: Op, name: str, other: Side, at: str) -> None:
+    """The base of a value with which a record was made, as it seems: it was never seen to have crossed."""
+    agree(ws, op, name, op.patch[name], other, at)
+    for side, base in list(ws.bases(op.lid).get(name, {}).items()):
+        ws.put_base(op.lid, side, name, replace(base, status=BaseStatus.PROVISIONAL))
+
+
 def _written_with(ws: Workspace, op: Op, name: str, other: Side) -> Value | Missing:
     """What the same plan, which made it of both values, wrote to the other side; `MISSING` if no receipt says so."""
     twin, rid = ws.last_write(op.lid, other, name), ws.members(op.lid).get(other)

@@ -114,8 +114,8 @@ def _given_back(judge: Judge, side: Side, row: Row, field: Field, value: Value) 
 
 def later_is_later(judge: Judge) -> Iterator[str]:
     """Where `latest` says which edit was later, it was: by the clock of the world, whatever the engine's own did."""
-    if "clock set" in judge.world.happened:
-        return  # intervals of a clock that was set are no intervals
+    if "clock set" in judge.world.happened or judge.world.met["passed over"]:
+        return  # of a clock that was set, or of a tap that leaves changes out, intervals are no intervals
     for op in judge.ops.values():
         field_of = judge.mapping.entities[op.entity].fields
         for name, reason in op.reasons.items():
@@ -271,11 +271,12 @@ def _went_over(
         if now and peer.rid != partner:
             continue
         events = peer.history.get(field.columns[other(side)], [])
+        looked = next((looked[other(side)] for at, looked in judge.world.adopted if at >= event.at), event.at)
         for number, there in enumerate(events):
             until = events[number + 1].at if number + 1 < len(events) else None
             if (
                 (seen or there.by == SYNC)
-                and (until is None or until >= event.at)
+                and (until is None or until >= min(event.at, looked))  # no plan sees both sides at one instant
                 and same(judge, field, other(side), there.value, value_of(event.value), side)
             ):
                 return True

@@ -232,9 +232,11 @@ class Engine:
         self.world.met["clock jump"] += faults.skew != 0
         self.world.met["unread"] += faults.unread is not None
         self.world.met["field gone"] += faults.mapping is not None
+        looked = dict(self.world.looked)
         try:
             outcome = self._round(faults)
         except Crash as crash:
+            self.world.looked.update(looked)  # what was read may not have been committed
             outcome = f"crash at {crash}"
             if faults.power_cut and isinstance(self.store, WatchedStore):
                 self.world.met["power cut"] += 1

@@ -13,8 +13,9 @@ from antiphon.equivalence import is_empty
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import ABSENCE, AUDIT, BASE, CONFLICT, MEMBER, OBS, OUTBOX
 from antiphon.mapping import Counter as Counting
+from antiphon.mapping import Field
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import BaseStatus, Cause, ConflictState, LinkState, Op, OpKind, OpState, Side
+from antiphon.model import BaseStatus, Cause, ConflictState, LinkState, Op, OpKind, OpState, Side, Value
 from antiphon.plan import Plan
 from antiphon.settle import Moment
 from antiphon.sync.portions import draft
@@ -22,7 +23,7 @@ from tests.simulation.edits import gave_way_to_nobody, later_is_later, no_invent
 from tests.simulation.engine import Check, Engine
 from tests.simulation.judge import Judge
 from tests.simulation.shape import FOREIGN, SECOND, SIDES
-from tests.simulation.world import Row, World
+from tests.simulation.world import USER, Event, Row, World
 
 TWICE = 16
 WHOLE = "*"
@@ -202,8 +203,24 @@ def base_truth(judge: Judge) -> Iterator[str]:
                 history = [
                     e for each in _ever(judge, lid, side, row) for e in each.history.get(field.columns[side], ())
                 ]
-                if not any(same(judge, field, side, e.value, value) for e in history):
+                held = any(same(judge, field, side, e.value, value) for e in history)
+                if not held and not _overtaken(judge, lid, side, field, value, history):
                     yield f"I10: {side} never held {value!r}, which is the base of {link.entity}.{name} of {lid}"
+
+
+def _overtaken(judge: Judge, lid: str, side: Side, field: Field, value: Value, history: list[Event]) -> bool:
+    """A foreign target acknowledged the value, and lost it; before anybody looked, a user wrote another."""
+    sent = [
+        op.sent_at - judge.world.skew
+        for op in judge.ops.values()
+        if (op.lid, op.side) == (lid, side)
+        and op.acked_at is not None
+        and op.sent_at is not None
+        and field.name in op.patch
+        and same(judge, field, side, op.patch[field.name], value)
+    ]
+    lost = judge.world.systems[side].kind == FOREIGN and judge.world.met["write lost"]
+    return bool(lost) and any(e.by == USER and e.at >= at for e in history for at in sent)
 
 
 def _ever(judge: Judge, lid: str, side: Side, row: Row) -> Iterator[Row]:

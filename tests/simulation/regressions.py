@@ -532,4 +532,79 @@ REGRESSIONS = [
         (Fault(0, "crash", "crm", 34), Fault(1, "clock jump", "crm", 694)),
         rounds=2,
     ),
+    found(
+        "a receipt showed that a column was empty which the last read had lacked, and that was called an old edit",
+        917174323,
+        (
+            Act(1, "read crm", 9, "rival", "crm", "contact", "email", 2415),
+            Act(1, "write crm", 3, "empty", "warehouse", "contact", "email", 3709),
+        ),
+        (Fault(2, "column gone", "warehouse", 246),),
+        rounds=3,
+    ),
+    found(
+        "a create that got no answer was planned anew, and the values of the second were taken for what had been made",
+        917377106,
+        (
+            Act(0, "read warehouse", 9, "edit", "warehouse", "contact", "tags", 2028),
+            Act(1, "write crm", 4, "undo", "crm", "contact", "name", 5345),
+        ),
+        (
+            Fault(0, "answer lost", "crm", 82),
+            Fault(1, "clock jump", "crm", 930),
+        ),
+        rounds=2,
+    ),
+    found(
+        "an older ledger made a record anew that was there and gone, and took the new values for what had been made",
+        917298000,
+        (
+            Act(1, "planned", 1, "edit", "crm", "contact", "email", 1545),
+            Act(0, "window warehouse", 3, "delete", "warehouse", "contact", "name", 4423),
+            Act(0, "before", 3, "both", "warehouse", "contact", "score", 5865),
+            Act(1, "before", 1, "edit", "crm", "contact", "tags", 6218),
+        ),
+        (
+            Fault(1, "mute", "warehouse", 344),
+            Fault(1, "restore", "warehouse", 7),
+        ),
+        rounds=2,
+    ),
+    found(
+        "an acknowledgement covered an operation that another target, which had died, was given before",
+        917420797,
+        (
+            Act(0, "planned", 6, "poison", "crm", "contact", "name", 1637),
+            Act(0, "window warehouse", 3, "create", "crm", "contact", "email", 4777),
+        ),
+        (
+            Fault(1, "crash", "crm", 341),
+            Fault(2, "hand in", "crm", 292),
+        ),
+        rounds=3,
+    ),
+    found(
+        "a write that nobody heard of was taken to be settled by a read that lacked its column",
+        917600228,
+        (
+            Act(1, "planned", 1, "edit", "crm", "contact", "score", 1932),
+            Act(0, "window crm", 9, "edit", "crm", "contact", "score", 3466),
+        ),
+        (
+            Fault(1, "silent", "warehouse", 294),
+            Fault(2, "column gone mid-read", "warehouse", 478),
+        ),
+        rounds=3,
+    ),
+    found(
+        "what an unanswered create had made was met as a stranger, and an edit since gave way to it",
+        917631116,
+        (Act(0, "read warehouse", 1, "edit", "warehouse", "company", "city", 3384),),
+        (
+            Fault(1, "busy", "crm", 264),
+            Fault(0, "mute", "crm", 519),
+        ),
+        rounds=2,
+        size=Size.ANY,
+    ),
 ]

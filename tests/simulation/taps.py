@@ -142,6 +142,7 @@ def _records(system: System, stream: Stream, since: Instant | None, faults: Read
         met["truncated"] += 1
         if since is not None:
             system.world.passed_over.add(system.side)
+            met["passed over"] += 1
     snapshot = None if system.kind == HUBSPOT else [dict(row.values) for row in rows]
     early = [({**row.key, **row.values}, _envelope(row)) for row in rows[:1] if faults.late and system.kind == HUBSPOT]
     for number, row in enumerate(rows):

@@ -158,6 +158,11 @@ class LedgerFacts:
         before = islice(self._store.latest(OUTBOX, "acked", (lid, side)), 1, None)
         yield from (op for op in before if not op.state.open)
 
+    def sent(self, lid: str, side: Side) -> list[Op]:
+        """As `Facts.sent`."""
+        ops = [op for op in self._store.find(OUTBOX, "lid", [(lid,)]) if op.side == side and op.seq is not None]
+        return sorted(ops, key=lambda op: op.seq or 0)
+
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """As `Facts.conflicts`."""
         return self._conflicts[lid]

@@ -85,9 +85,7 @@ def deliver_ahead(
                 last = part is parts[-1]
                 for outcome in (yield Handed(part.lines, leave=0 if last else 1, intended=place == 0)):
                     sent, now = under_way.popleft(), clock()
-                    settle(
-                        ledger, mapping, side, sent.op_ids, sent.first, outcome, now, run_id, receipts, hide, written
-                    )
+                    settle(ledger, mapping, side, sent.op_ids, outcome, now, run_id, receipts, hide, written)
                     if outcome.code != 0:
                         fail(written, outcome)
                 if written.outage:
@@ -99,10 +97,9 @@ def deliver_ahead(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Operations that are handed over together: their ids, the number of the first, and their lines."""
+    """Operations that are handed over together: their ids and their lines."""
 
     op_ids: list[str]
-    first: int
     lines: list[bytes]
 
 
@@ -121,7 +118,7 @@ def _intended(
         sent = intend(ledger, mapping, side, [ops[op_id] for op_id in some], at, began=began)
         if sent:
             lines = [encode(message) for message in messages(ledger, mapping, side, sent, at)]
-            yield _Part([op.op_id for op in sent], sent[0].seq or 0, lines)
+            yield _Part([op.op_id for op in sent], lines)
 
 
 def plainly(delivery: Delivery) -> Ahead:

@@ -25,12 +25,9 @@ AHEAD = (
 )
 
 
-def acknowledge(
-    ledger: Ledger, mapping: SyncMapping, bookmark: Bookmark | None, side: Side, at: Moment, *, first: int = 0
-) -> str:
+def acknowledge(ledger: Ledger, mapping: SyncMapping, bookmark: Bookmark | None, side: Side, at: Moment) -> str:
     """Settle what a target's STATE covers. Returns a remark for the log, empty if all is as it should be.
 
-    `first` is the number of the first operation that this target was given: it says nothing of those before.
     A bookmark of another ledger is none. One that is ahead of this ledger shows that the ledger was restored.
     """
     instance = ledger.instance
@@ -48,7 +45,7 @@ def acknowledge(
     covered = [
         op
         for op in ledger.open_ops(side)
-        if op.state is OpState.INFLIGHT and op.seq is not None and first <= op.seq <= bookmark.seq
+        if op.state is OpState.INFLIGHT and op.seq is not None and bookmark.first <= op.seq <= bookmark.seq
     ]
     _settle(ledger, covered, lambda ws, op: delivered(ws, mapping, op, at))
     return ""

@@ -116,9 +116,12 @@ def sent(op: Op, now: Instant, began: Instant | None = None) -> Op:
 
 
 def messages(
-    ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], now: Instant
+    ledger: Ledger, mapping: SyncMapping, side: Side, ops: Sequence[Op], now: Instant, first: int | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The Singer messages for numbered operations, with a STATE after so many and at the end."""
+    """The Singer messages for numbered operations, with a STATE after so many and at the end.
+
+    `first` is the number of the first operation that this target is given, if others went to it before these.
+    """
     instance = ledger.instance
     declared: dict[str, Any] = {}
     for count, op in enumerate(ops, 1):
@@ -133,7 +136,8 @@ def messages(
             message[ENVELOPE] = _envelope(entity, side, op)
         yield message
         if count % STATE_EVERY == 0 or count == len(ops):
-            yield {"type": "STATE", "value": Bookmark(instance.id, instance.epoch, side, op.seq or 0).to_state()}
+            mark = Bookmark(instance.id, instance.epoch, side, op.seq or 0, first or ops[0].seq or 0)
+            yield {"type": "STATE", "value": mark.to_state()}
 
 
 def _standing(ledger: Ledger, entity: Entity, side: Side, op: Op) -> Mapping[str, Value]:

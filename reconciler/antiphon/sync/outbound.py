@@ -118,8 +118,8 @@ def _run(
     outcome = yield [encode(message) for message in messages(ledger, mapping, side, intended, at)]
     now = clock()
     written.seconds += (now - at) / 1_000_000
-    op_ids, first = [op.op_id for op in intended], intended[0].seq or 0
-    left = settle(ledger, mapping, side, op_ids, first, outcome, now, run_id, receipts, hide, written)
+    op_ids = [op.op_id for op in intended]
+    left = settle(ledger, mapping, side, op_ids, outcome, now, run_id, receipts, hide, written)
     if outcome.code == 0:
         return
     suspects.last, suspects.failures = outcome, suspects.failures + 1
@@ -145,7 +145,6 @@ def settle(
     mapping: SyncMapping,
     side: Side,
     op_ids: Sequence[str],
-    first: int,
     outcome: Outcome,
     at: Instant,
     run_id: str,
@@ -153,17 +152,14 @@ def settle(
     hide: Callable[[str], str],
     written: Written,
 ) -> list[Op]:
-    """Settle what a target says of one batch, by receipts and STATE; the operations of which it said nothing.
-
-    `first` is the number of the batch's first operation.
-    """
+    """Settle what a target says of one batch, by receipts and STATE; the operations of which it said nothing."""
     now = Moment(at, run_id, mapping.version)
     if receipts is not None:
         read_receipts(ledger, mapping, side, receipts, now, written.remarks.append, hide)
     keys = [(op_id,) for op_id in op_ids]
     now_there = ledger.store.get(OUTBOX, keys)
     if any(op.state is OpState.INFLIGHT for op in now_there.values()):  # to look for them takes the whole outbox
-        acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now, first=first)
+        acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now)
         now_there = ledger.store.get(OUTBOX, keys)
     left = [op for op in now_there.values() if op.state is OpState.INFLIGHT]
     written.counts += tally(op for op in now_there.values() if op.state is not OpState.INFLIGHT)

@@ -87,12 +87,13 @@ def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Ite
             runner.report.warn("held", f"nothing new is written to {name}: {reason}", side=name)
     adopt(ledger, mapping, plan)
     levels, skipped = ready(ledger, mapping, side, runner.clock(), replay=True)
+    first: int | None = None
     for level in levels:
         for start in range(0, len(level), _EMIT):
             now = runner.clock()
-            yield from messages(
-                ledger, mapping, side, intend(ledger, mapping, side, level[start : start + _EMIT], now), now
-            )
+            intended = intend(ledger, mapping, side, level[start : start + _EMIT], now)
+            first = first or (intended[0].seq if intended else None)
+            yield from messages(ledger, mapping, side, intended, now, first)
     if not levels and bookmark is not None and (bookmark.ledger, bookmark.side) == (ledger.instance.id, side):
         yield {"type": "STATE", "value": bookmark.to_state()}  # a script that keeps the last line keeps its bookmark
     runner.report.say("gave", f"{sum(map(len, levels))} operations to {side}, {len(skipped)} wait", side=side)
