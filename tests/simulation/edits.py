@@ -40,13 +40,11 @@ def no_lost_update(judge: Judge) -> Iterator[str]:
 def gave_way_to_nobody(judge: Judge) -> Iterator[str]:
     """I3 as it is felt: who alone edits a field keeps the edit, whatever others do to other fields of the record.
 
-    Not so where records first meet, and a create that got no answer is met as a stranger if it was planned anew since.
+    Not so where records first meet.
     """
     if judge.world.shape.rewrites:
         return  # the side itself edits what it is sent
     if judge.world.happened & {"merge", "twin", "restored", "side restored", "field gone"}:
-        return
-    if judge.world.met["answer lost"]:
         return
     for side, system in judge.world.systems.items():
         for copy in system.every_row():
@@ -231,6 +229,8 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
     if judge.world.systems[side].kind == FOREIGN and event.at >= heir.unseen:
         return True
     op = judge.ops.get(heir.op_id)
+    if op is not None and op.kind is OpKind.DELETE and field.name not in op.expect:
+        return True  # sync.yml did not have the field then
     if op is not None and op.kind is not OpKind.CREATE and _in_the_window(judge, side, event, heir):
         return op.op_id not in judge.told  # of an edit between the target's look and its write only its receipt tells
     if "restored" in judge.world.happened and (op is None or op.acked_at is None or is_empty(value_of(event.value))):
@@ -242,8 +242,6 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
     blind = FOREIGN in judge.world.shape.kinds.values()
     if blind and isinstance(field.policy, SetUnion) and _seen_before(judge, side, field, event, events):
         return True  # a combined value that went to both sides is no base before both were read again
-    if op is not None and op.kind is OpKind.DELETE and field.name not in op.expect:
-        return True  # sync.yml did not have the field then
     if op is None or not is_empty(value_of(event.value)) or field.name in op.losers:
         return False
     return is_empty(op.expect.get(field.name))  # without a base nobody knows that it was an edit
