@@ -31,7 +31,13 @@ class Situation:
 
 
 _RECEIPTS = "tests/scenarios/test_receipts.py"
-_STORIES = "tests/kernel/test_stories.py"
+_TOLD = "tests/kernel/test_receipts.py"
+_ALLOWED = "tests/kernel/test_allowed.py"
+_CHANGES = "tests/kernel/test_changes.py"
+_DELETIONS = "tests/kernel/test_deletions.py"
+_ECHOES = "tests/kernel/test_echoes.py"
+_MERGES = "tests/kernel/test_merges.py"
+_NEWCOMERS = "tests/kernel/test_newcomers.py"
 _SQL = "tests/targets/sql/test_operations.py"
 _HUBSPOT = "tests/targets/hubspot/test_operations.py"
 _TRYTON = (
@@ -39,7 +45,6 @@ _TRYTON = (
     "test_an_edit_between_look_and_write_is_refused_by_the_lock_and_overwritten_without_one"
 )
 _EDITS = "tests/e2e/test_edits.py::test_edits_on_both_sides_while_rounds_run_are_all_accounted_for"
-_SETTLE = "tests/kernel/test_settle.py"
 _SCHEDULES = "tests/simulation/test_schedules.py::test_every_schedule_ends_well"
 
 
@@ -51,7 +56,7 @@ _NO_TARGET = Promise(
     "no target",
     lambda s: not s.able.writes,
     "nothing is ever written there",
-    (f"{_STORIES}::test_a_held_side_gets_no_creates_and_no_deletes",),
+    (f"{_ALLOWED}::test_a_held_side_gets_no_creates_and_no_deletes",),
 )
 
 SITUATIONS: tuple[Situation, ...] = (
@@ -78,7 +83,7 @@ SITUATIONS: tuple[Situation, ...] = (
                 (
                     f"{_HUBSPOT}::test_an_update_of_what_somebody_changed_is_stale_with_what_was_found",
                     f"{_HUBSPOT}::test_an_edit_between_our_look_and_our_write_is_told",
-                    f"{_SETTLE}::test_an_edit_of_the_last_moment_is_told_as_clobbered",
+                    f"{_TOLD}::test_an_edit_of_the_last_moment_is_told_as_clobbered",
                 ),
             ),
             Promise(
@@ -116,7 +121,7 @@ SITUATIONS: tuple[Situation, ...] = (
                 "no target, or `allow:` without create",
                 lambda s: not s.allows(OpKind.CREATE),
                 "no record is ever created there",
-                (f"{_STORIES}::test_a_side_may_forbid_creates",),
+                (f"{_ALLOWED}::test_a_side_may_forbid_creates",),
             ),
             Promise(
                 "target: `receipts`, `idempotent-create`",
@@ -140,7 +145,7 @@ SITUATIONS: tuple[Situation, ...] = (
                 "the side names it (`assigned`), target: `receipts`",
                 lambda s: s.names_records and s.able.receipts,
                 "held until the receipt, or a record that it may be, shows what became of it",
-                (f"{_STORIES}::test_a_partner_whose_create_is_under_way_is_waited_for",),
+                (f"{_NEWCOMERS}::test_a_partner_whose_create_is_under_way_is_waited_for",),
                 weak=True,
             ),
             Promise(
@@ -179,8 +184,8 @@ SITUATIONS: tuple[Situation, ...] = (
                 _always,
                 "believed when the next read shows it; sent again if not, and parked after three times",
                 (
-                    f"{_SETTLE}::test_seen_as_it_was_before_it_is_sent_again",
-                    f"{_SETTLE}::test_what_stays_invisible_three_times_is_parked",
+                    f"{_ECHOES}::test_seen_as_it_was_before_it_is_sent_again",
+                    f"{_ECHOES}::test_what_stays_invisible_three_times_is_parked",
                 ),
             ),
         ),
@@ -224,28 +229,28 @@ SITUATIONS: tuple[Situation, ...] = (
                 "no target, or `allow:` without delete",
                 lambda s: not s.allows(OpKind.DELETE),
                 "it stays, and waits for a person",
-                (f"{_STORIES}::test_a_side_may_forbid_deletes",),
+                (f"{_DELETIONS}::test_a_side_may_forbid_deletes",),
             ),
             Promise(
                 "`on_delete: park`",
                 lambda s: s.on_delete is OnDelete.PARK,
                 "it waits for a person, with all last values",
-                (f"{_STORIES}::test_a_deletion_waits_for_a_person_with_all_last_values",),
+                (f"{_DELETIONS}::test_a_deletion_waits_for_a_person_with_all_last_values",),
             ),
             Promise(
                 "`on_delete: delete` or `archive`; target: `receipts`, or `deletes: true`",
                 lambda s: s.able.receipts or s.able.honours,
                 "carried over, unless this side changed it since: an update is never deleted",
                 (
-                    f"{_STORIES}::test_a_deletion_is_carried_over_where_the_policy_says_so",
-                    f"{_STORIES}::test_an_update_beats_a_deletion",
+                    f"{_DELETIONS}::test_a_deletion_is_carried_over_where_the_policy_says_so",
+                    f"{_DELETIONS}::test_an_update_beats_a_deletion",
                 ),
             ),
             Promise(
                 "any other target",
                 _always,
                 "it waits for a person: the target is not declared to honour deletions",
-                (f"{_STORIES}::test_a_foreign_target_must_be_known_to_honour_deletions",),
+                (f"{_DELETIONS}::test_a_foreign_target_must_be_known_to_honour_deletions",),
                 weak=True,
             ),
         ),
@@ -259,15 +264,15 @@ SITUATIONS: tuple[Situation, ...] = (
                 lambda s: "merges" in s.able.tap,
                 "the link follows the survivor; two records that the other side still holds apart wait for a person",
                 (
-                    f"{_STORIES}::test_a_link_moves_to_a_survivor_that_nobody_holds_and_sends_what_differs",
-                    f"{_STORIES}::test_a_merge_into_a_linked_record_leaves_two_on_the_other_side_for_a_person",
+                    f"{_MERGES}::test_a_link_moves_to_a_survivor_that_nobody_holds_and_sends_what_differs",
+                    f"{_MERGES}::test_a_merge_into_a_linked_record_leaves_two_on_the_other_side_for_a_person",
                 ),
             ),
             Promise(
                 "any other tap",
                 _always,
                 "it looks like the deletion of one and an edit of the other",
-                (f"{_STORIES}::test_a_deletion_waits_for_a_person_with_all_last_values",),
+                (f"{_DELETIONS}::test_a_deletion_waits_for_a_person_with_all_last_values",),
             ),
         ),
     ),
@@ -285,7 +290,7 @@ SITUATIONS: tuple[Situation, ...] = (
                 "any other tap",
                 _always,
                 "our reads before and after the edit bound its time; where that proves no order, `else` decides",
-                (f"{_STORIES}::test_the_later_edit_wins_by_our_own_clock",),
+                (f"{_CHANGES}::test_the_later_edit_wins_by_our_own_clock",),
             ),
         ),
     ),
