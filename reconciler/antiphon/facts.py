@@ -103,6 +103,9 @@ class Holders(Protocol):
     def link(self, lid: str) -> Link | None:
         """A link."""
 
+    def members(self, lid: str) -> Mapping[Side, Rid]:
+        """The records it holds."""
+
 
 def has_column(facts: Facts, side: Side, entity: str, column: str) -> bool:
     """Whether the side's last read had the column at all; a record may lack it where it is empty."""

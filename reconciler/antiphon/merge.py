@@ -15,9 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as attribute
+from functools import partial
 from typing import TypeAlias
 
 from antiphon.equivalence import Canonical, Resolve, Unmapped, Unresolved, added, alike, canon, counted, is_empty, split
+from antiphon.facts import Holders, link_of
 from antiphon.mapping import Counter, Entity, Field, Park, SetUnion
 from antiphon.model import MISSING, ConflictKind, Instant, Missing, Side, Value
 from antiphon.policies import decide
@@ -114,6 +116,11 @@ class Surroundings:
         """Whether a value of each side mean the same."""
         first = self.canon(field, sides[0], one)
         return not isinstance(first, Unresolved | Unmapped) and first == self.canon(field, sides[1], two)
+
+
+def surroundings(entity: Entity, facts: Holders) -> Surroundings:
+    """The surroundings as these facts have them."""
+    return Surroundings(entity, partial(link_of, facts), lambda lid, side: facts.members(lid).get(side))
 
 
 def merge(

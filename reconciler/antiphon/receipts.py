@@ -15,14 +15,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
+from antiphon.creates import made_before, take
 from antiphon.equivalence import canonical_json, hash_of, make_rid
-from antiphon.facts import Workspace, link_of
+from antiphon.facts import Workspace
 from antiphon.identity import short_id
 from antiphon.mapping import Entity, word_of
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.merge import Surroundings
+from antiphon.merge import surroundings
 from antiphon.model import (
     MISSING,
     Audit,
@@ -32,7 +32,6 @@ from antiphon.model import (
     Conflict,
     ConflictKind,
     Instant,
-    Link,
     LinkState,
     Missing,
     Observation,
@@ -51,10 +50,7 @@ from antiphon.settle import (
     Moment,
     activate,
     agree,
-    agree_unseen,
-    bury,
     keep_losers,
-    park,
     record,
     reject,
     touch_members,
@@ -141,71 +137,12 @@ def _created_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLi
     link = ws.link(op.lid)
     if link is None:
         return
-    _made_before(ws, mapping, op, line)
+    made_before(ws, mapping, op, line)
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
-    if _take(ws, link, op, rid_of(mapping.entities[op.entity], op.side, line.id), at):
+    if take(ws, link, op, rid_of(mapping.entities[op.entity], op.side, line.id), at):
         activate(ws, op)
         _observe(ws, mapping, op, line, at)
         touch_members(ws, op)
-
-
-def _made_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine) -> None:
-    """The record was made by a create that got no answer: what is not as that was sent has been edited since.
-
-    The first that went out made it, if no write was ever answered; the values of a later one may have come with it.
-    """
-    entity, other = mapping.entities[op.entity], mapping.other(op.side)
-    before = [each for each in ws.facts.sent(op.lid, op.side) if each.op_id != op.op_id]
-    own = [op] if op.redelivered and op.sent_at is not None and op.sent_at >= op.planned_at else []
-    creates = [each for each in (*before, *own) if each.kind is OpKind.CREATE]
-    if not creates or ws.last_write(op.lid, op.side) is not None:
-        return
-    around = _surroundings(ws, entity)
-    for name in creates[0].patch.keys() & entity.fields.keys():
-        field = entity.fields[name]
-        now = line.found.get(field.columns[op.side], MISSING)
-        made = (
-            each
-            for each in creates
-            if name in each.patch
-            and not isinstance(now, Missing)
-            and around.equal(field, op.side, now, each.patch[name])
-        )
-        maker = next(made, None)
-        if maker is not None and not isinstance(now, Missing):
-            agree(ws, maker, name, now, other, mapping.version)
-        else:
-            agree_unseen(ws, creates[0], name, other, mapping.version)
-
-
-def _surroundings(ws: Workspace, entity: Entity) -> Surroundings:
-    return Surroundings(entity, partial(link_of, ws), lambda lid, side: ws.members(lid).get(side))
-
-
-def _take(ws: Workspace, link: Link, op: Op, rid: Rid, at: Moment) -> bool:
-    """Give the link the id that the side answered with. False if another link holds it, which a person then sees.
-
-    A record that was seen before its receipt may have a link of its own by now: it hands the record over.
-    """
-    if ws.members(op.lid).get(op.side) == rid:
-        return True
-    holder = ws.holder((op.side, op.entity, rid))
-    other = ws.link(holder) if holder is not None else None
-    if other is not None and other.lid != op.lid:
-        written = any(o.state is not OpState.PLANNED for o in ws.ops(other.lid).values())
-        if len(ws.members(other.lid)) > 1 or written:
-            park(
-                ws,
-                link,
-                ConflictKind.DUPLICATE,
-                at,
-                reason=f"{op.side} answered with {rid}, which another link holds",
-                evidence={"lid": other.lid, "side": op.side, "patch": dict(op.patch), "mapping": at.mapping},
-            )
-            return False
-        bury(ws, other, at, "it is the record of another link's create")
-    ws.put_member(link, op.side, rid)
-    return True
 
 
 def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at: Moment) -> None:
@@ -222,7 +159,7 @@ def _applied(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, at:
         ws.audits.append(Audit(op.lid, op.side, None, last, None, Cause.DELETED, op.op_id, op.run_id, at.now))
         touch_members(ws, op)
         return
-    if line.id is not None and not _take(ws, link, op, rid_of(entity, op.side, line.id), at):
+    if line.id is not None and not take(ws, link, op, rid_of(entity, op.side, line.id), at):
         ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
         return
     told = line.stored if line.status is Status.APPLIED else {**line.found, **line.stored}
@@ -250,7 +187,7 @@ def _is_settled(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine, 
     What takes a run back sets them apart.
     """
     entity, link = mapping.entities[op.entity], ws.link(op.lid)
-    around = _surroundings(ws, entity)
+    around = surroundings(entity, ws)
     sides = (op.side, mapping.other(op.side))
     return (
         link is not None

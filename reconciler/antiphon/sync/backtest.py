@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from antiphon.facts import link_of
 from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.tables import CONFLICT, OUTBOX
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.merge import Adopt, Hold, Reading, Send, Still, Surroundings, Wait, merge
+from antiphon.merge import Adopt, Hold, Reading, Send, Still, Surroundings, Wait, merge, surroundings
 from antiphon.model import Conflict, ConflictKind, Instant, Missing, Op, OpState, Side, Value
 from antiphon.plan.contests import readings_of
 
@@ -90,11 +88,7 @@ def replay(ledger: Ledger, mapping: SyncMapping, contests: list[Contest]) -> Ite
             if entity is None:
                 yield Replayed(contest, NEITHER, f"{contest.entity} is not mapped", changed=True)
             else:
-                yield _replayed(mapping, entity, contest, _around(facts, entity))
-
-
-def _around(facts: LedgerFacts, entity: Entity) -> Surroundings:
-    return Surroundings(entity, partial(link_of, facts), lambda lid, side: facts.members(lid).get(side))
+                yield _replayed(mapping, entity, contest, surroundings(entity, facts))
 
 
 def _replayed(mapping: SyncMapping, entity: Entity, contest: Contest, around: Surroundings) -> Replayed:

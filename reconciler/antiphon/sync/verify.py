@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from antiphon.facts import ObsKey, link_of
+from antiphon.facts import ObsKey
 from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.chain import Checked, check_chain
 from antiphon.ledger.tables import CONFLICT, LINK, MEMBER, OBS
 from antiphon.mapping import Entity
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.merge import Surroundings
+from antiphon.merge import Surroundings, surroundings
 from antiphon.model import MISSING, Base, BaseStatus, ConflictState, Link, LinkState, Observation, Op, RecordState, Side
 from antiphon.plan import Plan
 
@@ -116,7 +115,7 @@ def _compare(
     keys = [(side, entity.name, rid) for pair in members.values() for side, rid in pair.items()]
     seen = ledger.store.get(OBS, keys)
     facts = LedgerFacts(ledger.store, lids=[link.lid for link in links])
-    around = Surroundings(entity, partial(link_of, facts), lambda lid, side: facts.members(lid).get(side))
+    around = surroundings(entity, facts)
     for link in links:
         if link.lid in planned:
             continue
