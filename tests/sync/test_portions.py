@@ -134,6 +134,22 @@ def test_of_a_portion_that_was_planned_nothing_stays_in_memory(most: list[int]) 
     assert set(most) == {1}
 
 
+def test_what_a_round_leaves_behind_is_never_a_circle() -> None:
+    """Python looks for circles seldom, see `seek_circles_rarely`: those of a process that follows would pile up."""
+    world = edited()
+    world.round()
+    gc.collect()
+    gc.disable()
+    try:
+        world.edit("crm", "c1", name="Anne")
+        world.add("crm", "late", email="late@x.com", name="Late")
+        plan(world, 2)
+        world.round()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
 class Target:
     """Applies what it is handed and writes receipts; one batch it may fail at."""
 
