@@ -7,7 +7,7 @@ Both use a partial index only for a term that repeats the index's own condition.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
@@ -36,7 +36,7 @@ class Statements(Generic[R]):
         self.key_of = _picker([list(self.codec.columns).index(name) for name in table.key])
         self._dialect = dialect
         self._looks: dict[tuple[tuple[str, ...], Key, int, tuple[str, ...]], str] = {}
-        self._shapes: dict[tuple[str, ...], bool] = {}
+        self._covered: dict[tuple[str, ...], frozenset[str] | None] = {}
         self._sets: dict[str, str] = {}
         self._counts: dict[tuple[tuple[str, ...], Key, bool], str] = {}
         self._latest: dict[str, str] = {}
@@ -69,8 +69,9 @@ class Statements(Generic[R]):
 
         They give the columns `shown`, or all.
         """
-        shaped = self._shaped(names)
-        for shape, wanted in (_by_shape(entries) if shaped else {(...,) * len(names): list(entries)}).items():
+        covered = self._in_text(names)
+        shapes = {(...,) * len(names): list(entries)} if covered is None else _by_shape(entries, covered)
+        for shape, wanted in shapes.items():
             many = self._on_postgresql and ... in shape and len(wanted) > 1
             step = PAGE if many else _SIZES[-1]
             for start in range(0, len(wanted), step):
@@ -82,14 +83,15 @@ class Statements(Generic[R]):
                     chunk += [(None,) * shape.count(...)] * (size - len(chunk))
                     yield self.look(names, shape, size, shown), tuple(chain.from_iterable(chunk))
 
-    def _shaped(self, names: tuple[str, ...]) -> bool:
-        """Whether a value of these columns may stand in the SQL itself."""
-        found = self._shapes.get(names)
-        if found is None:
-            columns = [self._columns[name] for name in names]
-            found = any(column.nullable or isinstance(column.type, sa.Boolean) for column in columns)
-            self._shapes[names] = found
-        return found
+    def _in_text(self, names: tuple[str, ...]) -> frozenset[str] | None:
+        """Values that stand in the SQL itself, besides null and booleans; None if these columns have none of either."""
+        if names not in self._covered:
+            table, columns = self._table, [self._columns[name] for name in names]
+            covers = [some for index, some in table.covers.items() if table.indexes[index] == names]
+            covered = frozenset(chain.from_iterable(covers))
+            either = covered or any(column.nullable or isinstance(column.type, sa.Boolean) for column in columns)
+            self._covered[names] = covered if either else None
+        return self._covered[names]
 
     def _look_up(self, names: tuple[str, ...], shape: Key, shown: tuple[str, ...]) -> str:
         text = self._looks.get((names, shape, 0, shown))
@@ -181,7 +183,8 @@ class Statements(Generic[R]):
 
     def count(self, names: tuple[str, ...], entry: Key, most: int | None) -> tuple[str, Key]:
         """The query for the number of rows with one encoded entry, counted to `most`, and what to bind."""
-        shape = _shape(entry)
+        covered = self._in_text(names) or ()
+        shape = _shape(entry, covered)
         text = self._counts.get((names, shape, most is None))
         if text is None:
             found = sa.select(self._columns[self._key[0]]).where(self._equal(names, shape))
@@ -189,7 +192,8 @@ class Statements(Generic[R]):
                 found = found.limit(sa.bindparam(None, type_=sa.Integer)).offset(sa.literal_column("0"))
             counted = sa.select(sa.func.count()).select_from(found.subquery())
             text = self._counts[names, shape, most is None] = self._text(counted)
-        return text, _bound(entry) if most is None else (*_bound(entry), most)
+        bound = _bound(entry, covered)
+        return text, bound if most is None else (*bound, most)
 
     def _equal(self, names: tuple[str, ...], shape: Key | None = None) -> sa.ColumnElement[bool]:
         terms: list[sa.ColumnElement[bool]] = []
@@ -199,6 +203,8 @@ class Statements(Generic[R]):
                 terms.append(column == sa.bindparam(None))
             elif fixed is None:
                 terms.append(column.is_(None))
+            elif isinstance(fixed, str):
+                terms.append(column == sa.literal_column(f"'{fixed}'"))
             else:
                 terms.append(_is(column, truth=fixed))
         return sa.and_(sa.true(), *terms)
@@ -207,20 +213,24 @@ class Statements(Generic[R]):
         return str(statement.compile(dialect=self._dialect))
 
 
-def _by_shape(entries: Iterable[Key]) -> dict[Key, list[Key]]:
-    """What to bind, by what stands in the SQL itself: null and booleans, because an index may be made for them."""
+def _by_shape(entries: Iterable[Key], covered: Container[str]) -> dict[Key, list[Key]]:
+    """What to bind, by what stands in the SQL itself: null, booleans, `covered`, as an index may be made for them."""
     found: dict[Key, list[Key]] = {}
     for entry in entries:
-        found.setdefault(_shape(entry), []).append(_bound(entry))
+        found.setdefault(_shape(entry, covered), []).append(_bound(entry, covered))
     return found
 
 
-def _shape(entry: Key) -> Key:
-    return tuple(value if value is None or value is True or value is False else ... for value in entry)
+def _shape(entry: Key, covered: Container[str]) -> Key:
+    return tuple(value if _stands(value, covered) else ... for value in entry)
 
 
-def _bound(entry: Key) -> Key:
-    return tuple(value for value in entry if not (value is None or value is True or value is False))
+def _bound(entry: Key, covered: Container[str]) -> Key:
+    return tuple(value for value in entry if not _stands(value, covered))
+
+
+def _stands(value: Any, covered: Container[str]) -> bool:
+    return value is None or value is True or value is False or value in covered
 
 
 def _picker(places: list[int]) -> Any:  # a function of a row
@@ -252,20 +262,22 @@ def _define(metadata: sa.MetaData, table: Table[Any]) -> None:
         described.dialect_kwargs["sqlite_with_rowid"] = False
     for name, columns in table.indexes.items():
         flags = [c for c in columns if isinstance(described.c[c].type, sa.Boolean)]
-        rest = [described.c[c] for c in columns if c not in flags]
+        covered = table.covers.get(name, ())
+        rest = [described.c[c] for c in (columns[:-1] if covered else columns) if c not in flags]
         where = {
-            dialect: sa.text(" AND ".join(f"{c} = {true}" for c in flags)) if flags else None
+            dialect: " AND ".join(f"{c} = {true}" for c in flags)
+            or " OR ".join(f"{columns[-1]} = '{value}'" for value in covered)
             for dialect, true in _TRUE.items()
         }
         others = [table.key, *(other for other in table.indexes.values() if other != columns)]
-        if flags or all(columns != other[: len(columns)] for other in others):
+        if where["sqlite"] or all(columns != other[: len(columns)] for other in others):
             sa.Index(
                 f"{table.name}_{name}",
                 *(rest or [described.c[c] for c in table.key]),
                 *(described.c[c] for c in table.riders.get(name, ())),
                 unique=name in table.unique,
-                sqlite_where=where["sqlite"],
-                postgresql_where=where["postgresql"],
+                sqlite_where=sa.text(where["sqlite"]) if where["sqlite"] else None,
+                postgresql_where=sa.text(where["postgresql"]) if where["postgresql"] else None,
             )
 
 

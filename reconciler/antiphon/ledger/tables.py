@@ -22,7 +22,9 @@ REVISION = "0001"
 class Table(Generic[R]):
     """A table. `indexes` maps a name to its columns; `unique` names those whose rows may not repeat.
 
-    An index with a boolean among its columns covers, and keeps unique, only the rows in which that is true.
+    An index with a boolean among its columns covers, and keeps unique, only the rows in which that is true. One that
+    `covers` some values covers only the rows that have one of them in its last column: what is of passing interest
+    costs nothing once it has passed.
     `riders` are columns that an index holds beside its own, so that `Store.pick` need not read the rows and
     `Store.latest` need not read all of them.
     The rows of a narrow table stand in its primary key itself, where the database can do that: one place to look in.
@@ -34,6 +36,7 @@ class Table(Generic[R]):
     indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unique: tuple[str, ...] = ()
     riders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_narrow: bool = False
 
     @cached_property
@@ -90,6 +93,7 @@ OUTBOX = Table(
     ("op_id",),
     {"lid": ("lid",), "state": ("side", "state"), "open": ("lid", "state"), "acked": ("lid", "side")},
     riders={"acked": ("acked_at", "op_id")},
+    covers={"open": tuple(state for state in model.OpState if state.open)},
 )
 CONFLICT = Table("conflict", model.Conflict, ("cid",), {"lid": ("lid",), "state": ("state",)})
 AUDIT = Table("audit", model.Audit, ("seq",), {"lid": ("lid",), "run": ("run_id",)})

@@ -227,7 +227,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("op_id"),
     )
     op.create_index("outbox_acked", "outbox", ["lid", "side", "acked_at", "op_id"])
-    op.create_index("outbox_open", "outbox", ["lid", "state"])
+    op.create_index(
+        "outbox_open",
+        "outbox",
+        ["lid"],
+        sqlite_where=sa.text("state = 'planned' OR state = 'inflight' OR state = 'sent'"),
+        postgresql_where=sa.text("state = 'planned' OR state = 'inflight' OR state = 'sent'"),
+    )
     op.create_index("outbox_state", "outbox", ["side", "state"])
     op.create_table(
         "receipt",
