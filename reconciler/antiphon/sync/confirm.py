@@ -138,11 +138,15 @@ def settle_receipts(
     """Settle receipts, each once, together with how far their file was read."""
     lines = list(lines)
     with ledger.transaction(durable=False):  # they stand in their file until `rotate`
-        known = ledger.store.get(OUTBOX, [(line.op_id,) for line in lines])
-        ws = ledger.workspace({op.lid for op in known.values()})
+        named = [(line.op_id,) for line in lines]
+        lids = {lid for (lid,) in ledger.store.pick(OUTBOX, ("lid",), None, named)}
+        ws = ledger.workspace(lids)
+        known = {op.op_id: op for lid in lids for op in ws.ops(lid).values()}
+        over = ledger.store.get(OUTBOX, [key for key in named if key[0] not in known])
+        known.update((op.op_id, op) for op in over.values())
         kept = []
         for line in lines:
-            op = ws.ops_by_id.get(line.op_id) or known.get((line.op_id,))
+            op = ws.ops_by_id.get(line.op_id) or known.get(line.op_id)
             rid = None if line.id is None else canonical_json(line.id)
             if op is not None:  # else it is of another ledger, or of a time that a restored one knows nothing of
                 kept.append(

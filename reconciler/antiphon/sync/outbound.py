@@ -22,7 +22,7 @@ from antiphon.singer.listening import Outcome, ending
 from antiphon.singer.messages import encode
 from antiphon.sync.confirm import acknowledge, end_line, read_receipts, refuse
 from antiphon.sync.deliver import Skipped, intend, messages, ready
-from antiphon.sync.tally import Tally, tally
+from antiphon.sync.tally import Fate, Tally, tally
 
 OPS_PER_RUN = 20_000
 """Operations in one run of a target."""
@@ -156,18 +156,22 @@ def settle(
     now = Moment(at, run_id, mapping.version)
     if receipts is not None:
         read_receipts(ledger, mapping, side, receipts, now, written.remarks.append, hide)
-    keys = [(op_id,) for op_id in op_ids]
-    now_there = ledger.store.get(OUTBOX, keys)
-    if any(op.state is OpState.INFLIGHT for op in now_there.values()):  # to look for them takes the whole outbox
+    fates = _fates(ledger, op_ids)
+    if any(op.state is OpState.INFLIGHT for op in fates):  # to look for them takes the whole outbox
         acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now)
-        now_there = ledger.store.get(OUTBOX, keys)
-    left = [op for op in now_there.values() if op.state is OpState.INFLIGHT]
-    written.counts += tally(op for op in now_there.values() if op.state is not OpState.INFLIGHT)
+        fates = _fates(ledger, op_ids)
+    unanswered = {op.op_id for op in fates if op.state is OpState.INFLIGHT}
+    left = list(ledger.store.get(OUTBOX, [(op_id,) for op_id in op_ids if op_id in unanswered]).values())
+    written.counts += tally(op for op in fates if op.op_id not in unanswered)
     written.sent += len(op_ids) - len(left)
     if outcome.code == 0:
         written.unacknowledged += len(left)
         written.counts += tally(left)
     return left
+
+
+def _fates(ledger: Ledger, op_ids: Sequence[str]) -> list[Fate]:
+    return [Fate._make(row) for row in ledger.store.pick(OUTBOX, Fate._fields, None, [(op_id,) for op_id in op_ids])]
 
 
 def fail(written: Written, outcome: Outcome) -> Written:

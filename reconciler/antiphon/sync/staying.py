@@ -257,7 +257,7 @@ class Rounds:
 
     def _plan(self, mapping: SyncMapping) -> None:
         runner, ledger = self._runner, self._ledger
-        if not self.waiting and not ledger.store.find(OBS, "touched", [(True,)]):
+        if not self.waiting and not ledger.store.count(OBS, "touched", (True,), 1):
             return  # an echo of what we wrote
         index(ledger, mapping)
         runner.leave_out(mapping)

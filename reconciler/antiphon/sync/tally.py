@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from antiphon.ledger import Ledger
 from antiphon.ledger.tables import CONFLICT, LINK
@@ -25,7 +25,16 @@ _OTHER: Mapping[OpState, str] = {
 WORDS = (*_DONE.values(), *_OTHER.values())
 
 
-def tally(ops: Iterable[Op]) -> Tally:
+class Fate(NamedTuple):
+    """Of an operation, what there is to count."""
+
+    op_id: str
+    entity: str
+    kind: OpKind
+    state: OpState
+
+
+def tally(ops: Iterable[Op | Fate]) -> Tally:
     """Count operations by what became of them."""
     return Counter((op.entity, _OTHER.get(op.state) or _DONE[op.kind]) for op in ops)
 
