@@ -607,4 +607,14 @@ REGRESSIONS = [
         rounds=2,
         size=Size.ANY,
     ),
+    found(
+        "a value was agreed upon with a record that the last read lacked, and which had another by then, under a new id",
+        919189715,
+        (
+            Act(0, "read crm", 6, "same", "crm", "contact", "city", 4290),
+            Act(0, "window crm", 1, "edit", "warehouse", "contact", "city", 5200),
+            Act(0, "window warehouse", 9, "rekey", "warehouse", "contact", "city", 6903),
+        ),
+        rounds=1,
+    ),
 ]

@@ -290,11 +290,6 @@ def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]
         if before is not None and before.state is OpState.SENT:
             p.wait(link, f"a write to {side} waits to be seen")
             continue
-        if p.ws.facts.absent((side, entity.name, p.ws.members(link.lid)[side])):
-            if before is not None:  # a target that cannot look would make a record of what is written
-                call_off(p.ws, before, f"the last read of {side} lacked the record", p.at)
-            p.wait(link, f"the last read of {side} lacked the record")
-            continue
         if side in p.held:
             p.wait(link, p.held[side])
             continue

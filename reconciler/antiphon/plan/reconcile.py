@@ -209,7 +209,24 @@ def _both_live(p: Planning, entity: Entity, link: Link) -> None:
         p.ws.drop_bases(link.lid)  # joined anew: an empty value never beats a value
     if link.state in (LinkState.JOINING, LinkState.DELETING) or _decided_or(p, link, _DELETED):
         link = p.open(link, LinkState.ACTIVE)
-    merge_fields(p, entity, link)
+    if not _is_lacked(p, link):
+        merge_fields(p, entity, link)
+
+
+def _is_lacked(p: Planning, link: Link) -> bool:
+    """Whether the last complete read lacked a record of the link: it may be gone, or go by another id by now.
+
+    Until a read shows it or proves that it is gone, nothing is agreed with it, and nothing is written to it: a target
+    that cannot look would make a record of what is written.
+    """
+    lacked = [side for side, rid in p.ws.members(link.lid).items() if p.ws.facts.absent((side, link.entity, rid))]
+    for side in lacked:
+        why = f"the last read of {side} lacked the record"
+        planned = p.ws.ops(link.lid).get(side)
+        if planned is not None and planned.state is OpState.PLANNED:
+            call_off(p.ws, planned, why, p.at)
+        p.wait(link, why)
+    return bool(lacked)
 
 
 def _decided_or(p: Planning, link: Link, kinds: frozenset[ConflictKind]) -> bool:
