@@ -608,7 +608,7 @@ REGRESSIONS = [
         size=Size.ANY,
     ),
     found(
-        "a value was agreed upon with a record that the last read lacked, and which had another by then, under a new id",
+        "a value was agreed upon with a record that the last read lacked, and that had another under its new id",
         919189715,
         (
             Act(0, "read crm", 6, "same", "crm", "contact", "city", 4290),
