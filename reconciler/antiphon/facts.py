@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any, Protocol
 
 from antiphon.model import (
@@ -60,8 +59,8 @@ class Facts(Protocol):
     def ops(self, lid: str) -> Mapping[Side, Op]:
         """The open operation on each side."""
 
-    def acknowledged(self, lid: str, side: Side) -> Iterable[Op]:
-        """The finished operations of the link that the side acknowledged, the latest first."""
+    def acknowledged(self, lid: str, side: Side, since: Instant = 0) -> Iterable[Op]:
+        """The finished operations of the link that the side acknowledged `since` then, the latest first."""
 
     def sent(self, lid: str, side: Side) -> list[Op]:
         """Every operation of the link that ever went to the side, the first first."""
@@ -198,8 +197,7 @@ class Workspace:
         """
         known = {op.op_id: op for op in self.facts.ops(lid).values()}
         known.update((op_id, self._op_rows[op_id]) for op_id in self._op_ids.get(lid, ()) if op_id in self._op_rows)
-        late = takewhile(lambda op: (op.acked_at or 0) >= since, self.facts.acknowledged(lid, side))
-        finished = (op for op in late if op.op_id not in known)
+        finished = (op for op in self.facts.acknowledged(lid, side, since) if op.op_id not in known)
         latest = next((op for op in finished if field is None or field in op.patch), None)
         mine = (op for op in known.values() if op.side == side and op.acked_at is not None and op.acked_at >= since)
         ours = (op for op in mine if field is None or field in op.patch)

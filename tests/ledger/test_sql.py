@@ -217,6 +217,7 @@ def test_no_query_reads_a_whole_table(table: Table[Any]) -> None:
         if name in table.riders and len(table.key) == 1:
             ((newest, values),) = statements.newest(name, [("x",) * len(columns)] * 100)
             texts[f"{name}, newest"] = (newest, len(values))
+            texts[f"{name}, latest"] = (statements.latest(name, (), 10, 0)[0], len(columns) + 1)
     for name, (text, bound) in texts.items():
         for *_, step in store._rows(f"EXPLAIN QUERY PLAN {text}", ("x",) * bound):
             flag = name.partition(",")[0]

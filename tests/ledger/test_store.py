@@ -259,5 +259,11 @@ def test_the_latest_rows_come_one_by_one_however_many_there_are(store: Store) ->
     assert next(iter(store.latest(OUTBOX, "acked", ("l1", "warehouse")))).op_id == "other"
     assert list(store.latest(OUTBOX, "acked", ("l2", "crm"))) == []
     asked = [("l1", "crm"), ("l2", "crm"), ("l1", "warehouse")] * 50
-    newest = {key: row.op_id for key, row in store.newest(OUTBOX, "acked", asked).items()}
-    assert newest == {("l1", "crm"): "o059", ("l1", "warehouse"): "other"}
+    assert store.newest(OUTBOX, "acked", asked) == {("l1", "crm"): 29, ("l1", "warehouse"): 99}
+
+
+@pytest.mark.parametrize(("least", "found"), [(0, 60), (1, 58), (25, 10), (26, 8), (29, 2), (30, 0)])
+def test_the_latest_rows_since_then_are_all_that_come(store: Store, least: int, found: int) -> None:
+    put(store, OUTBOX, *(op(f"o{n:03}", "l1", OpState.ACKED, acked_at=n // 2) for n in range(60)))
+    latest = [row.op_id for row in store.latest(OUTBOX, "acked", ("l1", "crm"), least)]
+    assert latest == [f"o{n:03}" for n in reversed(range(60 - found, 60))]

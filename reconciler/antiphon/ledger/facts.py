@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from typing import Generic, TypeVar
 
 from antiphon.facts import ObsKey
@@ -28,6 +27,7 @@ from antiphon.model import (
     Conflict,
     ConflictState,
     Cursor,
+    Instant,
     Link,
     Observation,
     Op,
@@ -148,15 +148,11 @@ class LedgerFacts:
         """As `Facts.ops`."""
         return self._ops[lid]
 
-    def acknowledged(self, lid: str, side: Side) -> Iterator[Op]:
-        """As `Facts.acknowledged`: a link's history grows, and mostly only its last operation is asked for."""
+    def acknowledged(self, lid: str, side: Side, since: Instant = 0) -> Iterator[Op]:
+        """As `Facts.acknowledged`: a link's history grows, and mostly nothing was written to it since."""
         last = self._last[lid, side]
-        if last is None:
-            return
-        if not last.state.open:
-            yield last
-        before = islice(self._store.latest(OUTBOX, "acked", (lid, side)), 1, None)
-        yield from (op for op in before if not op.state.open)
+        if last is not None and last >= since:
+            yield from (op for op in self._store.latest(OUTBOX, "acked", (lid, side), since) if not op.state.open)
 
     def sent(self, lid: str, side: Side) -> list[Op]:
         """As `Facts.sent`."""
@@ -244,7 +240,7 @@ def _read_ops(store: Store, lids: list[str]) -> Mapping[str, dict[Side, Op]]:
     return found
 
 
-def _read_last(store: Store, keys: list[tuple[str, Side]]) -> Mapping[tuple[str, Side], Op | None]:
+def _read_last(store: Store, keys: list[tuple[str, Side]]) -> Mapping[tuple[str, Side], Instant | None]:
     found = store.newest(OUTBOX, "acked", keys)
     return {key: found.get(key) for key in keys}
 

@@ -92,16 +92,19 @@ class MemoryStore:
         rows = self.get(table, values).values() if index is None else self.find(table, index, values)
         yield from [tuple(getattr(row, name) for name in names) for row in rows]
 
-    def latest(self, table: Table[R], index: str, value: Key) -> Iterator[R]:
+    def latest(self, table: Table[R], index: str, value: Key, least: int = 0) -> Iterator[R]:
         """As `Store.latest`."""
         riders = table.ridden[index]
-        rows = [row for row in self.find(table, index, [value]) if riders(row)[0] is not None]
+        rows = [
+            row for row in self.find(table, index, [value]) if (first := riders(row)[0]) is not None and first >= least
+        ]
         return iter(sorted(rows, key=riders, reverse=True))
 
-    def newest(self, table: Table[R], index: str, values: Iterable[Key]) -> dict[Key, R]:
+    def newest(self, table: Table[Any], index: str, values: Iterable[Key]) -> dict[Key, int]:
         """As `Store.newest`."""
-        found = ((value, next(self.latest(table, index, value), None)) for value in values)
-        return {value: row for value, row in found if row is not None}
+        first = {value: [table.ridden[index](row)[0] for row in self.find(table, index, [value])] for value in values}
+        known = {value: [rider for rider in riders if rider is not None] for value, riders in first.items()}
+        return {value: max(riders) for value, riders in known.items() if riders}
 
     def scan(self, table: Table[R]) -> Iterator[R]:
         """As `Store.scan`."""

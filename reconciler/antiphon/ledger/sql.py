@@ -23,8 +23,8 @@ from antiphon.ledger.versions import found, migrate, revision_of
 
 R = TypeVar("R")
 
-_NEXT = 10
-"""So many are read of the latest rows of an index if the very latest one was not enough, and then a page at a time."""
+_FIRST = 10
+"""So many are read at first of the latest rows of an index, and then a page at a time."""
 _FEW = 500
 """So many rows are written before a database that chooses indexes by statistics is asked to take them."""
 
@@ -101,22 +101,25 @@ class SqlStore:
             while rows := self._fetch(cursor, PAGE):
                 yield from statements.codec.decode_columns(shown, rows)
 
-    def latest(self, table: Table[R], index: str, value: Key) -> Iterator[R]:
+    def latest(self, table: Table[R], index: str, value: Key, least: int = 0) -> Iterator[R]:
         """As `Store.latest`."""
         statements = self._of(table)
         entry = statements.codec.encode_entries(table.indexes[index], [value])[0]
-        start, size = 0, 1
-        while rows := self._rows(*statements.latest(index, entry, size, start)):
+        start, size = 0, _FIRST
+        while rows := self._rows(*statements.latest(index, (*entry, least), size, start)):
             for row in rows:
                 yield self._decode(statements, row)
-            start, size = start + size, PAGE if start else _NEXT
+            if len(rows) < size:
+                return
+            start, size = start + size, PAGE
 
-    def newest(self, table: Table[R], index: str, values: Iterable[Key]) -> dict[Key, R]:
-        """As `Store.newest`."""
-        statements = self._of(table)
-        entries = statements.codec.encode_entries(table.indexes[index], list(dict.fromkeys(values)))
+    def newest(self, table: Table[Any], index: str, values: Iterable[Key]) -> dict[Key, int]:
+        """As `Store.newest`: told from the index alone."""
+        statements, wanted = self._of(table), list(dict.fromkeys(values))
+        entries = statements.codec.encode_entries(table.indexes[index], wanted)
+        asked = dict(zip(entries, wanted, strict=True))
         rows = (row for query in statements.newest(index, entries) for row in self._rows(*query))
-        return {table.entry_of(index, row): row for row in (self._decode(statements, stored) for stored in rows)}
+        return {asked[tuple(entry)]: rider for *entry, rider in rows if rider is not None}
 
     def scan(self, table: Table[R]) -> Iterator[R]:
         """As `Store.scan`, page by page: a row that is written meanwhile may be shown or not."""

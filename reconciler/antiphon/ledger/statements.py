@@ -133,16 +133,20 @@ class Statements(Generic[R]):
         return self._select(shown).select_from(sa.join(wanted, self._target, joined))
 
     def latest(self, index: str, entry: Key, size: int, start: int) -> tuple[str, Key]:
-        """The query for some of the rows with one encoded entry, by falling riders, and what to bind."""
+        """The query for some of the rows with one encoded entry, by falling riders, and what to bind.
+
+        The entry ends with the least that the first rider may be.
+        """
         text = self._latest.get(index)
         if text is None:
             riders = [self._columns[name] for name in self._table.riders[index]]
-            found = self._select(()).where(self._equal(self._table.indexes[index]), riders[0].is_not(None))
+            least = riders[0] >= sa.bindparam(None, type_=riders[0].type)
+            found = self._select(()).where(self._equal(self._table.indexes[index]), least)
             text = self._latest[index] = self._text(found.order_by(*(column.desc() for column in riders)))
         return f"{text} LIMIT {size} OFFSET {start}", entry
 
     def newest(self, index: str, entries: list[Key]) -> Iterator[tuple[str, Key]]:
-        """Queries for the first row of `latest` for each encoded entry, and what to bind."""
+        """Queries for the highest first rider of each encoded entry, after the entry itself, and what to bind."""
         step = PAGE if self._on_postgresql else _SIZES[-1]
         for start in range(0, len(entries), step):
             chunk = entries[start : start + step]
@@ -156,7 +160,7 @@ class Statements(Generic[R]):
     def _newest(self, index: str, size: int) -> str:
         text = self._newests.get((index, size))
         if text is None:
-            names, (key,) = self._table.indexes[index], self._key
+            names = self._table.indexes[index]
             wanted: sa.FromClause
             if self._on_postgresql:
                 arrays = (sa.bindparam(None, type_=postgresql.ARRAY(self._columns[name].type)) for name in names)
@@ -166,16 +170,10 @@ class Statements(Generic[R]):
                 wanted = (
                     sa.values(*(sa.column(name) for name in names), name="wanted").data([entry] * size).cte("wanted")
                 )
-            among = self._target.alias("among")
-            riders = [among.c[name] for name in self._table.riders[index]]
-            found = sa.select(among.c[key]).where(riders[0].is_not(None), *(among.c[n] == wanted.c[n] for n in names))
-            first = (
-                found.order_by(*(column.desc() for column in riders))
-                .limit(sa.literal_column("1"))
-                .offset(sa.literal_column("0"))
-            )
-            joined = sa.join(wanted, self._target, self._columns[key] == first.correlate(wanted).scalar_subquery())
-            text = self._newests[index, size] = self._text(self._select(()).select_from(joined))
+            rider = self._columns[self._table.riders[index][0]]
+            highest = sa.select(sa.func.max(rider)).where(*(self._columns[name] == wanted.c[name] for name in names))
+            told = sa.select(*(wanted.c[name] for name in names), highest.correlate(wanted).scalar_subquery())
+            text = self._newests[index, size] = self._text(told)
         return text
 
     def _select(self, shown: tuple[str, ...]) -> sa.Select[Any]:

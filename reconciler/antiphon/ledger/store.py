@@ -37,14 +37,15 @@ class Store(Protocol):
         For many rows of which little is asked. Nothing may be written until the last one was given.
         """
 
-    def latest(self, table: Table[R], index: str, value: Key) -> Iterator[R]:
+    def latest(self, table: Table[R], index: str, value: Key, least: int = 0) -> Iterator[R]:
         """The rows with this value in an index that has riders, in falling order of these, read as they are asked for.
 
-        Those whose first rider is null are left out. Nothing may be written until the last one was asked for.
+        Those whose first rider is null or below `least` are left out. Nothing may be written until the last one was
+        asked for.
         """
 
-    def newest(self, table: Table[R], index: str, values: Iterable[Key]) -> dict[Key, R]:
-        """The first row of `latest` for each of these values, as far as there is one."""
+    def newest(self, table: Table[Any], index: str, values: Iterable[Key]) -> dict[Key, int]:
+        """The highest first rider of the rows with each of these values, as far as there is one."""
 
     def scan(self, table: Table[R]) -> Iterator[R]:
         """Every row, in the order of primary keys."""
