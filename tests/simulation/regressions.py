@@ -617,4 +617,14 @@ REGRESSIONS = [
         ),
         rounds=1,
     ),
+    found(
+        "a write that was planned before the last read lacked the record it came from went out, over an edit since",
+        920002072,
+        (
+            Act(0, "read crm", 6, "delete", "crm", "contact", "tags", 1378),
+            Act(0, "write crm", 1, "edit", "warehouse", "contact", "city", 4275),
+        ),
+        (Fault(0, "second", "crm", 743),),
+        rounds=1,
+    ),
 ]

@@ -116,10 +116,10 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
 
 def _still_counting(p: Planning, link: Link, fields: list[Field]) -> bool:
     """A counter is not added to while nobody knows whether the last addition arrived."""
-    return any(f.name in op.adds for op in p.ws.ops(link.lid).values() if _may_have_counted(op) for f in fields)
+    return any(f.name in op.adds for op in p.ws.ops(link.lid).values() if may_have_counted(op) for f in fields)
 
 
-def _may_have_counted(op: Op) -> bool:
+def may_have_counted(op: Op) -> bool:
     """It was sent, perhaps more than once, and the last answer was no answer: it is sent again as it is."""
     return bool(op.adds) and op.sent_at is not None and op.state.open
 
@@ -278,7 +278,7 @@ def _send(p: Planning, entity: Entity, link: Link, drafts: Mapping[Side, _Draft]
     for side in p.mapping.sides:
         before = p.ws.ops(link.lid).get(side)
         key = dict(zip(entity.sides[side].key, from_json(p.ws.members(link.lid)[side]), strict=True))
-        if before is not None and before.state is OpState.PLANNED and _may_have_counted(before):
+        if before is not None and before.state is OpState.PLANNED and may_have_counted(before):
             if before.key != key:  # its record was merged into another, which has what it had: it is sent there
                 p.ws.put_op(replace(before, key=key))
             p.wait(link, f"a write to {side} that counts is to be answered first")

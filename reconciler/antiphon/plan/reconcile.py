@@ -42,7 +42,7 @@ from antiphon.model import (
 )
 from antiphon.plan.context import Planning
 from antiphon.plan.doubt import in_doubt
-from antiphon.plan.fields import merge_fields, side_changed
+from antiphon.plan.fields import may_have_counted, merge_fields, side_changed
 from antiphon.plan.newcomers import plan_create
 from antiphon.settle import bury, call_off, close_conflicts, park
 
@@ -216,16 +216,15 @@ def _both_live(p: Planning, entity: Entity, link: Link) -> None:
 def _is_lacked(p: Planning, link: Link) -> bool:
     """Whether the last complete read lacked a record of the link: it may be gone, or go by another id by now.
 
-    Until a read shows it or proves that it is gone, nothing is agreed with it, and nothing is written to it: a target
-    that cannot look would make a record of what is written.
+    Until a read shows it or proves that it is gone, nothing is agreed with it, and nothing of the link is written: a
+    target that cannot look would make a record of it, or replace what was edited since the write was planned.
     """
     lacked = [side for side, rid in p.ws.members(link.lid).items() if p.ws.facts.absent((side, link.entity, rid))]
     for side in lacked:
-        why = f"the last read of {side} lacked the record"
-        planned = p.ws.ops(link.lid).get(side)
-        if planned is not None and planned.state is OpState.PLANNED:
-            call_off(p.ws, planned, why, p.at)
-        p.wait(link, why)
+        p.wait(link, f"the last read of {side} lacked the record")
+    for op in list(p.ws.ops(link.lid).values()) if lacked else ():
+        if op.state is OpState.PLANNED and not may_have_counted(op):
+            call_off(p.ws, op, f"the last read of {lacked[0]} lacked a record of its link", p.at)
     return bool(lacked)
 
 
