@@ -57,6 +57,13 @@ def test_a_chain_takes_a_level_for_each_link() -> None:
     assert levels(*chain) == [["c"], ["b"], ["a"]]
 
 
+def test_a_chain_may_be_longer_than_the_stack_is_deep() -> None:
+    length = 5000
+    chain = [op(str(number), "contact", OpKind.CREATE, str(number + 1)) for number in range(length)]
+
+    assert levels(*chain) == [[str(number)] for number in reversed(range(length))]
+
+
 def test_what_is_created_elsewhere_or_not_at_all_is_not_waited_for() -> None:
     there = op("b", side=WAREHOUSE)
 

@@ -31,10 +31,17 @@ def in_order(ops: Iterable[Op], entities: Sequence[str]) -> list[list[Op]]:
 def _level(op: Op, creates: Mapping[tuple[str, Side], Op], depth: dict[str, int]) -> int:
     """How many levels must come before the operation. What is found is noted in `depth`.
 
-    No function within `in_order`: one that calls itself is a circle, and keeps what it refers to (see `LedgerFacts`).
+    A chain may be longer than Python's stack is deep: each new record of a list may name the one before it.
     """
-    if op.op_id not in depth:
-        depth[op.op_id] = 0  # a cycle ends here: its edge is sent as it is
-        needed = [creates[(lid, op.side)] for lid in op.deps if (lid, op.side) in creates]
-        depth[op.op_id] = max((_level(other, creates, depth) + 1 for other in needed if other is not op), default=0)
+    ahead = [op]
+    while ahead:
+        one = ahead[-1]
+        needed = [creates[(lid, one.side)] for lid in one.deps if (lid, one.side) in creates and lid != one.lid]
+        unknown = [other for other in needed if other.op_id not in depth]
+        if unknown:
+            depth[one.op_id] = 0  # a cycle ends here: its edge is sent as it is
+            ahead += reversed(unknown)
+        else:
+            depth[one.op_id] = max((depth[other.op_id] + 1 for other in needed), default=0)
+            ahead.pop()
     return depth[op.op_id]
