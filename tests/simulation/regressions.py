@@ -627,4 +627,11 @@ REGRESSIONS = [
         (Fault(0, "second", "crm", 743),),
         rounds=1,
     ),
+    found(
+        "our clock was set back, and the record of an unanswered create, which was there, was met as a stranger",
+        922073991,
+        (Act(0, "window crm", 3, "edit", "crm", "contact", "name", 4842),),
+        (Fault(0, "answer lost", "warehouse", 84), Fault(1, "clock jump", "warehouse", 176)),
+        rounds=2,
+    ),
 ]

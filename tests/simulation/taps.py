@@ -140,7 +140,7 @@ def _records(system: System, stream: Stream, since: Instant | None, faults: Read
     if faults.shows is not None and len(rows) > faults.shows:
         rows = rows[: faults.shows]
         met["truncated"] += 1
-        if since is not None:
+        if since is not None or system.world.shape.incremental[system.side]:
             system.world.passed_over.add(system.side)
             met["passed over"] += 1
     snapshot = None if system.kind == HUBSPOT else [dict(row.values) for row in rows]

@@ -19,7 +19,11 @@ def in_doubt(p: Planning, entity: Entity, link: Link) -> bool:
     around = p.surroundings(entity)
     for side, stored in sorted(p.ws.ops(link.lid).items()):
         op = _called_back(p, entity, link, stored)
-        if op.state is OpState.PLANNED and op.sent_at is not None and read_since(p, link, side) >= op.sent_at:
+        spoken = op.sent_at is not None and (
+            op.kind is OpKind.CREATE  # whenever the record was seen that it names, it is there
+            or read_since(p, link, side) >= op.sent_at
+        )
+        if op.state is OpState.PLANNED and spoken:
             failed_yet_done(p.ws, around, op, p.seen(link, side), p.at, p.mapping)
             if _dropped(p, op):
                 p.attempts[(link.lid, side)] = 0
