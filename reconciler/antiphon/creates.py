@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from antiphon.facts import Workspace
 from antiphon.mapping import Mapping as SyncMapping
-from antiphon.merge import surroundings
-from antiphon.model import MISSING, ConflictKind, Link, Missing, Op, OpKind, OpState, Rid
+from antiphon.merge import Surroundings, surroundings
+from antiphon.model import ConflictKind, Link, Op, OpKind, OpState, Rid, Value
 from antiphon.protocol import ReceiptLine
 from antiphon.settle import Moment, agree, agree_unseen, bury, park
 
@@ -23,20 +25,19 @@ def made_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine) 
         return
     around = surroundings(entity, ws)
     for name in sorted(creates[0].patch.keys() & entity.fields.keys()):
-        field = entity.fields[name]
-        now = line.found.get(field.columns[op.side], MISSING)
-        made = (
-            each
-            for each in creates
-            if name in each.patch
-            and not isinstance(now, Missing)
-            and around.equal(field, op.side, now, each.patch[name])
-        )
-        maker = next(made, None)
-        if maker is not None and not isinstance(now, Missing):
-            agree(ws, maker, name, now, other, mapping.version)
+        column = entity.fields[name].columns[op.side]
+        maker = maker_of(around, creates, name, line.found[column]) if column in line.found else None
+        if maker is not None:
+            agree(ws, maker, name, line.found[column], other, mapping.version)
         else:
             agree_unseen(ws, creates[0], name, other, mapping.version)
+
+
+def maker_of(around: Surroundings, ops: Iterable[Op], name: str, now: Value) -> Op | None:
+    """The first create among these operations that brought the value which the field has now."""
+    field = around.entity.fields[name]
+    creates = (op for op in ops if op.kind is OpKind.CREATE and name in op.patch)
+    return next((op for op in creates if around.equal(field, op.side, now, op.patch[name])), None)
 
 
 def take(ws: Workspace, link: Link, op: Op, rid: Rid, at: Moment) -> bool:

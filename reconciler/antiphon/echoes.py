@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from antiphon.creates import maker_of
 from antiphon.equivalence import is_empty, make_rid
 from antiphon.facts import Workspace, has_column
 from antiphon.mapping import Mapping as SyncMapping
@@ -35,7 +36,6 @@ from antiphon.model import (
     OpState,
     RecordState,
     Rid,
-    Value,
     replace,
 )
 from antiphon.settle import Moment, activate, agree, agree_unseen, keep_losers, record
@@ -165,7 +165,9 @@ def _settle_value(
         agree(ws, op, name, now, mapping.other(op.side), mapping.version)
         return True
     if op.state is not OpState.SENT and op.kind is OpKind.CREATE and seen.rid == _rid_of_create(around, op):
-        if not isinstance(now, Missing) and (first := _made_it(ws, around, op, name, now)) is not None:
+        # one before this, of which a read had not shown the record, may be done too
+        earlier = ws.facts.acknowledged(op.lid, op.side)
+        if not isinstance(now, Missing) and (first := maker_of(around, earlier, name, now)) is not None:
             agree(ws, first, name, now, mapping.other(op.side), mapping.version)
             return True
         agree_unseen(ws, op, name, mapping.other(op.side), mapping.version)  # it was made as it was sent
@@ -184,16 +186,6 @@ def _settle_value(
     for side, base in doubtful.items():
         ws.put_base(op.lid, side, name, replace(base, previous=MISSING))
     return True
-
-
-def _made_it(ws: Workspace, around: Surroundings, op: Op, name: str, now: Value) -> Op | None:
-    """The create that brought the value: one before this, of which a read had not shown the record, may be done too."""
-    field = around.entity.fields[name]
-    for earlier in ws.facts.acknowledged(op.lid, op.side):
-        known = earlier.kind is OpKind.CREATE and name in earlier.source
-        if known and around.equal(field, op.side, now, earlier.patch[name]):
-            return earlier
-    return None
 
 
 def _rid_of_create(around: Surroundings, op: Op) -> Rid:
