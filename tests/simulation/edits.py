@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 
 from antiphon.equivalence import is_empty
 from antiphon.mapping import Counter as Counting
@@ -173,7 +174,7 @@ def _came_back(judge: Judge, side: Side, row: Row, field: Field, events: list[Ev
                     row,
                     field,
                     each,
-                    seen=_planned_upon(judge, side, each, event),
+                    until=_looked_between(judge, side, each, event),
                     now=_for_another(judge, side, row, each),
                 )
                 for each in between
@@ -191,9 +192,13 @@ def _for_another(judge: Judge, side: Side, row: Row, event: Event) -> bool:
     return op is not None and holder is not None and op.lid != holder
 
 
-def _planned_upon(judge: Judge, side: Side, event: Event, later: Event) -> bool:
-    """Whether an adopted plan knew of the event before the later one. A plan that guards refuse leaves no trace."""
-    return any(at <= later.at and event.at <= looked[side] for at, looked in judge.world.adopted)
+def _looked_between(judge: Judge, side: Side, event: Event, later: Event) -> int:
+    """When an adopted plan that knew of the event, and not yet of the later one, last looked at the other side.
+
+    0 if there was none. A plan that guards refuse leaves no trace.
+    """
+    plans = judge.world.adopted
+    return max((seen[other(side)] for at, seen in plans if at <= later.at and event.at <= seen[side]), default=0)
 
 
 def _agreed(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:
@@ -258,9 +263,9 @@ def _seen_before(judge: Judge, side: Side, field: Field, event: Event, events: l
 
 
 def _went_over(
-    judge: Judge, side: Side, row: Row, field: Field, event: Event, *, seen: bool = True, now: bool = False
+    judge: Judge, side: Side, row: Row, field: Field, event: Event, *, until: float = inf, now: bool = False
 ) -> bool:
-    """The other side held the value at some time since; if nobody had `seen` it here, by our doing.
+    """The other side held the value at some time since, by our doing, or by its users' `until` then.
 
     `now`: only the record that is linked with it now counts.
     """
@@ -271,10 +276,10 @@ def _went_over(
         events = peer.history.get(field.columns[other(side)], [])
         looked = next((looked[other(side)] for at, looked in judge.world.adopted if at >= event.at), event.at)
         for number, there in enumerate(events):
-            until = events[number + 1].at if number + 1 < len(events) else None
+            end = events[number + 1].at if number + 1 < len(events) else inf
             if (
-                (seen or there.by == SYNC)
-                and (until is None or until >= min(event.at, looked))  # no plan sees both sides at one instant
+                (there.by == SYNC or there.at <= until)
+                and end >= min(event.at, looked)  # no plan sees both sides at one instant
                 and same(judge, field, other(side), there.value, value_of(event.value), side)
             ):
                 return True

@@ -634,4 +634,25 @@ REGRESSIONS = [
         (Fault(0, "answer lost", "warehouse", 84), Fault(1, "clock jump", "warehouse", 176)),
         rounds=2,
     ),
+    found(
+        "a target that found its write done before did not tell of the edit that this had replaced",
+        924132967,
+        (
+            Act(0, "window crm", 1, "rival", "crm", "contact", "email", 1189),
+            Act(0, "write warehouse", 2, "edit", "crm", "contact", "tags", 2112),
+        ),
+        (Fault(0, "crash", "crm", 634),),
+        rounds=1,
+    ),
+    found(
+        "a value that was put back before the other side entered the same was taken for a new edit",
+        924011296,
+        (
+            Act(1, "write crm", 2, "rival", "warehouse", "contact", "score", 1971),
+            Act(1, "read crm", 2, "edit", "warehouse", "contact", "tags", 3633),
+            Act(0, "window crm", 2, "edit", "crm", "contact", "tags", 4433),
+            Act(0, "before", 1, "rival", "warehouse", "contact", "tags", 5616),
+        ),
+        rounds=2,
+    ),
 ]

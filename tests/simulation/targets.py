@@ -275,7 +275,8 @@ class Target:
             if not ours or ours[-1].value != self.system.stored(name, value):
                 return None
             stored[name] = ours[-1].value
-        return {"status": "applied", "id": list(row.key.values()), "stored": stored}
+        lost = self._replaced_before(row, patch, sync)
+        return {"status": "applied", "id": list(row.key.values()), "stored": stored, "found": lost}
 
     def _replaced_before(self, row: Row, patch: dict[str, Value], sync: dict[str, Any]) -> dict[str, Value]:
         """What this write replaced when it was done before and nobody heard of it, though it was not as expected."""
