@@ -79,6 +79,8 @@ def hash_of(fields: Mapping[str, Value]) -> str:
 
 def make_rid(values: list[Value]) -> Rid:
     """A record's id from its key values, in the order of the key columns. 7 and 7.0 are one id, "7" is another."""
+    if len(values) == 1 and type(values[0]) is int:  # most ids are
+        return f"[{values[0]}]"
     return canonical_json([int(v) if type(v) in _FRACTIONS and v == int(v) else v for v in values])  # type: ignore[arg-type]
 
 

@@ -1,10 +1,11 @@
-"""Collect: a full read whose records are as they were, record by record and in bulk.
+"""Collect: a read whose records are as they were, record by record and in bulk.
 
     python -m tests.benchmarks.collect --links 1000000 --records 200000
 
-The same lines are taken in three ways into the same ledger: record by record without recognising lines (each is
-parsed, hashed and compared), line by line, and in blocks as they come through a pipe. Beside them stand the limits
-of the same run: msgspec that only decodes the lines, DuckDB's reader that only counts them, and the hashes alone.
+The same lines are taken in three ways into the same ledger: record by record, as in an incremental read, which does not
+recognise lines (each is parsed, its values are hashed and compared); in a full read line by line, and in blocks as they
+come through a pipe. Beside them stand the limits of the same run: msgspec that only decodes the lines, DuckDB's reader
+that only counts them, and the hashes alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import duckdb
 import msgspec
 
 from antiphon.ledger import Ledger
-from antiphon.singer.messages import Lines, parse
+from antiphon.singer.messages import Lines
 from antiphon.sync.collect import Collector
 from antiphon.sync.lines import hash_lines
 from antiphon.sync.run import our_clock, stream_of
@@ -41,7 +42,7 @@ def main() -> None:
         "hashes": lambda: hashes(texts),
     }
     ways: dict[str, Callable[[], None]] = {
-        "record by record": lambda: feed(made, ledger, texts),
+        "record by record": lambda: take(made, ledger, texts, BLOCK, full=False),
         "line by line": lambda: take(made, ledger, texts, 1),
         "in bulk": lambda: take(made, ledger, texts, BLOCK),
     }
@@ -71,21 +72,10 @@ def rate(run: Callable[[], None], records: int, turns: int = 3) -> tuple[int, in
     return round(records / min(taken)), round(records / min(spent))
 
 
-def collector_of(made: Made, ledger: Ledger) -> Collector:
-    return Collector(ledger, "crm", [stream_of(made.config.entities["contact"], "crm", full=True)], our_clock)
-
-
-def feed(made: Made, ledger: Ledger, texts: list[bytes]) -> None:
-    """Each record is parsed and compared."""
-    collector = collector_of(made, ledger)
-    for number, text in enumerate(texts, 1):
-        collector.feed(parse(text, f"line {number}"))
-    collector.flush()
-
-
-def take(made: Made, ledger: Ledger, texts: list[bytes], block: int) -> None:
-    """Lines are recognised. The time includes the loading of all marks."""
-    collector = collector_of(made, ledger)
+def take(made: Made, ledger: Ledger, texts: list[bytes], block: int, *, full: bool = True) -> None:
+    """In a full read lines are recognised. The time includes the loading of all marks."""
+    stream = stream_of(made.config.entities["contact"], "crm", full=full)
+    collector = Collector(ledger, "crm", [stream], our_clock)
     for lines in blocks(texts, block):
         collector.take(lines)
     collector.flush()

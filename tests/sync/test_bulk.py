@@ -321,14 +321,14 @@ def test_a_line_that_was_shown_before_is_not_even_parsed(monkeypatch: pytest.Mon
     lines = [text.encode() for text in FIRST] + [_person(number) for number in range(50)]
     for number in (1, 2, 3):
         parsed: list[bytes] = []
-        parse = messages.parse
+        message = Lines.message
 
-        def watched(line: bytes, where: str) -> Message:
-            parsed.append(line)  # noqa: B023 # called within this turn
-            return parse(line, where)  # noqa: B023
+        def watched(self: Lines, at: int) -> Message | None:
+            parsed.append(self.texts[at])  # noqa: B023 # called within this turn
+            return message(self, at)  # noqa: B023
 
         with monkeypatch.context() as patched:
-            patched.setattr(messages, "parse", watched)
+            patched.setattr(Lines, "message", watched)
             counts, _, _ = sync.read(Read(tuple(FIRST), True, True, True, 0, 3), lines, 20, number)
         assert (counts[0].seen, counts[0].changed) == (50, 50 if number == 1 else 0)
         assert len(set(parsed)) == (2 if number > 1 else 52)

@@ -16,7 +16,7 @@ keeps the order of texts; JSON escapes both by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -80,27 +80,22 @@ class Codec(Generic[R]):
             values[at] = convert(values[at])
         return self.table.row(*values)
 
-    def decode_columns(self, names: tuple[str, ...], stored: list[Any]) -> list[tuple[Any, ...]]:
+    def decode_columns(self, names: tuple[str, ...], stored: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Stored values of the named columns, by row."""
-        decoders = _at(self.columns[name].decode for name in names)
-        if not decoders:
-            return stored
-        decoded = [list(row) for row in stored]
-        for at, convert in decoders:
-            for row in decoded:
-                row[at] = convert(row[at])
-        return [tuple(row) for row in decoded]
+        return _converted(stored, _at(self.columns[name].decode for name in names))
 
     def encode_entries(self, names: tuple[str, ...], entries: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Values of the named columns, to look for."""
-        encoders = _at(self.columns[name].encode for name in names)
-        if not encoders:
-            return entries
-        encoded = [list(entry) for entry in entries]
-        for entry in encoded:
-            for at, convert in encoders:
-                entry[at] = convert(entry[at])
-        return [tuple(entry) for entry in encoded]
+        return _converted(entries, _at(self.columns[name].encode for name in names))
+
+
+def _converted(rows: list[tuple[Any, ...]], converts: tuple[tuple[int, Convert], ...]) -> list[tuple[Any, ...]]:
+    if not rows or not converts:
+        return rows
+    columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+    for at, convert in converts:
+        columns[at] = map(convert, columns[at])
+    return list(zip(*columns, strict=True))
 
 
 def _at(converts: Any) -> tuple[tuple[int, Convert], ...]:  # one conversion or None per column

@@ -32,12 +32,12 @@ class Schema(Struct, frozen=True):
     sync: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Record(Struct, frozen=True, gc=False):
+class Record(Struct, frozen=True, gc=False, tag="RECORD"):
     """RECORD: one row. `sync` is the envelope of our own taps; other plugins have none."""
 
     stream: str
-    record: Mapping[str, Value]
-    sync: Mapping[str, Any] = field(default_factory=dict)
+    record: dict[str, Any]  # of values
+    sync: dict[str, Any] = {}
 
 
 class State(Struct, frozen=True):
@@ -82,13 +82,15 @@ class Lines(Struct, frozen=True):
     def message(self, at: int) -> Message | None:
         """What one line says; an empty one says nothing. Raises `PluginFailed` naming the source and the line."""
         line = self.texts[at]
+        if self.stream is None and (record := _record(line)) is not None:
+            return record
         if not line.strip():
             return None
         where = f"{self.source}, line {self.first + at}"
         try:
             if self.stream is not None:
                 return Record(self.stream, _row(line, where))
-            message = parse(line, where)
+            message = _parse(line, where)
             return replace(message, hide=self.hide) if isinstance(message, Batch) else message
         except PluginFailed as error:
             raise PluginFailed(self.hide(error.message), hint=error.hint) from error
@@ -116,9 +118,24 @@ class Batch(Struct, frozen=True):
 
 Message: TypeAlias = Schema | Record | State | Batch | Ignored
 
+_records = msgspec.json.Decoder(Record, float_hook=Decimal)
+
 
 def parse(line: bytes, where: str) -> Message:
     """The message on a line. Raises `PluginFailed` naming `where` (plugin and line)."""
+    return _record(line) or _parse(line, where)
+
+
+def _record(line: bytes) -> Record | None:
+    """The RECORD on a line, which nearly all are; None if it is something else, or a faulty one."""
+    try:
+        return _records.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _parse(line: bytes, where: str) -> Message:
+    """A message of any type, with all that may be wrong with it."""
     try:
         shown = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -182,7 +199,7 @@ def _row(line: bytes, where: str) -> dict[str, Value]:
     return record
 
 
-def _envelope(shown: Any) -> Mapping[str, Any]:
+def _envelope(shown: Any) -> dict[str, Any]:
     """The envelope of our own taps; what another tap may keep under this name is none."""
     return shown if isinstance(shown, dict) else {}
 

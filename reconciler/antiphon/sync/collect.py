@@ -161,10 +161,10 @@ class Collector:
 
     def _take(self, lines: Lines) -> int:
         """Take in as many of these lines as can be judged at once, at least one; how many."""
-        hashes = hash_lines(lines.whole())
-        hits: set[bytes] = set()
-        for reading in self._readings.values():
-            hits |= self._marks_of(reading).intersection(hashes)
+        texts = lines.whole()
+        known = [marks for reading in self._readings.values() if (marks := self._marks_of(reading))]
+        hashes = hash_lines(texts) if known else [b""] * len(texts)  # where none is known they tell nothing
+        hits = {mark for marks in known for mark in marks.intersection(hashes)}
         if hits.issuperset(hashes):
             self._recognise(hits, len(hashes))
             return len(hashes)
@@ -173,11 +173,11 @@ class Collector:
             self.feed(stop)
             return 1
         hits.intersection_update(hashes[:end])
-        records = [(message, mark) for message, mark in heard if isinstance(message, Record)]
+        records = [(message, texts[at]) for message, at in heard if isinstance(message, Record)]
         if self._shows_again(records, hits):
             hits = set()
             heard, end, stop = self._parse(lines, hashes, hits)
-            records = [(message, mark) for message, mark in heard if isinstance(message, Record)]
+            records = [(message, texts[at]) for message, at in heard if isinstance(message, Record)]
         if hits:
             self._recognise(hits, sum(mark in hits for mark in hashes[:end]))
         self._observe(records)
@@ -196,12 +196,12 @@ class Collector:
 
     def _parse(
         self, lines: Lines, hashes: list[bytes], hits: set[bytes]
-    ) -> tuple[list[tuple[Message, bytes]], int, Schema | Batch | PluginFailed | None]:
-        """The messages of the lines that are not among the hits, up to the first SCHEMA, BATCH or fault, and where.
+    ) -> tuple[list[tuple[Message, int]], int, Schema | Batch | PluginFailed | None]:
+        """The messages of the lines that are not among the hits, by line, up to a SCHEMA, BATCH or fault, and where.
 
         The fault is not raised yet: what came before it counts.
         """
-        heard: list[tuple[Message, bytes]] = []
+        heard: list[tuple[Message, int]] = []
         for at, mark in enumerate(hashes):
             if mark in hits:
                 continue
@@ -212,7 +212,7 @@ class Collector:
             if isinstance(message, Schema | Batch):
                 return heard, at, message
             if message is not None:
-                heard.append((message, mark))
+                heard.append((message, at))
         return heard, len(hashes), None
 
     def _shows_again(self, records: list[tuple[Record, bytes]], hits: set[bytes]) -> bool:
@@ -238,10 +238,11 @@ class Collector:
             for old in self._ask(reading, rids):
                 if old is not None:
                     reading.claim(old)
-        for message, mark in records:
+        at = self._clock()  # all of them are in our hands
+        for message, text in records:
             shown = self._readings.get(message.stream)
             if shown is not None:
-                shown.observe(message, self._clock(), mark)
+                shown.observe(message, at, text)
                 self._buffered += 1
                 self.taken += 1
 
@@ -298,11 +299,12 @@ class Collector:
         """What the ledger has of these records."""
         wanted = dict.fromkeys(rids)
         entity, stored = reading.stream.entity, reading.stored
-        keys = [(self._side, entity, rid) for rid in wanted if rid not in stored]
-        if keys:
-            stored.update(dict.fromkeys(rid for *_, rid in keys))
-            rows = self._ledger.store.pick(OBS, Stored._fields, None, keys)
-            stored.update((row[0], Stored._make(row)) for row in rows)
+        unknown = [rid for rid in wanted if rid not in stored]
+        if unknown:
+            stored.update(dict.fromkeys(unknown))
+            keys = [(self._side, entity, rid) for rid in unknown]
+            rows = self._ledger.store.pick(OBS, Stored.__struct_fields__, None, keys)
+            stored.update([(row[0], Stored(*row)) for row in rows])
         return [stored[rid] for rid in wanted]
 
     def _store_all(self) -> None:
@@ -333,7 +335,7 @@ class Collector:
                 reading.reappeared.add(rid)
             if old is None or not row.agrees(old):
                 changed.append(row)
-            elif old.is_awaited or row.mark is not None:
+            elif old.is_awaited or reading.full:
                 line = reading.renewal(row, old)
                 if old.is_awaited or line is not None:
                     same[rid] = row, line

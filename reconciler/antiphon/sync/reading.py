@@ -7,12 +7,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from antiphon.equivalence import hash_of, is_empty, make_rid
 from antiphon.errors import PluginFailed
-from antiphon.model import Cursor, Instant, Observation, RecordState, Rid, Side, Value
+from antiphon.model import Cursor, Instant, Observation, RecordState, Rid, Side, Value, replace
 from antiphon.protocol import DELETED_AT, UUID
 from antiphon.singer.messages import Record, Schema
-from antiphon.sync.lines import Marks
+from antiphon.sync.lines import Marks, hash_lines
 from antiphon.sync.shapes import accepted, type_name, with_uuids
 from antiphon.sync.witness import Skew, instants
 
@@ -44,7 +46,7 @@ def lacks(cursor: Cursor, columns: Iterable[str]) -> bool:
     return cursor.schema is not None and not cursor.schema.keys() >= set(columns)
 
 
-class Stored(NamedTuple):
+class Stored(Struct, frozen=True, gc=False):
     """What must be known of a stored observation to see whether a record differs from it."""
 
     rid: Rid
@@ -63,8 +65,8 @@ class Stored(NamedTuple):
         return self.touched or self.unseen
 
 
-class Shown(NamedTuple):
-    """One record, as the read showed it last. Its first fields are those of `Stored`, to be compared."""
+class Shown(Struct, frozen=True, gc=False):
+    """One record, as the read showed it last."""
 
     rid: Rid
     hash: str
@@ -75,11 +77,17 @@ class Shown(NamedTuple):
     fields: Mapping[str, Value]
     sync: Mapping[str, Any]
     at: Instant
-    mark: bytes | None
+    text: bytes | None  # its line
 
     def agrees(self, old: Stored) -> bool:
         """Whether the ledger knows all this."""
-        return self[:6] == old[:6]
+        return (
+            self.hash == old.hash
+            and self.state is old.state
+            and self.merged_into == old.merged_into
+            and self.birth == old.birth
+            and self.error == old.error
+        )
 
 
 class _Look(NamedTuple):
@@ -147,7 +155,7 @@ class Reading:
             return
         self.printed = printed
         for rid, row in self.buffer.items():
-            self.buffer[rid] = row._replace(mark=None)  # it was read otherwise than the lines to come
+            self.buffer[rid] = replace(row, text=None)  # it was read otherwise than the lines to come
         self._types = {name: accepted(shape) for name, shape in self.columns.items()}
         self._looks.clear()
         self.marks = Marks(stream.key, stream.columns, printed)
@@ -157,8 +165,8 @@ class Reading:
         """The mapped columns, with what their values tell of them."""
         return with_uuids(self.printed or {}, self.uuids)
 
-    def observe(self, message: Record, at: Instant, mark: bytes | None) -> None:
-        """Take a record in; `at` it is in our hands, and `mark` is the hash of its line."""
+    def observe(self, message: Record, at: Instant, text: bytes | None) -> None:
+        """Take a record in; `at` it is in our hands, and `text` is its line."""
         if self.printed is None:
             raise PluginFailed(
                 f"{self._where(message.stream)} came before its SCHEMA",
@@ -168,25 +176,26 @@ class Reading:
         rid = self.rid_of(record)
         fields = {column: record[column] for column in columns if column in record}
         digest = hash_of(fields)
-        state = _LIVE
+        state, error = _LIVE, None
         if sync:
             state = self._state_of(message)
             instants(sync.get("field_times"), self._where(message.stream))
+            if state is RecordState.ERROR:
+                error = str(sync.get("error") or "its tap could not read it whole")
         if record.get(DELETED_AT) is not None and state is _LIVE:  # merged, hidden, unreadable: the envelope knows more
             state = RecordState.GONE
         look = self._look(fields)
-        error = self._complaint(rid, record, digest, look) if state is _LIVE else None
-        if state is RecordState.ERROR:
-            error = str(sync.get("error") or "its tap could not read it whole")
+        if state is _LIVE:
+            error = self._complaint(rid, record, digest, look)
         if error:
             self.unreadable[rid] = error
             state = RecordState.ERROR
         self.shown[rid] = digest
         for column in look.texts:
             self._learn(column, fields[column])
-        merged, birth = sync.get("merged_into"), sync.get("birth")
+        merged, birth = (sync.get("merged_into"), sync.get("birth")) if sync else (None, None)
         into = make_rid(merged if isinstance(merged, list) else [merged]) if merged is not None else None
-        self.buffer[rid] = Shown(rid, digest, state, into, birth, error, fields, sync, at, mark)
+        self.buffer[rid] = Shown(rid, digest, state, into, birth, error, fields, sync, at, text)
 
     def rid_of(self, record: Mapping[str, Value]) -> Rid:
         """The record's id."""
@@ -197,7 +206,6 @@ class Reading:
         """What to store of a record that differs from what was stored."""
         sync = row.sync
         times = instants(sync.get("field_times"), self._where(self.stream.stream))
-        believed = row.state is _LIVE and row.mark is not None and self.marks is not None
         return Observation(
             side=self.side,
             entity=self.stream.entity,
@@ -213,7 +221,7 @@ class Reading:
             dirty=self._intervals(row, old, times, skew),
             field_times=times,
             error=row.error,
-            line=self.marks.stored(row.mark, row.hash) if believed else None,  # type: ignore[union-attr, arg-type]
+            line=self._line(row),
         )
 
     def _intervals(
@@ -279,17 +287,21 @@ class Reading:
             self.reappeared.add(old.rid)
 
     def renewal(self, row: Shown, old: Stored) -> str | None:
-        """The mark to store with a record that the ledger knows, where another one is or none."""
-        if row.mark is None or row.state is not _LIVE or self.marks is None:
+        """What to store of the line of a known record, if something else is stored. Only full reads need it."""
+        line = self._line(row) if self.full else None
+        if line is None or line == old.line:
             return None
-        before = self.marks.recovered(old.line, old.hash)
-        if before == row.mark:
-            return None
-        if before is not None:
+        if self.marks is not None and self.marks.recovered(old.line, old.hash) is not None:
             self.renewed += 1
             if self.renewed > _RENEWALS + self.hits:
                 return None
-        return self.marks.stored(row.mark, row.hash)
+        return line
+
+    def _line(self, row: Shown) -> str | None:
+        """What to store of the record's line, to recognise it by."""
+        if row.text is None or row.state is not _LIVE or self.marks is None:
+            return None
+        return self.marks.stored(hash_lines([row.text])[0], row.hash)
 
     # ---- what a record looks like
 
@@ -305,7 +317,7 @@ class Reading:
 
     def _look(self, fields: Mapping[str, Value]) -> _Look:
         types = tuple(map(type, fields.values()))
-        shape = (types, *fields)
+        shape = types if len(types) == len(self.stream.columns) else (types, *fields)
         look = self._looks.get(shape)
         if look is None:
             by_column = dict(zip(fields, types, strict=True))
@@ -330,7 +342,8 @@ class Reading:
     def _complaint(self, rid: Rid, record: Mapping[str, Value], digest: str, look: _Look) -> str | None:
         """Why the record cannot be believed, if so."""
         for column in self.stream.key:
-            if is_empty(record.get(column)):
+            value = record.get(column)
+            if not value and is_empty(value):
                 return f"its key column {column} is empty"
         if self.full and self.shown.get(rid, digest) != digest:
             return "one read showed this key twice with different values: the key is not unique"
