@@ -50,6 +50,9 @@ class Facts(Protocol):
     def link(self, lid: str) -> Link | None:
         """The link, closed or not."""
 
+    def expect_links(self, lids: Iterable[str]) -> None:
+        """These links will be asked for, one by one."""
+
     def members(self, lid: str) -> Mapping[Side, Rid]:
         """The ids that the link holds."""
 

@@ -78,6 +78,9 @@ class _Bulk(Generic[K, V]):
             if key not in self._known:
                 self._expected.setdefault(self._part(key), {})[key] = None
 
+    def __contains__(self, key: K) -> bool:
+        return key in self._known
+
     def __getitem__(self, key: K) -> V:
         if key not in self._known:
             wanted = {**self._expected.pop(self._part(key), {}), key: None}
@@ -98,6 +101,8 @@ class LedgerFacts:
         self._obs = _Bulk(partial(_read_records, store), part=_side_of)
         self._holders = _Bulk(partial(_read_holders, store))
         self._keys = _Bulk(partial(_read_keys, store))
+        self._matching = _Bulk(partial(_read_matching, store))
+        self._tombstones = _Bulk(partial(_read_tombstones, store))
         self._links = _Bulk(partial(_read_links, store))
         self._members = _Bulk(partial(_read_members, store))
         self._bases = _Bulk(partial(_read_bases, store))
@@ -106,6 +111,7 @@ class LedgerFacts:
         self._last = _Bulk(partial(_read_last, store), part=lambda key: key[1])
         self._absent: set[ObsKey] | None = None
         self._expect_records(self._touched)
+        self._tombstones.expect(self._touched)
         wanted = sorted({lid for key in self._touched if (lid := self._holders[key]) is not None} | set(lids))
         for of_links in (self._links, self._members, self._bases, self._ops, self._conflicts):
             of_links.expect(wanted)
@@ -136,21 +142,25 @@ class LedgerFacts:
         """As `Facts.link`."""
         return self._links[lid]
 
+    def expect_links(self, lids: Iterable[str]) -> None:
+        """As `Facts.expect_links`."""
+        self._links.expect(lids)
+
     def members(self, lid: str) -> Mapping[Side, Rid]:
-        """As `Facts.members`."""
-        return self._members[lid]
+        """As `Facts.members`. Of a link that is not there nothing need be looked for, here and below."""
+        return self._members[lid] if self._links[lid] is not None else {}
 
     def bases(self, lid: str) -> Mapping[str, Mapping[Side, Base]]:
         """As `Facts.bases`."""
-        return self._bases[lid]
+        return self._bases[lid] if self._links[lid] is not None else {}
 
     def ops(self, lid: str) -> Mapping[Side, Op]:
         """As `Facts.ops`."""
-        return self._ops[lid]
+        return self._ops[lid] if self._links[lid] is not None else {}
 
     def acknowledged(self, lid: str, side: Side, since: Instant = 0) -> Iterator[Op]:
         """As `Facts.acknowledged`: a link's history grows, and mostly nothing was written to it since."""
-        last = self._last[lid, side]
+        last = self._last[lid, side] if self._links[lid] is not None else None
         if last is not None and last >= since:
             yield from (op for op in self._store.latest(OUTBOX, "acked", (lid, side), since) if not op.state.open)
 
@@ -161,7 +171,7 @@ class LedgerFacts:
 
     def conflicts(self, lid: str) -> tuple[Conflict, ...]:
         """As `Facts.conflicts`."""
-        return self._conflicts[lid]
+        return self._conflicts[lid] if self._links[lid] is not None else ()
 
     def audits(self, lid: str) -> Sequence[Audit]:
         """As `Facts.audits`."""
@@ -173,15 +183,24 @@ class LedgerFacts:
 
     def matching(self, entity: str, side: Side, rule: int, value: str) -> frozenset[Rid]:
         """As `Facts.matching`."""
-        rids = [row.rid for row in self._store.find(MATCH_KEY, "key", [(entity, side, rule, value)])]
-        self._expect_records((side, entity, rid) for rid in rids)
+        one = entity, side, rule, value
+        if one not in self._matching:
+            values = {self._keys[key].get(rule) for key in self._newcomers(entity)} - {None} | {value}
+            alike = [(entity, side, rule, each) for each in values if each is not None]
+            self._matching.expect(alike)
+            self._expect_records((side, entity, rid) for each in alike for rid in self._matching[each])
         return frozenset(
-            rid for rid in rids if (seen := self._obs[side, entity, rid]) and seen.state is RecordState.LIVE
+            rid
+            for rid in self._matching[one]
+            if (seen := self._obs[side, entity, rid]) and seen.state is RecordState.LIVE
         )
+
+    def _newcomers(self, entity: str) -> Iterator[ObsKey]:
+        return (key for key in self._touched if key[1] == entity and self._holders[key] is None)
 
     def tombstone(self, key: ObsKey) -> Tombstone | None:
         """As `Facts.tombstone`."""
-        return self._store.get(TOMBSTONE, [key]).get(key)
+        return self._tombstones[key]
 
     def absent(self, key: ObsKey) -> bool:
         """As `Facts.absent`: missing from the last read, proven complete or not."""
@@ -213,6 +232,20 @@ def _read_keys(store: Store, keys: list[ObsKey]) -> Mapping[ObsKey, dict[int, st
     for row in store.find(MATCH_KEY, "record", keys):
         found[row.side, row.entity, row.rid][row.rule] = row.key
     return found
+
+
+def _read_matching(
+    store: Store, keys: list[tuple[str, Side, int, str]]
+) -> Mapping[tuple[str, Side, int, str], list[Rid]]:
+    found: dict[tuple[str, Side, int, str], list[Rid]] = {key: [] for key in keys}
+    for row in store.find(MATCH_KEY, "key", keys):
+        found[row.entity, row.side, row.rule, row.key].append(row.rid)
+    return found
+
+
+def _read_tombstones(store: Store, keys: list[ObsKey]) -> Mapping[ObsKey, Tombstone | None]:
+    found = store.get(TOMBSTONE, keys)
+    return {key: found.get(key) for key in keys}
 
 
 def _read_links(store: Store, lids: list[str]) -> Mapping[str, Link | None]:

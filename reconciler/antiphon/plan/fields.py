@@ -70,9 +70,9 @@ def merge_fields(p: Planning, entity: Entity, link: Link) -> None:
     """Merge every unit; write down bases, conflicts and at most one operation per side."""
     around = p.surroundings(entity)
     drafts: dict[Side, _Draft] = defaultdict(_Draft)
-    resting = _at_rest(p, link, entity)
+    plain = _plain(p, link, entity)
     for name, fields in entity.units.items():
-        if name in resting:
+        if name in plain:
             continue
         if _still_counting(p, link, fields):
             p.wait(link, f"{name} counts, and what became of the last write is not known yet")
@@ -124,30 +124,36 @@ def may_have_counted(op: Op) -> bool:
     return bool(op.adds) and op.sent_at is not None and op.state.open
 
 
-def _at_rest(p: Planning, link: Link, entity: Entity) -> set[str]:
-    """The units of which both sides show plainly what they agreed on, and nothing else is to be said.
+def _plain(p: Planning, link: Link, entity: Entity) -> set[str]:
+    """The units of which both sides show plainly what they agreed on, or the same where they first meet: adopted here.
 
-    Most fields of a record that changed are so, and need no merge: `merge` would find them `Still`.
+    Most fields are so, and need no merge: `merge` would find them `Still`, or `Adopt`.
     """
     if any(op.adds or op.state is OpState.SENT for op in p.ws.ops(link.lid).values()):
         return set()
     waiting = {conflict.field for conflict in p.ws.conflicts(link.lid).values()}
     bases = p.ws.bases(link.lid)
     shown = [(side, seen.fields) for side in p.mapping.sides if (seen := p.seen(link, side)) is not None]
+    if len(shown) != len(p.mapping.sides):
+        return set()
 
-    def rests(field: Field) -> bool:
+    def is_plain(field: Field) -> bool:
         pair = bases.get(field.name)
-        if pair is None or not len(pair) == len(shown) == len(p.mapping.sides):
+        if pair is not None and len(pair) != len(shown):
             return False
         values = []
         for side, fields in shown:
             now = fields.get(field.columns[side], MISSING)
-            if not alike(now, pair[side].value):
+            if now is MISSING or (pair is not None and not alike(now, pair[side].value)):
                 return False
             values.append(now)
         return same_words(field, *values)
 
-    return {name for name, fields in entity.units.items() if name not in waiting and all(map(rests, fields))}
+    found = {name for name, fields in entity.units.items() if name not in waiting and all(map(is_plain, fields))}
+    if len(bases) < len(entity.fields):
+        met = [field for name in found for field in entity.units[name] if field.name not in bases]
+        _adopt(p, link, {f.name: {side: fields[f.columns[side]] for side, fields in shown} for f in met})
+    return found
 
 
 def side_changed(p: Planning, entity: Entity, link: Link, side: Side) -> bool:

@@ -47,11 +47,13 @@ def settle_newcomers(p: Planning, entity: Entity, keys: Iterable[ObsKey]) -> Non
     tried = len(entity.match) if p.rules is None else min(p.rules, len(entity.match))
     for rule in range(tried):
         found = identify(p.ws, p.mapping, entity, loose, rule)
+        p.ws.facts.expect_links(_pair_id(p, entity, each.keys) for each in found if isinstance(each, Join))
         for finding in found:
             _settle(p, entity, finding)
         settled = {key for finding in found for key in finding.keys}
         loose = [key for key in loose if key not in settled]
     if tried == len(entity.match):
+        p.ws.facts.expect_links(_own_id(p, entity, key) for key in loose)
         p.fresh.update(link_for(p, entity, key).lid for key in sorted(set(loose)))
 
 
@@ -106,14 +108,19 @@ def link_for(p: Planning, entity: Entity, key: ObsKey) -> Link:
     if lid is not None and (found := p.ws.link(lid)) is not None:
         return found
     side, _, rid = key
-    grave = p.ws.tombstone(key)
-    lid = link_id(p.ledger_id, entity.name, side, rid, grave.lid if grave else "")
+    lid = _own_id(p, entity, key)
     while p.ws.link(lid) is not None:  # the record's first link went on without it
         lid = link_id(p.ledger_id, entity.name, side, rid, lid)
     link = Link(lid, entity.name, LinkState.JOINING, p.at.now, sync_key=lid)
     p.ws.put_link(link)
     p.ws.put_member(link, side, rid)
     return link
+
+
+def _own_id(p: Planning, entity: Entity, key: ObsKey) -> str:
+    side, _, rid = key
+    grave = p.ws.tombstone(key)
+    return link_id(p.ledger_id, entity.name, side, rid, grave.lid if grave else "")
 
 
 def plan_create(p: Planning, entity: Entity, link: Link) -> None:
@@ -228,7 +235,6 @@ def _returns(p: Planning, key: ObsKey) -> bool:
 
 
 def _join(p: Planning, entity: Entity, pair: tuple[ObsKey, ObsKey], rule: str) -> None:
-    names = [part for side, _, rid in pair for part in (side, rid)]
     for key in pair:
         lid = p.ws.holder(key)
         if lid is not None and (old := p.ws.link(lid)) is not None:
@@ -238,13 +244,17 @@ def _join(p: Planning, entity: Entity, pair: tuple[ObsKey, ObsKey], rule: str) -
             p.ws.put_link(
                 replace(old, state=LinkState.TOMBSTONE, closed=p.at.now, closed_reason="joined with its partner")
             )
-    lid = link_id(p.ledger_id, entity.name, *names)
+    lid = _pair_id(p, entity, pair)
     if p.ws.link(lid) is not None:
-        lid = link_id(p.ledger_id, entity.name, *names, str(p.at.now))
+        lid = _pair_id(p, entity, pair, str(p.at.now))
     link = Link(lid, entity.name, LinkState.ACTIVE, p.at.now, sync_key=lid, match_rule=rule)
     p.ws.put_link(link)
     for side, _, rid in pair:
         p.ws.put_member(link, side, rid)
+
+
+def _pair_id(p: Planning, entity: Entity, pair: tuple[ObsKey, ObsKey], *more: str) -> str:
+    return link_id(p.ledger_id, entity.name, *(part for side, _, rid in pair for part in (side, rid)), *more)
 
 
 def _rekey(p: Planning, key: ObsKey, lid: str) -> None:
