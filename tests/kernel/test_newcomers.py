@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from antiphon.mapping import CopyFrom, Owner, Uuid
@@ -36,6 +38,39 @@ def test_two_records_alike_join_and_adopt_what_is_the_same() -> None:
     (link,) = world.links()
     assert (link.state, link.match_rule) == (LinkState.ACTIVE, "email")
     assert world.members(link.lid) == {CRM: 1, WAREHOUSE: 2}
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_many_that_join_or_are_new_ask_the_ledger_no_more_often_than_two(
+    monkeypatch: pytest.MonkeyPatch, *, there: bool
+) -> None:
+    asked = []
+    for number in (2, 40):
+        world = World(person())
+        for each in range(number):
+            world.show(CRM, each, email=f"{each}@x", name="Ann")
+            if there:
+                world.show(WAREHOUSE, 100 + each, email=f"{each}@x", name="Ann")
+        with monkeypatch.context() as patched:
+            calls = [
+                _counted(patched, world.ledger.store, verb) for verb in ("get", "find", "pick", "latest", "newest")
+            ]
+            plan = world.plan()
+        assert len(plan.operations) == (0 if there else number)
+        asked.append(sum(map(len, calls)))
+    assert asked[0] == asked[1]
+
+
+def _counted(patched: pytest.MonkeyPatch, store: Any, verb: str) -> list[str]:
+    calls: list[str] = []
+    real = getattr(store, verb)
+
+    def counting(*arguments: Any, **options: Any) -> Any:
+        calls.append(verb)
+        return real(*arguments, **options)
+
+    patched.setattr(store, verb, counting)
+    return calls
 
 
 def test_records_that_join_and_differ_are_settled_by_the_initial_policy() -> None:
