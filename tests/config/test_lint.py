@@ -204,6 +204,16 @@ BY_COLUMNS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[Severity, str,
         {"phone": INTEGER},
         (WARNING, "entities.contact.fields.phone", "warehouse holds whole numbers only"),
     ),
+    "fewer decimal places": (
+        {"phone": {**NUMBER, "scale": 4}},
+        {"phone": {**NUMBER, "scale": 2}},
+        (WARNING, "entities.contact.fields.phone", "warehouse holds 2 decimal places, crm 4: a finer number"),
+    ),
+    "less room for text": (
+        {"phone": {"type": "string", "maxLength": 10}},
+        {"phone": {"type": "string", "maxLength": 40}},
+        (WARNING, "entities.contact.fields.phone", "crm holds 10 characters, warehouse 40: a longer text of"),
+    ),
     "a set in a number": (
         {"tags": NUMBER},
         {},

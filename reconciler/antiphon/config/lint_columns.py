@@ -14,6 +14,8 @@ from antiphon.mapping import Field, Kind, SetUnion, Uuid
 from antiphon.model import OpKind, Side
 
 _CARRIES_ANYTHING = frozenset({Kind.ANY, Kind.TEXT})
+_LIMITS = {"scale": ("decimal places", "a finer number"), "maxLength": ("characters", "a longer text")}
+"""What a SCHEMA says of a column's room, in words."""
 
 
 def lint_columns(config: SyncConfig, entity: EntityConfig, columns: Columns) -> Iterator[Finding]:
@@ -31,6 +33,7 @@ def lint_columns(config: SyncConfig, entity: EntityConfig, columns: Columns) -> 
             known = {side: schema for side, schema in schemas.items() if schema is not None}
             yield from _types(entity, field, known)
             yield from _choices(entity, field, known)
+            yield from _limits(entity, field, known)
 
 
 def _key(entity: EntityConfig, side: Side, shown: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
@@ -85,6 +88,21 @@ def _choices(entity: EntityConfig, field: Field, schemas: Mapping[Side, Mapping[
             "would be refused on the other side",
             "name every value in `values:`",
         )
+
+
+def _limits(entity: EntityConfig, field: Field, schemas: Mapping[Side, Mapping[str, Any]]) -> Iterator[Finding]:
+    """A column that receives what it has no room for."""
+    for key, (unit, more) in _LIMITS.items():
+        limits = {side: schema[key] for side, schema in schemas.items() if isinstance(schema.get(key), int)}
+        if len(set(limits.values())) < 2 or field.transform:  # noqa: PLR2004 a pair
+            continue
+        (narrow, least), (wide, most) = sorted(limits.items(), key=lambda each: each[1])
+        if field.direction is None or field.direction[1] == narrow:
+            yield warning(
+                entity.where(field),
+                f"{narrow} holds {least} {unit}, {wide} {most}: {more} of {wide} is refused and waits for a person",
+                f"widen the column of {narrow}",
+            )
 
 
 def _absent(column: str, stream: str, side: Side, shown: Mapping[str, Any]) -> str:
