@@ -655,4 +655,14 @@ REGRESSIONS = [
         ),
         rounds=2,
     ),
+    found(
+        "what a side made of the values of an unanswered create was taken for an edit of them",
+        926474119,
+        (
+            Act(1, "write crm", 3, "empty", "warehouse", "contact", "name", 2393),
+            Act(0, "window crm", 1, "create", "warehouse", "contact", "email", 4866),
+        ),
+        (Fault(1, "answer lost", "crm", 478),),
+        rounds=2,
+    ),
 ]

@@ -185,8 +185,8 @@ class LedgerFacts:
         """As `Facts.matching`."""
         one = entity, side, rule, value
         if one not in self._matching:
-            values = {self._keys[key].get(rule) for key in self._newcomers(entity)} - {None} | {value}
-            alike = [(entity, side, rule, each) for each in values if each is not None]
+            values = dict.fromkeys(self._keys[key].get(rule) for key in self._newcomers(entity))
+            alike = [one, *((entity, side, rule, each) for each in values if each is not None)]
             self._matching.expect(alike)
             self._expect_records((side, entity, rid) for each in alike for rid in self._matching[each])
         return frozenset(

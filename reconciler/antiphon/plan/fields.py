@@ -149,11 +149,11 @@ def _plain(p: Planning, link: Link, entity: Entity) -> set[str]:
             values.append(now)
         return same_words(field, *values)
 
-    found = {name for name, fields in entity.units.items() if name not in waiting and all(map(is_plain, fields))}
+    found = [name for name, fields in entity.units.items() if name not in waiting and all(map(is_plain, fields))]
     if len(bases) < len(entity.fields):
         met = [field for name in found for field in entity.units[name] if field.name not in bases]
         _adopt(p, link, {f.name: {side: fields[f.columns[side]] for side, fields in shown} for f in met})
-    return found
+    return set(found)
 
 
 def side_changed(p: Planning, entity: Entity, link: Link, side: Side) -> bool:
