@@ -29,9 +29,6 @@ def made_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLine) 
         maker = maker_of(around, creates, name, line.found[column]) if column in line.found else None
         if maker is not None:
             agree(ws, maker, name, line.found[column], other, mapping.version)
-        elif column in line.stored:  # as the side first stored it, which may be otherwise than it was sent
-            maker = maker_of(around, creates, name, line.stored[column]) or creates[0]
-            agree(ws, maker, name, line.stored[column], other, mapping.version)
         else:
             agree_unseen(ws, creates[0], name, other, mapping.version)
 

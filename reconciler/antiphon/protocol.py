@@ -39,10 +39,7 @@ RECEIPT_SCHEMA: dict[str, Any] = {
         "op_id": {"type": "string"},
         "status": {"enum": ["applied", "stale", "gone", "rejected", "failed", "skipped"]},
         "id": {"description": "the record's id: a value, a list in the order of the key columns, or an object of them"},
-        "stored": {
-            "type": ["object", "null"],
-            "description": "the values as stored, by column; of a stale create, as they were when it made the record",
-        },
+        "stored": {"type": ["object", "null"], "description": "the values as stored, by column"},
         "found": {"type": ["object", "null"], "description": "stale: the values that were there instead, by column"},
         "current": {
             "type": ["object", "null"],

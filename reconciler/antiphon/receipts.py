@@ -141,7 +141,7 @@ def _created_before(ws: Workspace, mapping: SyncMapping, op: Op, line: ReceiptLi
     ws.put_op(replace(op, state=OpState.ACKED, acked_at=at.now))
     if take(ws, link, op, rid_of(mapping.entities[op.entity], op.side, line.id), at):
         activate(ws, op)
-        _observe(ws, mapping, op, replace(line, stored={}), at)  # that was when it was made
+        _observe(ws, mapping, op, line, at)
         touch_members(ws, op)
 
 

@@ -20,7 +20,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from tap_hubspot.api import BATCH, HubSpot, HubSpotError, MaybeApplied, NotConvertible, Property
@@ -229,34 +228,20 @@ class Operations:
         by_key = {op.sync_key: op for op in operations}
         names = [*dict.fromkeys(name for op in operations for name in ready[op.op_id]), self.sync_key]
         found: dict[str, Outcome] = {}
-        differing: dict[str, tuple[Operation, Shown]] = {}  # by record
         for shown in self.hubspot.read(self.name, list(by_key), names, by=self.sync_key):
             op = by_key.get(str(shown["properties"].get(self.sync_key)))
-            if op is not None and self._changed(_sent(ready[op.op_id]), shown):
-                differing[str(shown["id"])] = op, shown
-            elif op is not None:
-                found[op.op_id] = self._made(op, ready[op.op_id], shown)
-        first = self._first_stored({record_id: ready[op.op_id] for record_id, (op, _) in differing.items()})
-        for record_id, (op, shown) in differing.items():
-            there = self._shown(shown["properties"], op.values)
-            found[op.op_id] = Stale(self._key_of(record_id), there, stored=first.get(record_id, {}))
+            if op is not None:
+                found[op.op_id] = (
+                    Stale(self._key_of(str(shown["id"])), self._shown(shown["properties"], op.values))
+                    if self._changed(_sent(ready[op.op_id]), shown)
+                    else self._made(op, ready[op.op_id], shown)
+                )
         rest = [key for key, op in by_key.items() if op.op_id not in found]
         if rest:
             for shown in self.hubspot.read(self.name, rest, [self.sync_key], by=self.sync_key, archived=True):
                 op = by_key.get(str(shown["properties"].get(self.sync_key)))
                 if op is not None:
                     found[op.op_id] = Gone(self._key_of(str(shown["id"])))
-        return found
-
-    def _first_stored(self, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Any]]:
-        """By record that we made, the values of these properties that it was made with."""
-        found: dict[str, dict[str, Any]] = {}
-        for start in range(0, len(wanted) if self.verify else 0, BATCH_WITH_HISTORY):
-            batch = dict(islice(wanted.items(), start, start + BATCH_WITH_HISTORY))
-            for record_id, history in self._histories(batch).items():
-                first = {name: history[name][-1] for name in sorted(batch[record_id]) if history.get(name)}
-                ours = {name: version["value"] for name, version in first.items() if self._is_ours(version)}
-                found[record_id] = {name: self._known[name].from_hubspot(text) for name, text in ours.items()}
         return found
 
     def _make(self, operations: Sequence[Operation], ready: Mapping[str, Mapping[str, str]]) -> dict[str, Outcome]:

@@ -35,15 +35,11 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Something else than expected is there: `found` tells the values; nothing was written.
-
-    `stored`: of a create whose record was made before, the values that were stored then, where the system can tell.
-    """
+    """Something else than expected is there: `found` tells the values; nothing was written."""
 
     id: Any
     found: Mapping[str, Any]
     version: str | None = None
-    stored: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +82,8 @@ def to_receipt(op_id: str, outcome: Outcome, at: str) -> dict[str, Any]:
         case Applied(identity, stored, version, found, current):
             said |= {"status": Status.APPLIED, "id": identity, "stored": stored, "version": version, "found": found}
             said |= {"current": current}
-        case Stale(identity, found, version, stored):
-            said |= {"status": Status.STALE, "id": identity, "found": found, "version": version, "stored": stored}
+        case Stale(identity, found, version):
+            said |= {"status": Status.STALE, "id": identity, "found": found, "version": version}
         case Gone(identity):
             said |= {"status": Status.GONE, "id": identity}
         case Rejected(fault):

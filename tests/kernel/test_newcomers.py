@@ -368,22 +368,6 @@ def test_a_record_that_appears_after_a_create_without_an_answer_may_be_its_own(*
     assert len(world.links(LinkState.ACTIVE)) == 1
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_what_the_side_made_of_an_unanswered_create_is_no_edit_where_it_can_tell(*, told: bool) -> None:
-    world = World(person())
-    world.show(CRM, 1, email="ann@x", name="Ann, with a title that has no room there")
-    world.answer(world.send(world.round().operations[0]), Status.FAILED, error_status=504)
-    world.show(CRM, 1, name="Anna")
-    world.round()
-    (again,) = world.open_ops()
-
-    world.answer(world.send(again), Status.STALE, id=2, found=ANN, stored=ANN if told else {})
-
-    plan = world.round()
-    assert wrote(plan) == ([(WAREHOUSE, "update", {"name": "Anna"})] if told else [])
-    assert opened(plan) == ([] if told else [(ConflictKind.FIELD, "name")])
-
-
 def test_a_record_named_by_us_that_the_user_made_too_is_a_duplicate() -> None:
     world = World(person(warehouse=side(key_rule=Uuid())))
     world.show(CRM, 1, **ANN)

@@ -9,7 +9,7 @@ from antiphon.equivalence import is_empty
 from antiphon.mapping import Counter as Counting
 from antiphon.mapping import Field, SetUnion
 from antiphon.model import MISSING, Cause, Missing, Op, OpKind, OpState, Side, Value
-from tests.simulation.judge import Judge, value_of
+from tests.simulation.judge import Judge, form, value_of
 from tests.simulation.shape import FOREIGN, HUBSPOT, other
 from tests.simulation.world import RESTORE, SYNC, USER, Event, Row
 
@@ -63,6 +63,8 @@ def _gave_way(judge: Judge, field: Field, copy: tuple[Side, Row], maker: tuple[S
     unit = unit if field.group else [field]
     if not all(_made_as_it_stood(judge, f, copy, maker) for f in unit):
         return  # what the copy was made from had changed by then
+    if any(_made_otherwise_unheard(judge, f, copy) for f in unit):
+        return
     for (side, row), (there, rival) in ((copy, maker), (maker, copy)):
         rivals = [e for f in unit for e in rival.history.get(f.columns[there], ()) if e.at >= made[0].at]
         history = [e for e in row.history.get(field.columns[side], ()) if e.at >= made[0].at]
@@ -83,6 +85,16 @@ def _made_as_it_stood(judge: Judge, field: Field, copy: tuple[Side, Row], maker:
     before = maker[1].history.get(field.columns[maker[0]], [])
     sent = next((e for e in reversed(before) if made and e.at < made[0].at), None)
     return sent is not None and same(judge, field, maker[0], sent.value, value_of(made[0].value), copy[0])
+
+
+def _made_otherwise_unheard(judge: Judge, field: Field, copy: tuple[Side, Row]) -> bool:
+    """The side made something else of the value, and no receipt said so: it looks like an edit of that side."""
+    side, row = copy
+    event = row.history[field.columns[side]][0]
+    op = judge.ops.get(event.op_id)
+    if op is None or op.op_id in judge.told or isinstance(event.value, Missing) or field.name not in op.patch:
+        return False
+    return bool(form(field, side, op.patch[field.name]) != form(field, side, event.value))
 
 
 def no_invention(judge: Judge) -> Iterator[str]:
@@ -210,7 +222,7 @@ def _agreed(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> b
             op.lid in lids
             and op.side == side
             and op.state is OpState.ACKED
-            and op.planned_at <= at <= (op.acked_at or 0)
+            and op.planned_at <= at <= (op.acked_at or inf)  # of one that a read showed to be done nobody knows when
         ):
             written = op.patch.get(field.name, MISSING)
             if not isinstance(written, Missing) and same(judge, field, side, written, value_of(event.value)):

@@ -65,12 +65,12 @@ class Judge:
             return left == self.root((two_side, field.references, make_rid([two])))
         if one == two and type(one) is type(two):
             return True
-        if _form(field, one_side, one) == _form(field, two_side, two):
+        if form(field, one_side, one) == form(field, two_side, two):
             return True
         for side, system in self.world.systems.items():
             if system.kind == HUBSPOT or self.world.shape.rewrites:
                 column = field.columns[side]
-                if _form(field, side, system.stored(column, one)) == _form(field, side, system.stored(column, two)):
+                if form(field, side, system.stored(column, one)) == form(field, side, system.stored(column, two)):
                     return True
         return False
 
@@ -138,7 +138,8 @@ class Judge:
         return row is not None and row.alive and link is not None and link.state.value == "active"
 
 
-def _form(field: Field, side: Side, value: Value) -> Any:
+def form(field: Field, side: Side, value: Value) -> Any:
+    """The canonical form of a value of a side."""
     return canon(field, side, value, lambda *_: None)
 
 

@@ -656,13 +656,23 @@ REGRESSIONS = [
         rounds=2,
     ),
     found(
-        "what a side made of the values of an unanswered create was taken for an edit of them",
+        "what a side made of the values of an unanswered create looks like an edit of them, and no one can tell",
         926474119,
         (
             Act(1, "write crm", 3, "empty", "warehouse", "contact", "name", 2393),
             Act(0, "window crm", 1, "create", "warehouse", "contact", "email", 4866),
         ),
         (Fault(1, "answer lost", "crm", 478),),
+        rounds=2,
+    ),
+    found(
+        "an edit that was what a write in doubt would have brought was asked for, though nothing says when that was",
+        930162051,
+        (
+            Act(1, "window warehouse", 4, "same", "crm", "contact", "city", 2868),
+            Act(0, "window warehouse", 3, "poison", "warehouse", "contact", "city", 3674),
+        ),
+        (Fault(1, "busy", "crm", 762),),
         rounds=2,
     ),
 ]

@@ -249,10 +249,10 @@ class Target:
             answer = {"id": list(row.key.values())}
             if not row.alive:
                 return {**answer, "status": "gone"}
-            if ours:
-                return {**answer, "status": "applied", "stored": stored}
-            kept = stored if system.kind == HUBSPOT else {}  # where histories tell
-            return {**answer, "status": "stale", "stored": kept, "found": dict(row.values)}
+            return {
+                **answer,
+                **({"status": "applied", "stored": stored} if ours else {"status": "stale", "found": dict(row.values)}),
+            }
         key = dict(sync["key"]) or {"id": system.new_id(entity)}
         taken = system.find(entity, make_rid(list(key.values())))
         if taken is not None and taken.alive:
