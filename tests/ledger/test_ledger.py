@@ -112,6 +112,7 @@ def test_two_links_never_hold_one_record(ledger: Ledger) -> None:
 
 
 def test_dropped_bases_go_on_every_side(ledger: Ledger) -> None:
+    put(ledger.store, LINK, link("l1"))
     put(ledger.store, BASE, Bases("l1", {field: {side: base(1) for side in SIDES} for field in ("name", "city")}))
     ws = ledger.workspace(["l1"])
     ws.put_base("l1", "crm", "phone", base(2))

@@ -72,6 +72,7 @@ class Workshop:
     patience: float = 900.0
     _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _starting: threading.Lock = field(default_factory=threading.Lock)
+    _closed: bool = False
 
     # ---- taps
 
@@ -191,8 +192,10 @@ class Workshop:
         return Outcome(code, states.last(), words.tail(), hung)
 
     def close(self) -> None:
-        """End whatever still runs."""
-        for process in self._running:
+        """End whatever still runs, and what another thread is about to start."""
+        with self._starting:
+            self._closed, running = True, self._running
+        for process in running:
             if process.poll() is None:
                 kill(process)
                 process.wait()
@@ -255,6 +258,8 @@ class Workshop:
             ) from error
         with self._starting:
             self._running = [p for p in self._running if p.poll() is None] + [process]
+            if self._closed:
+                kill(process)
         return process
 
     def _file(self, content: Mapping[str, Any]) -> Path:

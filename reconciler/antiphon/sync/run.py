@@ -92,6 +92,10 @@ def owed(cursor: Cursor, columns: Iterable[str]) -> bool:
     return cursor.pending_full or lacks(cursor, columns)
 
 
+_GLANCE = 0.2
+"""Seconds between two looks whether the run is to be stopped: a signal that came to another thread wakes no wait."""
+
+
 @dataclass(slots=True)
 class Runner:
     """One run of a command on one sync. The ledger is held by this process."""
@@ -122,6 +126,8 @@ class Runner:
                     asked["tap", name] = pool.submit(read_catalog, side.tap.catalog)
                 if side.target is not None and side.target.receipts_path is None:
                     asked["target", name] = pool.submit(self.shop.about, side.target, title_of(side.target, name))
+            while wait(asked.values(), timeout=_GLANCE).not_done:
+                pass
             for (kind, name), answer in asked.items():
                 if kind == "tap":
                     self.catalogs[name] = answer.result()
@@ -351,7 +357,7 @@ class Runner:
                     )
                     go_on(side, delivery, None)
             while running:
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                finished = wait(running, timeout=_GLANCE, return_when=FIRST_COMPLETED).done
                 for future in finished:
                     side, delivery = running.pop(future)
                     go_on(side, delivery, future.result())
