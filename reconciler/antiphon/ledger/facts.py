@@ -20,6 +20,7 @@ from antiphon.ledger.tables import (
     OBS,
     OUTBOX,
     TOMBSTONE,
+    Table,
 )
 from antiphon.model import (
     Audit,
@@ -98,11 +99,11 @@ class LedgerFacts:
     def __init__(self, store: Store, touched: Iterable[ObsKey] = (), lids: Iterable[str] = ()) -> None:
         self._store = store
         self._touched = sorted(touched)
-        self._obs = _Bulk(partial(_read_records, store), part=_side_of)
+        self._obs = _Bulk(partial(_read_rows, store, OBS), part=_side_of)
         self._holders = _Bulk(partial(_read_holders, store))
         self._keys = _Bulk(partial(_read_keys, store))
         self._matching = _Bulk(partial(_read_matching, store))
-        self._tombstones = _Bulk(partial(_read_tombstones, store))
+        self._tombstones = _Bulk(partial(_read_rows, store, TOMBSTONE))
         self._links = _Bulk(partial(_read_links, store))
         self._members = _Bulk(partial(_read_members, store))
         self._bases = _Bulk(partial(_read_bases, store))
@@ -217,8 +218,8 @@ class LedgerFacts:
         return self._store.get(CURSOR, [(side, entity)]).get((side, entity))
 
 
-def _read_records(store: Store, keys: list[ObsKey]) -> Mapping[ObsKey, Observation | None]:
-    found = store.get(OBS, keys)
+def _read_rows(store: Store, table: Table[V], keys: list[ObsKey]) -> Mapping[ObsKey, V | None]:
+    found = store.get(table, keys)
     return {key: found.get(key) for key in keys}
 
 
@@ -241,11 +242,6 @@ def _read_matching(
     for row in store.find(MATCH_KEY, "key", keys):
         found[row.entity, row.side, row.rule, row.key].append(row.rid)
     return found
-
-
-def _read_tombstones(store: Store, keys: list[ObsKey]) -> Mapping[ObsKey, Tombstone | None]:
-    found = store.get(TOMBSTONE, keys)
-    return {key: found.get(key) for key in keys}
 
 
 def _read_links(store: Store, lids: list[str]) -> Mapping[str, Link | None]:
