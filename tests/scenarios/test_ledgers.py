@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -227,3 +228,16 @@ def test_a_run_that_is_stopped_ends_at_once_and_leaves_nothing_behind(
     assert ended.code == 1
     assert "the next run goes on from here" in ended.err
     project.heals(rounds=2)
+
+
+def test_a_doctor_that_is_stopped_while_a_plugin_is_quiet_ends_it(project: Project) -> None:
+    side, switches = hanging("while it asks")
+    project.switch(side, **switches)
+    run = project.start("doctor")
+    project.waits_for(side)
+    run.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    ended = project.ended(run)
+    assert (ended.code, ended.out) == (1, "")
+    assert "stopped; the next run goes on from here" in ended.err
+    assert time.monotonic() - began < 20

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,7 @@ from antiphon.singer.listening import (
     pipe_of,
 )
 from antiphon.singer.secrets import Secrets
+from antiphon.singer.waiting import GLANCE, finished
 
 
 class Plugin(Protocol):
@@ -182,7 +183,7 @@ class Workshop:
         hung = 0.0
         while True:
             try:
-                code = process.wait(timeout=0.2)
+                code = process.wait(timeout=GLANCE)
                 break
             except subprocess.TimeoutExpired:
                 if pulse.silent_for() > self.patience:
@@ -202,6 +203,16 @@ class Workshop:
 
     # ---- processes
 
+    @contextmanager
+    def at_once(self, number: int) -> Iterator[ThreadPoolExecutor]:
+        """Threads that wait for plugins. If the run is stopped, the plugins are ended rather than waited for."""
+        with ThreadPoolExecutor(number) as pool:
+            try:
+                yield pool
+            except KeyboardInterrupt:
+                self.close()
+                raise
+
     def _ask(
         self, plugin: Plugin, name: str, arguments: list[str], hear: Callable[[str], str], *, configured: bool = True
     ) -> tuple[int, bytes, str]:
@@ -212,8 +223,7 @@ class Workshop:
         with ThreadPoolExecutor(max_workers=1) as reader:
             output = reader.submit(pipe_of(process.stdout).read)
             while not output.done():
-                wait([output], timeout=0.2)
-                if not output.done() and pulse.silent_for() > self.patience:
+                if not finished([output]) and pulse.silent_for() > self.patience:
                     kill(process)
                     raise PluginFailed(
                         f"{name} said nothing for {self.patience:g} seconds and was ended", hint=PATIENCE

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from antiphon.propose import (
 from antiphon.singer.meltano import Found, find_plugins, find_project, known_plugins, requirement
 from antiphon.singer.plugins import Workshop
 from antiphon.singer.secrets import is_secret
+from antiphon.singer.waiting import answers
 from antiphon.sync.run import has_setting, title_of
 
 _REFERENCE = re.compile(r"\$(\{[A-Za-z_]\w*\}|[A-Za-z_]\w*)")
@@ -149,7 +149,7 @@ def _ask(
     shop: Workshop, folder: Path, sides: Mapping[Side, Given], project: Mapping[str, Found]
 ) -> tuple[dict[Side, list[Stream]], dict[Side, Ability]]:
     catalogs, taps, targets = {}, {}, {}
-    with ThreadPoolExecutor(4) as pool:
+    with shop.at_once(4) as pool:
         for side, given in sides.items():
             tap = _plugin(given.tap, {**given.config, **given.tap_config}, folder, project)
             selected = project[tap.meltano].catalog if tap.meltano else None
@@ -160,8 +160,8 @@ def _ask(
             if given.target is not None:
                 target = _plugin(given.target, {**given.config, **given.target_config}, folder, project)
                 targets[side] = pool.submit(shop.about, target, title_of(target, side))
-        catalogs |= {side: streams_of(answer.result()) for side, answer in taps.items()}
-        receives = {side: has_setting(answer.result(), "receipts_path") for side, answer in targets.items()}
+        catalogs |= {side: streams_of(catalog) for side, catalog in answers(taps).items()}
+        receives = {side: has_setting(about, "receipts_path") for side, about in answers(targets).items()}
     abilities = {side: Ability(writes=side in targets, receipts=receives.get(side, False)) for side in sides}
     return {side: catalogs[side] for side in sides}, abilities
 

@@ -15,7 +15,6 @@ import enum
 import json
 import stat
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from antiphon.model import ConflictState, Side
 from antiphon.promises import Able, Standing
 from antiphon.singer.catalog import columns_of
 from antiphon.singer.plugins import Workshop
+from antiphon.singer.waiting import answers
 from antiphon.sync.resolve import listed_methods
 from antiphon.sync.run import FULL_READ, has_setting, title_of
 
@@ -87,12 +87,12 @@ def examine(
 ) -> Examined:
     """Ask both sides. `catalogs` are those that need not be discovered."""
     found = Examined()
-    with ThreadPoolExecutor(len(config.sides)) as pool:
+    with shop.at_once(len(config.sides)) as pool:
         asked = {
             name: pool.submit(_side, config, side, catalogs.get(name), shop, fix=fix)
             for name, side in config.sides.items()
         }
-        sides = {name: answer.result() for name, answer in asked.items()}
+        sides = answers(asked)
     columns = {
         (name, entity.name): columns_of(side.catalog, entity.sides[name].stream)
         for name, side in sides.items()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from antiphon.settle import Moment
 from antiphon.singer.catalog import Wanted, columns_of, has_bookmark, select, turned_back
 from antiphon.singer.listening import Outcome
 from antiphon.singer.plugins import Workshop
+from antiphon.singer.waiting import answers, finished
 from antiphon.sync.collect import Counts, Stream
 from antiphon.sync.confirm import AHEAD, end_line, read_receipts, rotate
 from antiphon.sync.erase import leave_out
@@ -92,10 +92,6 @@ def owed(cursor: Cursor, columns: Iterable[str]) -> bool:
     return cursor.pending_full or lacks(cursor, columns)
 
 
-_GLANCE = 0.2
-"""Seconds between two looks whether the run is to be stopped: a signal that came to another thread wakes no wait."""
-
-
 @dataclass(slots=True)
 class Runner:
     """One run of a command on one sync. The ledger is held by this process."""
@@ -115,24 +111,20 @@ class Runner:
     def ask_plugins(self) -> None:
         """Ask taps for their catalogs and targets for their settings, all at once; before that, Meltano."""
         self.config, self.catalogs = resolve(self.config)
-        with self._at_once(4) as pool:
-            asked: dict[tuple[str, Side], Future[dict[str, Any]]] = {}
+        with self.shop.at_once(4) as pool:
+            taps: dict[Side, Future[dict[str, Any]]] = {}
+            targets: dict[Side, Future[dict[str, Any]]] = {}
             for name, side in self.config.sides.items():
                 if name in self.catalogs:
                     pass  # Meltano's, with its select rules
                 elif side.tap.catalog is None:
-                    asked["tap", name] = pool.submit(self.shop.discover, side.tap, title_of(side.tap, name))
+                    taps[name] = pool.submit(self.shop.discover, side.tap, title_of(side.tap, name))
                 else:
-                    asked["tap", name] = pool.submit(read_catalog, side.tap.catalog)
+                    taps[name] = pool.submit(read_catalog, side.tap.catalog)
                 if side.target is not None and side.target.receipts_path is None:
-                    asked["target", name] = pool.submit(self.shop.about, side.target, title_of(side.target, name))
-            while wait(asked.values(), timeout=_GLANCE).not_done:
-                pass
-            for (kind, name), answer in asked.items():
-                if kind == "tap":
-                    self.catalogs[name] = answer.result()
-                else:
-                    self.receipts[name] = has_setting(answer.result(), "receipts_path")
+                    targets[name] = pool.submit(self.shop.about, side.target, title_of(side.target, name))
+            self.catalogs |= answers(taps)
+            self.receipts |= {name: has_setting(about, "receipts_path") for name, about in answers(targets).items()}
 
     def mapping(self) -> SyncMapping:
         """The mapping, with the columns as they were last read."""
@@ -320,20 +312,10 @@ class Runner:
             return {**columns_of(self.catalogs[side], there.stream), **entity.sides[side].columns}
         return {**({there.replication_key: {}} if there.replication_key else {}), **entity.sides[side].columns}
 
-    @contextmanager
-    def _at_once(self, number: int) -> Iterator[ThreadPoolExecutor]:
-        """Threads that wait for plugins. If the run is stopped, the plugins are ended rather than waited for."""
-        with ThreadPoolExecutor(max_workers=number) as pool:
-            try:
-                yield pool
-            except KeyboardInterrupt:
-                self.shop.close()
-                raise
-
     def _deliver(self, mapping: SyncMapping) -> list[Written]:
         """Drive both sides' deliveries: their targets run at once, the ledger is touched here only."""
         done: list[Written] = []
-        with self._at_once(2) as pool:
+        with self.shop.at_once(2) as pool:
             running: dict[Future[Outcome], tuple[Side, Delivery]] = {}
 
             def go_on(side: Side, delivery: Delivery, outcome: Outcome | None) -> None:
@@ -357,8 +339,7 @@ class Runner:
                     )
                     go_on(side, delivery, None)
             while running:
-                finished = wait(running, timeout=_GLANCE, return_when=FIRST_COMPLETED).done
-                for future in finished:
+                for future in finished(running):
                     side, delivery = running.pop(future)
                     go_on(side, delivery, future.result())
         return sorted(done, key=lambda written: written.side)
