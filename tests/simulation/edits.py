@@ -256,12 +256,22 @@ def excused(judge: Judge, side: Side, field: Field, events: list[Event], event: 
         return True  # it put back what the older ledger had as the base
     if isinstance(field.policy, SetUnion) and op is not None and "added or removed" in op.reasons.get(field.name, ""):
         return True
+    if isinstance(field.policy, SetUnion) and _taken_up(field, side, events, event, heir):
+        return True
     blind = FOREIGN in judge.world.shape.kinds.values()
     if blind and isinstance(field.policy, SetUnion) and _seen_before(judge, side, field, event, events):
         return True  # a combined value that went to both sides is no base before both were read again
     if op is None or not is_empty(value_of(event.value)) or field.name in op.losers:
         return False
     return is_empty(op.expect.get(field.name))  # without a base nobody knows that it was an edit
+
+
+def _taken_up(field: Field, side: Side, events: list[Event], event: Event, heir: Event) -> bool:
+    """The set that followed holds what the edit left, and nothing that it took out."""
+    place = events.index(event)
+    before = events[place - 1].value if place else MISSING
+    had, left, followed = (set(form(field, side, value_of(each))[1:]) for each in (before, event.value, heir.value))
+    return left <= followed and not (had - left) & followed
 
 
 def _in_the_window(judge: Judge, side: Side, event: Event, heir: Event) -> bool:

@@ -675,4 +675,14 @@ REGRESSIONS = [
         (Fault(1, "busy", "crm", 762),),
         rounds=2,
     ),
+    found(
+        "a set that our write had replaced was given back with what the other side held, which called that a lost edit",
+        950223286,
+        (
+            Act(1, "window crm", 1, "poison", "crm", "contact", "tags", 1219),
+            Act(1, "window warehouse", 1, "edit", "warehouse", "contact", "tags", 2034),
+            Act(0, "write crm", 1, "same", "warehouse", "contact", "tags", 3416),
+        ),
+        rounds=3,
+    ),
 ]

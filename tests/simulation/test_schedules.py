@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from antiphon.ledger.tables import BASE, CONFLICT, LINK, MEMBER
-from antiphon.sync import portions
 from tests.simulation.engine import Engine, Faults
 from tests.simulation.long_run import Stopwatch, report
 from tests.simulation.regressions import REGRESSIONS, Regression
@@ -41,10 +40,8 @@ def test_every_schedule_ends_well(share: int, capsys: pytest.CaptureFixture[str]
         sys.stdout.write(f"\nseeds {FIRST} to {FIRST + SCHEDULES}, share {share}: {report(counts, [], watch.spent)}\n")
 
 
-@pytest.mark.parametrize("kept", [0, portions.KEPT])
-def test_schedules_that_are_planned_record_by_record_end_well(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_schedules_that_are_planned_record_by_record_end_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Engine, "portion", 1)
-    monkeypatch.setattr(portions, "KEPT", kept)
     for seed in range(FIRST, FIRST + SCHEDULES // 20):
         schedule = draw(seed)
         verdict = run(schedule)

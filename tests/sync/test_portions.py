@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from antiphon import ledger
+from antiphon.errors import LedgerError
 from antiphon.ledger import LedgerFacts
 from antiphon.ledger.tables import MEMBER, OUTBOX, TABLES
 from antiphon.mapping import Limit
@@ -63,9 +65,7 @@ def test_planned_in_portions_the_outbox_is_the_same() -> None:
     assert len(outbox(whole)) > EDITS
 
 
-@pytest.mark.parametrize("kept", [0, portions.KEPT])
-def test_a_draft_in_portions_is_the_plan_that_is_made_at_once(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portions, "KEPT", kept)
+def test_a_draft_in_portions_is_the_plan_that_is_made_at_once() -> None:
     whole, parts = edited(), edited()
     at = whole.moment()
     wanted = planning.propose(whole.ledger, whole.mapping, at)
@@ -77,6 +77,16 @@ def test_a_draft_in_portions_is_the_plan_that_is_made_at_once(kept: int, monkeyp
     planning.adopt(parts.ledger, parts.mapping, made)
     for table in TABLES:
         assert list(parts.ledger.store.scan(table)) == list(whole.ledger.store.scan(table)), table.name
+
+
+def test_a_draft_for_which_there_is_no_room_is_not_stored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    world = edited()
+    with pytest.raises(LedgerError) as caught:
+        portions.draft(world.ledger, world.mapping, world.moment(), portion=1)
+    assert str(tmp_path / "gone") in caught.value.message
+    assert "TMPDIR" in caught.value.hint
+    assert not outbox(world)
 
 
 @pytest.mark.parametrize("portion", [1, portions.PORTION])

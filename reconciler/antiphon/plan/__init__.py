@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -17,7 +17,16 @@ from antiphon.plan.reconcile import reconcile
 from antiphon.plan.review import fingerprint
 from antiphon.settle import Moment
 
-__all__ = ["Plan", "Portion", "Tripped", "fingerprint", "gathered", "make_plan"]
+__all__ = ["Part", "Plan", "Portion", "Tripped", "fingerprint", "gathered", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What the ledger is told of a plan: its new rows, and the records that the planner must look at, or no more."""
+
+    rows: tuple[Row, ...]
+    touch: tuple[ObsKey, ...]
+    untouch: tuple[ObsKey, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +34,8 @@ class Plan:
     """What follows. `rows` are the ledger's new rows; `operations` the writes they contain, in the order of sending.
 
     `tripped` guards forbid it to be carried out. `waits` are records that must be looked at again, with the reason.
-    `changed` are the links that a side changed, by entity and side. A plan that was too large to be kept whole makes
-    its parts `again`, each to be stored before the next is asked for; its own rows are those that people are shown.
+    `changed` are the links that a side changed, by entity and side. Of a plan that was made in `parts` these are
+    stored, one after the other; its own rows are those that people are shown.
     """
 
     rows: tuple[Row, ...]
@@ -37,7 +46,7 @@ class Plan:
     waits: Mapping[ObsKey, str]
     tripped: tuple[Tripped, ...]
     changed: Mapping[tuple[str, Side], AbstractSet[str]] = field(default_factory=dict)
-    again: Callable[[], Iterable[Plan]] | None = field(default=None, compare=False)
+    parts: Iterable[Part] = field(default=(), compare=False)
 
     @property
     def empty(self) -> bool:

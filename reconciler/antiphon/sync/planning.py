@@ -108,7 +108,7 @@ def propose(
 def adopt(ledger: Ledger, mapping: SyncMapping, plan: Plan) -> None:
     """Store a plan: from here on its operations are in the outbox. What is sent of it is made durable by its intent."""
     with ledger.transaction(durable=False):
-        for part in (plan,) if plan.again is None else plan.again():
+        for part in plan.parts or (plan,):
             ledger.apply(part.rows, touch=part.touch, untouch=part.untouch)
         streams = [(side, entity) for side in mapping.sides for entity in mapping.entities]
         cursors = ledger.store.get(CURSOR, streams).values()

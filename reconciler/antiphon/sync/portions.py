@@ -7,10 +7,14 @@ garbage collector looks at all of it again and again.
 
 from __future__ import annotations
 
+import pickle
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from antiphon.errors import LedgerError
 from antiphon.facts import ObsKey, Workspace
 from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.facts import find_touched
@@ -18,7 +22,7 @@ from antiphon.ledger.tables import TABLE_OF
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.match import is_loose
 from antiphon.model import Conflict, Link, Member, Observation, Op, OpState, Row, Side
-from antiphon.plan import Plan, Portion
+from antiphon.plan import Part, Plan, Portion
 from antiphon.plan.guards import Linked, check
 from antiphon.plan.newcomers import being_named
 from antiphon.plan.order import in_order
@@ -27,9 +31,6 @@ from antiphon.sync.planning import propose, unread
 
 PORTION = 2000
 """Records that are planned at once."""
-
-KEPT = 100
-"""Portions of a draft that are kept for the ledger: some 150 MB if all of them are new links."""
 
 
 def plans(
@@ -106,34 +107,59 @@ def draft(
 ) -> Plan:
     """The plan that follows from the ledger now, as `propose` makes it. Nothing is stored.
 
-    If more waits than one portion, what the portions say is laid upon the ledger until all of them are made. Of more
-    than some portions it is not kept, since bases alone take 3 KB for each link: they are made again for the ledger.
+    If more waits than one portion, what the portions say is laid upon the ledger until all of them are made.
+    Raises `LedgerError` if there is no room to keep them for it.
     """
     there = unread(ledger, mapping) if held is None else held
     touched = find_touched(ledger.store, mapping.sides)
     if len(touched) <= portion:
         return propose(ledger, mapping, at, held=there, reviewed=reviewed, touched=touched)
 
-    def again() -> Iterator[Plan]:
-        return plans(ledger, mapping, at, held=there, linked=_uncounted, reviewed=reviewed, portion=portion)
-
-    whole = _Whole()
-    parts: list[Plan] = []
+    whole, parts = _Whole(), _Parts()
     with suppress(_UndoneError), ledger.transaction(durable=False):
-        for plan in again():
+        for plan in plans(ledger, mapping, at, held=there, linked=_uncounted, reviewed=reviewed, portion=portion):
             ledger.apply(plan.rows, touch=plan.touch, untouch=plan.untouch)
             whole.add(plan)
-            if whole.number <= KEPT:
-                parts.append(plan)
-            else:
-                parts.clear()
+            parts.add(plan)
             del plan
         raise _UndoneError
-    return replace(whole.plan(mapping, ledger.linked), again=(lambda: parts) if parts else again)
+    return replace(whole.plan(mapping, ledger.linked), parts=parts)
 
 
 def _uncounted(_entity: str, _most: int | None) -> int:
     return 0
+
+
+class _Parts:
+    """The parts of a draft, in a file without a name: in memory, bases alone take 3 KB for each link."""
+
+    def __init__(self) -> None:
+        with _room():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # it is closed with the draft
+        weakref.finalize(self, self._file.close)
+
+    def add(self, plan: Plan) -> None:
+        """Keep what the ledger is to be told."""
+        with _room():
+            pickle.dump(Part(plan.rows, plan.touch, plan.untouch), self._file, pickle.HIGHEST_PROTOCOL)
+            self._file.flush()
+
+    def __iter__(self) -> Iterator[Part]:
+        self._file.seek(0)
+        with suppress(EOFError):
+            while True:
+                yield pickle.load(self._file)  # noqa: S301  # nobody else can open the file
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LedgerError(
+            f"the plan is large, and cannot be kept in {tempfile.tempdir or 'a file'}: {error.strerror}",
+            hint="make room there, or name a folder with room in TMPDIR; nothing was written",
+        ) from error
 
 
 _SHOWN = (Link, Member, Observation, Op, Conflict)
@@ -146,11 +172,9 @@ class _Whole:
         self._rows: dict[tuple[str, object], Row] = {}
         self._waits: dict[ObsKey, str] = {}
         self._changed: dict[tuple[str, Side], set[str]] = {}
-        self.number = 0
 
     def add(self, plan: Plan) -> None:
         """Lay a plan upon those before it."""
-        self.number += 1
         for row in plan.rows:
             if isinstance(row, _SHOWN):
                 table = TABLE_OF[type(row)]
