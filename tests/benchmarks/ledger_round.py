@@ -29,7 +29,7 @@ from antiphon.singer.listening import Outcome
 from antiphon.singer.messages import Lines
 from antiphon.sync.absence import complete
 from antiphon.sync.collect import Collector
-from antiphon.sync.outbound import Written, deliver_side
+from antiphon.sync.outbound import Outbound, Written, deliver_side
 from antiphon.sync.planning import adopt, index, propose
 from antiphon.sync.run import bound, our_clock, stream_of
 from tests.benchmarks.made import SIDES, Made, asked, line, lowest_fsync, machine, make, person, schema, tell
@@ -136,7 +136,7 @@ def round_of(made: Made, ledger: Ledger, mapping: Mapping, changes: int, turn: i
 
 def write(ledger: Ledger, mapping: Mapping, run_id: str, path: Path) -> Written:
     """Deliver to a target that applies everything at once."""
-    delivery = deliver_side(ledger, mapping, "warehouse", clock=our_clock, run_id=run_id, receipts=path)
+    delivery = deliver_side(Outbound(ledger, mapping, "warehouse", our_clock, run_id, path))
     try:
         lines = next(delivery)
         while True:

@@ -25,7 +25,7 @@ from antiphon.singer.listening import Outcome, TapRun
 from antiphon.sync.collect import Stream
 from antiphon.sync.confirm import acknowledge, read_receipts
 from antiphon.sync.inbound import Source, read_sides
-from antiphon.sync.outbound import Delivery, deliver_side
+from antiphon.sync.outbound import Delivery, Outbound, deliver_side
 from antiphon.sync.planning import adopt, index
 from antiphon.sync.portions import PORTION, draft
 from antiphon.sync.run import in_doubt, owed
@@ -369,8 +369,7 @@ class Engine:
 
         for side in SIDES:
             path = cast("Path", LiveReceipts(world.systems[side])) if self._has_receipts(side) else None
-            delivery = deliver_side(ledger, mapping, side, clock=world.clock, run_id=run_id, receipts=path)
-            go_on(side, delivery, None)
+            go_on(side, deliver_side(Outbound(ledger, mapping, side, world.clock, run_id, path)), None)
         while running:
             side, delivery, lines = running.pop(0)
             writing = faults.writing.setdefault(side, Writing())

@@ -23,7 +23,7 @@ from antiphon.model import OpState
 from antiphon.singer.listening import Outcome
 from antiphon.sync import ahead, planning, portions
 from antiphon.sync.ahead import Handed, Lane, deliver_ahead
-from antiphon.sync.outbound import Written
+from antiphon.sync.outbound import Outbound, Written
 from tests.show.world import World, contact, lived, sync_of
 
 EDITS = 7
@@ -184,9 +184,8 @@ class Target:
 
 def written(world: World, target: Target, most: list[int]) -> Written:
     """Deliver to the warehouse; `most` is told how many batches were under way."""
-    delivery = deliver_ahead(
-        world.ledger, world.mapping, "warehouse", clock=world.clock, run_id="run", receipts=target.receipts
-    )
+    outbound = Outbound(world.ledger, world.mapping, "warehouse", world.clock, "run", target.receipts)
+    delivery = deliver_ahead(outbound, target.receipts)
     with ThreadPoolExecutor(max_workers=1) as pool:
         lane = Lane(pool, target.take)
         try:

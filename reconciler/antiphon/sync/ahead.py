@@ -20,15 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from antiphon.ledger import Ledger
 from antiphon.ledger.tables import OUTBOX
-from antiphon.mapping import Mapping as SyncMapping
-from antiphon.model import Instant, Op, Side
+from antiphon.model import Instant, Op
 from antiphon.singer.listening import Outcome
 from antiphon.singer.messages import encode
 from antiphon.sync.confirm import end_line
 from antiphon.sync.deliver import intend, messages, ready
-from antiphon.sync.outbound import Delivery, Written, fail, settle
+from antiphon.sync.outbound import Delivery, Outbound, Written, fail, settle
 
 RUN = 20_000
 """Operations that are intended at once. SQLite writes whole pages, so that many small transactions cost far more."""
@@ -56,17 +54,9 @@ Ahead: TypeAlias = Generator[Handed, list[Outcome], Written]
 """Yields batches, and is sent the outcomes that came meanwhile, in the order of the batches."""
 
 
-def deliver_ahead(
-    ledger: Ledger,
-    mapping: SyncMapping,
-    side: Side,
-    *,
-    clock: Callable[[], Instant],
-    run_id: str,
-    receipts: Path,
-    hide: Callable[[str], str] = str,
-) -> Ahead:
-    """Write everything of one side that may go out. `hide` takes secrets out of what a receipt says."""
+def deliver_ahead(outbound: Outbound, receipts: Path) -> Ahead:
+    """Write everything of one side that may go out; its target writes these receipts."""
+    ledger, mapping, side, clock = outbound.ledger, outbound.mapping, outbound.side, outbound.clock
     written = Written(side, clock())
     found, written.skipped = ready(ledger, mapping, side, clock(), replay=True)
     levels = [[op.op_id for op in level] for level in found]
@@ -78,14 +68,13 @@ def deliver_ahead(
     for level in levels:
         for start in range(0, len(level), RUN):
             at = clock()
-            parts = list(_intended(ledger, mapping, side, level[start : start + RUN], known, at, written.began))
+            parts = list(_intended(outbound, level[start : start + RUN], known, at, written.began))
             under_way: deque[_Part] = deque()
             for place, part in enumerate(parts):
                 under_way.append(part)
                 last = part is parts[-1]
                 for outcome in (yield Handed(part.lines, leave=0 if last else 1, intended=place == 0)):
-                    sent, now = under_way.popleft(), clock()
-                    settle(ledger, mapping, side, sent.op_ids, outcome, now, run_id, receipts, hide, written)
+                    settle(outbound, under_way.popleft().op_ids, outcome, clock(), written)
                     if outcome.code != 0:
                         fail(written, outcome)
                 if written.outage:
@@ -104,14 +93,9 @@ class _Part:
 
 
 def _intended(
-    ledger: Ledger,
-    mapping: SyncMapping,
-    side: Side,
-    op_ids: Sequence[str],
-    known: Mapping[str, Op],
-    at: Instant,
-    began: Instant,
+    outbound: Outbound, op_ids: Sequence[str], known: Mapping[str, Op], at: Instant, began: Instant
 ) -> Iterator[_Part]:
+    ledger, mapping, side = outbound.ledger, outbound.mapping, outbound.side
     for start in range(0, len(op_ids), BATCH):
         some = op_ids[start : start + BATCH]
         ops = known or {op_id: op for (op_id,), op in ledger.store.get(OUTBOX, [(op_id,) for op_id in some]).items()}

@@ -30,6 +30,26 @@ OPS_PER_RUN = 20_000
 Delivery: TypeAlias = Generator[list[bytes], Outcome, "Written"]
 
 
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """The way to one side, in one run. `receipts` is where its target writes them, if it does.
+
+    `hide` takes secrets out of what a receipt says.
+    """
+
+    ledger: Ledger
+    mapping: SyncMapping
+    side: Side
+    clock: Callable[[], Instant]
+    run_id: str
+    receipts: Path | None
+    hide: Callable[[str], str] = str
+
+    def at(self, now: Instant) -> Moment:
+        """That instant, in this run."""
+        return Moment(now, self.run_id, self.mapping.version)
+
+
 @dataclass(slots=True)
 class Written:
     """What became of one side's operations since it `began`. `outage`: how the target failed; `words`: its last."""
@@ -56,78 +76,48 @@ class _Suspects:
     last: Outcome | None = None
 
 
-def deliver_side(
-    ledger: Ledger,
-    mapping: SyncMapping,
-    side: Side,
-    *,
-    clock: Callable[[], Instant],
-    run_id: str,
-    receipts: Path | None,
-    hide: Callable[[str], str] = str,
-) -> Delivery:
-    """Write everything of one side that may go out. `hide` takes secrets out of what a receipt says."""
-    written = Written(side, clock())
+def deliver_side(outbound: Outbound) -> Delivery:
+    """Write everything of one side that may go out."""
+    written = Written(outbound.side, outbound.clock())
     suspects = _Suspects()
-    levels, written.skipped = ready(ledger, mapping, side, clock(), replay=receipts is not None)
+    replay = outbound.receipts is not None
+    levels, written.skipped = ready(outbound.ledger, outbound.mapping, outbound.side, outbound.clock(), replay=replay)
     for level in levels:
         for start in range(0, len(level), OPS_PER_RUN):
-            yield from _run(
-                ledger,
-                mapping,
-                side,
-                level[start : start + OPS_PER_RUN],
-                clock,
-                run_id,
-                receipts,
-                hide,
-                written,
-                suspects,
-            )
+            yield from _run(outbound, level[start : start + OPS_PER_RUN], written, suspects)
             if written.outage:
                 return written
     if suspects.last is not None and suspects.found and not written.sent:
         return fail(written, suspects.last)
     for op, words in suspects.found:
-        refuse(ledger, op, words, Moment(clock(), run_id, mapping.version))
+        refuse(outbound.ledger, op, words, outbound.at(outbound.clock()))
         written.refused.append((op, words))
         written.counts[op.entity, "rejected"] += 1
     return written
 
 
 def _run(
-    ledger: Ledger,
-    mapping: SyncMapping,
-    side: Side,
-    ops: Sequence[Op],
-    clock: Callable[[], Instant],
-    run_id: str,
-    receipts: Path | None,
-    hide: Callable[[str], str],
-    written: Written,
-    suspects: _Suspects,
-    *,
-    again: bool = False,
+    outbound: Outbound, ops: Sequence[Op], written: Written, suspects: _Suspects, *, again: bool = False
 ) -> Generator[list[bytes], Outcome, None]:
-    at = clock()
+    ledger, mapping, side = outbound.ledger, outbound.mapping, outbound.side
+    at = outbound.clock()
     intended = intend(ledger, mapping, side, ops, at, began=written.began)
     if not intended:
         return
-    if receipts is not None:
-        end_line(receipts)
+    if outbound.receipts is not None:
+        end_line(outbound.receipts)
     outcome = yield [encode(message) for message in messages(ledger, mapping, side, intended, at)]
-    now = clock()
+    now = outbound.clock()
     written.seconds += (now - at) / 1_000_000
-    op_ids = [op.op_id for op in intended]
-    left = settle(ledger, mapping, side, op_ids, outcome, now, run_id, receipts, hide, written)
+    left = settle(outbound, [op.op_id for op in intended], outcome, now, written)
     if outcome.code == 0:
         return
     suspects.last, suspects.failures = outcome, suspects.failures + 1
     out_of_patience = not written.sent and suspects.failures > _patience(len(ops))
-    if outcome.hung or receipts is not None:
+    if outcome.hung or outbound.receipts is not None:
         fail(written, outcome)
     elif len(left) == 1 and outcome.code < 0 and not again:  # killed: a row that is to blame will show it once more
-        yield from _run(ledger, mapping, side, left, clock, run_id, receipts, hide, written, suspects, again=True)
+        yield from _run(outbound, left, written, suspects, again=True)
     elif len(left) == 1:
         suspects.found.append((left[0], outcome.words or f"it {ending(outcome.code)}"))
     elif out_of_patience:
@@ -135,30 +125,19 @@ def _run(
     elif left:
         middle = len(left) // 2
         for half in (left[:middle], left[middle:]):
-            yield from _run(ledger, mapping, side, half, clock, run_id, receipts, hide, written, suspects)
+            yield from _run(outbound, half, written, suspects)
             if written.outage:
                 return
 
 
-def settle(
-    ledger: Ledger,
-    mapping: SyncMapping,
-    side: Side,
-    op_ids: Sequence[str],
-    outcome: Outcome,
-    at: Instant,
-    run_id: str,
-    receipts: Path | None,
-    hide: Callable[[str], str],
-    written: Written,
-) -> list[Op]:
+def settle(outbound: Outbound, op_ids: Sequence[str], outcome: Outcome, now: Instant, written: Written) -> list[Op]:
     """Settle what a target says of one batch, by receipts and STATE; the operations of which it said nothing."""
-    now = Moment(at, run_id, mapping.version)
-    if receipts is not None:
-        read_receipts(ledger, mapping, side, receipts, now, written.remarks.append, hide)
+    ledger, mapping, side, at = outbound.ledger, outbound.mapping, outbound.side, outbound.at(now)
+    if outbound.receipts is not None:
+        read_receipts(ledger, mapping, side, outbound.receipts, at, written.remarks.append, outbound.hide)
     fates = _fates(ledger, op_ids)
     if any(op.state is OpState.INFLIGHT for op in fates):  # to look for them takes the whole outbox
-        acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, now)
+        acknowledge(ledger, mapping, parse_bookmark(outcome.state), side, at)
         fates = _fates(ledger, op_ids)
     unanswered = {op.op_id for op in fates if op.state is OpState.INFLIGHT}
     left = list(ledger.store.get(OUTBOX, [(op_id,) for op_id in op_ids if op_id in unanswered]).values())

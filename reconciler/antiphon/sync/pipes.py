@@ -17,7 +17,8 @@ from antiphon.sync.collect import Collector, Stream
 from antiphon.sync.confirm import acknowledge, read_receipts
 from antiphon.sync.deliver import intend, messages, ready
 from antiphon.sync.inbound import tell_read
-from antiphon.sync.planning import adopt, index, propose, unread
+from antiphon.sync.planning import adopt, index, unread
+from antiphon.sync.portions import draft
 from antiphon.sync.run import Runner, stream_of
 from antiphon.sync.tally import tell_given, tell_waiting
 
@@ -79,7 +80,7 @@ def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Ite
     held = unread(ledger, mapping) | {
         name: f"{name} has no target" for name in mapping.sides if config.sides[name].target is None
     }
-    plan = propose(ledger, mapping, Moment(runner.clock(), runner.run_id, mapping.version), held=held)
+    plan = draft(ledger, mapping, Moment(runner.clock(), runner.run_id, mapping.version), held=held)
     if plan.tripped:
         raise GuardTripped("\n".join(t.message for t in plan.tripped), hint=plan.tripped[0].hint)
     for name, reason in held.items():

@@ -30,7 +30,7 @@ from antiphon.sync.collect import Counts, Stream
 from antiphon.sync.confirm import AHEAD, end_line, read_receipts, rotate
 from antiphon.sync.erase import leave_out
 from antiphon.sync.inbound import Source, read_sides, tell_read
-from antiphon.sync.outbound import Delivery, Written, deliver_side
+from antiphon.sync.outbound import Delivery, Outbound, Written, deliver_side
 from antiphon.sync.outcome import tell_written
 from antiphon.sync.planning import adopt, index
 from antiphon.sync.portions import draft
@@ -105,6 +105,7 @@ class Runner:
     run_id: str = field(default_factory=lambda: uuid4().hex[:12])
     receipts: dict[Side, bool] = field(default_factory=dict)
     catalogs: dict[Side, dict[str, Any]] = field(default_factory=dict)
+    _hiding: dict[Side, Callable[[str], str]] = field(default_factory=dict)
 
     # ---- what is known of the plugins
 
@@ -328,21 +329,17 @@ class Runner:
 
             for side in mapping.sides:
                 if self.config.sides[side].target is not None:
-                    delivery = deliver_side(
-                        self.ledger,
-                        mapping,
-                        side,
-                        clock=self.clock,
-                        run_id=self.run_id,
-                        receipts=self.receipts_path(side),
-                        hide=self.hiding(side),
-                    )
-                    go_on(side, delivery, None)
+                    go_on(side, deliver_side(self.outbound(mapping, side)), None)
             while running:
                 for future in finished(running):
                     side, delivery = running.pop(future)
                     go_on(side, delivery, future.result())
         return sorted(done, key=lambda written: written.side)
+
+    def outbound(self, mapping: SyncMapping, side: Side) -> Outbound:
+        """The way to a side."""
+        receipts, hide = self.receipts_path(side), self.hiding(side)
+        return Outbound(self.ledger, mapping, side, self.clock, self.run_id, receipts, hide)
 
     def run_target(self, side: Side, lines: Iterable[bytes]) -> Outcome:
         """Run a side's target on these lines, to its end."""
@@ -376,8 +373,11 @@ class Runner:
 
     def hiding(self, side: Side) -> Callable[[str], str]:
         """What takes the secrets of the side's target out of its words."""
-        target = self.config.sides[side].target
-        return self.shop.secrets(title_of(target, side), target).hide if target is not None else str
+        if side not in self._hiding:
+            target = self.config.sides[side].target
+            hide = self.shop.secrets(title_of(target, side), target).hide if target is not None else str
+            self._hiding[side] = hide
+        return self._hiding[side]
 
     def target_title(self, side: Side) -> str:
         """What a side's target is called in messages."""

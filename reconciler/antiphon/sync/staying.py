@@ -69,7 +69,6 @@ class Rounds:
         self._whole = dict.fromkeys(runner.config.side_names, time.monotonic())
         self._pools = {side: ThreadPoolExecutor(max_workers=1) for side in runner.config.side_names}
         self._window = Window()
-        self._hiding = {side: runner.hiding(side) for side in runner.config.side_names}
         self._schemas: dict[tuple[Side, str], object] | None = None
         self._mapping: SyncMapping | None = None
         self._quiet: dict[Side, Instant] = {}
@@ -275,16 +274,10 @@ class Rounds:
         return self._runner.config.sides[side].target is not None
 
     def _delivery(self, mapping: SyncMapping, side: Side) -> Ahead:
-        runner, receipts, hide = self._runner, self._runner.receipts_path(side), self._hiding[side]
-        if receipts is not None and side in self.targets:
-            return deliver_ahead(
-                self._ledger, mapping, side, clock=runner.clock, run_id=runner.run_id, receipts=receipts, hide=hide
-            )
-        return plainly(
-            deliver_side(
-                self._ledger, mapping, side, clock=runner.clock, run_id=runner.run_id, receipts=receipts, hide=hide
-            )
-        )
+        outbound = self._runner.outbound(mapping, side)
+        if outbound.receipts is not None and side in self.targets:
+            return deliver_ahead(outbound, outbound.receipts)
+        return plainly(deliver_side(outbound))
 
     def _advance(
         self, deliveries: Mapping[Side, Ahead], outcomes: Mapping[Side, list[Outcome]], done: list[Written]
