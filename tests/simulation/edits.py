@@ -88,13 +88,19 @@ def _made_as_it_stood(judge: Judge, field: Field, copy: tuple[Side, Row], maker:
 
 
 def _made_otherwise_unheard(judge: Judge, field: Field, copy: tuple[Side, Row]) -> bool:
-    """The side made something else of the value, and no receipt said so: it looks like an edit of that side."""
+    """The record was made with another value than an unanswered create brought, and no receipt said so.
+
+    The side made something else of it, which looks like an edit; or several creates went out, and which one made the
+    record nobody knows: of one that failed, too, it may have arrived.
+    """
     side, row = copy
     event = row.history[field.columns[side]][0]
     op = judge.ops.get(event.op_id)
-    if op is None or op.op_id in judge.told or isinstance(event.value, Missing) or field.name not in op.patch:
+    if op is None or op.op_id in judge.told or isinstance(event.value, Missing):
         return False
-    return bool(form(field, side, op.patch[field.name]) != form(field, side, event.value))
+    sent = [each for each in judge.ops.values() if (each.lid, each.side, each.kind) == (op.lid, side, OpKind.CREATE)]
+    brought = [each.patch[field.name] for each in sent if each.seq is not None and field.name in each.patch]
+    return any(form(field, side, value) != form(field, side, event.value) for value in brought)
 
 
 def no_invention(judge: Judge) -> Iterator[str]:

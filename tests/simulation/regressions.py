@@ -685,4 +685,15 @@ REGRESSIONS = [
         ),
         rounds=3,
     ),
+    found(
+        "of two creates without an answer nobody can tell which made the record, and with which of two values",
+        960707478,
+        (
+            Act(1, "write crm", 6, "same", "warehouse", "contact", "score", 3222),
+            Act(0, "window warehouse", 1, "edit", "warehouse", "contact", "email", 4390),
+            Act(1, "read crm", 9, "rival", "crm", "contact", "email", 6377),
+        ),
+        (Fault(1, "answer lost", "crm", 284), Fault(0, "token expires", "crm", 684)),
+        rounds=3,
+    ),
 ]
