@@ -121,6 +121,21 @@ def bury(ws: Workspace, link: Link, at: Moment, evidence: str) -> None:
                 ws.touch.add((side, heir.entity, rid))
 
 
+def give_way(ws: Workspace, old: Link, lid: str, at: Moment, why: str) -> None:
+    """Close the link of one record, which another one takes: what was an alias of it is an alias of that one."""
+    close_conflicts(ws, old.lid)
+    ws.put_link(replace(old, state=LinkState.TOMBSTONE, closed=at.now, closed_reason=why))
+    for alias in [found for each in ws.aliases(old.lid) if (found := ws.link(each))]:
+        if alias.lid != lid:
+            ws.put_link(replace(alias, alias_of=lid))
+            for conflict in list(ws.conflicts(alias.lid).values()):
+                if conflict.evidence.get("alias_of") == old.lid:
+                    ws.put_conflict(replace(conflict, evidence={**conflict.evidence, "alias_of": lid}))
+            continue
+        close_conflicts(ws, lid, kinds=frozenset({ConflictKind.MERGED}))
+        ws.put_link(replace(alias, state=LinkState.ACTIVE, alias_of=None, closed_reason=""))
+
+
 def record(ws: Workspace, op: Op, stored: Mapping[str, Value], at: Moment) -> None:
     """One audit row per value that a write replaced.
 

@@ -696,4 +696,14 @@ REGRESSIONS = [
         (Fault(1, "answer lost", "crm", 284), Fault(0, "token expires", "crm", 684)),
         rounds=3,
     ),
+    found(
+        "a record of a merge was handed over to another link, and what had been merged into it was an alias of none",
+        970048266,
+        (
+            Act(1, "write warehouse", 1, "merge", "crm", "contact", "name", 4154),
+            Act(1, "write warehouse", 4, "poison", "crm", "contact", "city", 5086),
+        ),
+        (Fault(1, "crash", "warehouse", 213), Fault(0, "crash", "warehouse", 517)),
+        rounds=3,
+    ),
 ]

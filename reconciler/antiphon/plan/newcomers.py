@@ -26,7 +26,7 @@ from antiphon.model import (
 )
 from antiphon.plan.context import Planning, key_rid
 from antiphon.represent import as_type, referenced, represent
-from antiphon.settle import close_conflicts, park
+from antiphon.settle import close_conflicts, give_way, park
 
 
 def settle_newcomers(p: Planning, entity: Entity, keys: Iterable[ObsKey]) -> None:
@@ -235,18 +235,15 @@ def _returns(p: Planning, key: ObsKey) -> bool:
 
 
 def _join(p: Planning, entity: Entity, pair: tuple[ObsKey, ObsKey], rule: str) -> None:
-    for key in pair:
-        lid = p.ws.holder(key)
-        if lid is not None and (old := p.ws.link(lid)) is not None:
-            for op in list(p.ws.ops(lid).values()):
-                p.ws.drop_op(op, "it found its partner")
-            close_conflicts(p.ws, lid)
-            p.ws.put_link(
-                replace(old, state=LinkState.TOMBSTONE, closed=p.at.now, closed_reason="joined with its partner")
-            )
     lid = _pair_id(p, entity, pair)
     if p.ws.link(lid) is not None:
         lid = _pair_id(p, entity, pair, str(p.at.now))
+    for key in pair:
+        mine = p.ws.holder(key)
+        if mine is not None and (old := p.ws.link(mine)) is not None:
+            for op in list(p.ws.ops(mine).values()):
+                p.ws.drop_op(op, "it found its partner")
+            give_way(p.ws, old, lid, p.at, "joined with its partner")
     link = Link(lid, entity.name, LinkState.ACTIVE, p.at.now, sync_key=lid, match_rule=rule)
     p.ws.put_link(link)
     for side, _, rid in pair:
@@ -263,8 +260,7 @@ def _rekey(p: Planning, key: ObsKey, lid: str) -> None:
         return
     mine = p.ws.holder(key)
     if mine is not None and (old := p.ws.link(mine)) is not None:
-        close_conflicts(p.ws, mine)
-        p.ws.put_link(replace(old, state=LinkState.TOMBSTONE, closed=p.at.now, closed_reason="its key changed"))
+        give_way(p.ws, old, lid, p.at, "its key changed")
     before = p.ws.members(lid).get(key[0])
     p.ws.put_member(link, key[0], key[2])
     p.ws.audits.append(Audit(lid, key[0], None, before, key[2], Cause.RESTORED, "", p.at.run_id, p.at.now))

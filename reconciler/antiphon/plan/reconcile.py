@@ -44,7 +44,7 @@ from antiphon.plan.context import Planning
 from antiphon.plan.doubt import in_doubt
 from antiphon.plan.fields import may_have_counted, merge_fields, side_changed
 from antiphon.plan.newcomers import plan_create
-from antiphon.settle import bury, call_off, close_conflicts, park
+from antiphon.settle import bury, call_off, close_conflicts, give_way, park
 
 _UNREADABLE = (RecordState.ERROR, RecordState.HIDDEN, RecordState.MERGED)  # merged, into what is not known
 _DELETED = frozenset({ConflictKind.DELETE, ConflictKind.DELETE_UPDATE})
@@ -107,10 +107,7 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
         holder = p.ws.holder(survivor)
         heir = p.ws.link(holder) if holder else None
         if heir is not None and heir.lid != link.lid and len(p.ws.members(heir.lid)) == 1 and not p.ws.ops(heir.lid):
-            close_conflicts(p.ws, heir.lid)
-            p.ws.put_link(
-                replace(heir, state=LinkState.TOMBSTONE, closed=p.at.now, closed_reason="the survivor of a merge")
-            )
+            give_way(p.ws, heir, link.lid, p.at, "the survivor of a merge")
             heir = None
         if heir is None or heir.lid == link.lid:
             p.ws.audits.append(Audit(link.lid, side, None, rid, into, Cause.RESTORED, "", p.at.run_id, p.at.now))
@@ -120,7 +117,7 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
         p.ws.drop_member(link, side)
         heirs.append((side, into, heir))
     if not heirs:
-        return link
+        return p.ws.link(link.lid) or link
     _become_alias(p, link, *heirs[0])
     return None
 
