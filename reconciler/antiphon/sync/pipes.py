@@ -10,7 +10,6 @@ from antiphon.errors import ConfigError, GuardTripped
 from antiphon.ledger.tables import CURSOR
 from antiphon.model import Side
 from antiphon.protocol import parse_bookmark
-from antiphon.settle import Moment
 from antiphon.singer.listening import read_lines
 from antiphon.sync.absence import complete
 from antiphon.sync.collect import Collector, Stream
@@ -66,10 +65,9 @@ def complete_side(runner: Runner, side: Side) -> str:
 def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
     """Settle the acknowledgement handed in, plan if there is something new, and emit the side's outbox."""
     check_side(runner.config, side)
-    ledger, config = runner.ledger, runner.config
-    mapping = runner.mapping()
+    ledger, mapping = runner.ledger, runner.mapping()
     bookmark = parse_bookmark(state)
-    remark = acknowledge(ledger, mapping, bookmark, side, Moment(runner.clock(), runner.run_id, mapping.version))
+    remark = acknowledge(ledger, mapping, bookmark, side, runner.moment(mapping))
     if remark:
         runner.report.warn("acknowledgement", remark, side=side)
 
@@ -77,10 +75,8 @@ def give_out(runner: Runner, side: Side, state: Mapping[str, Any] | None) -> Ite
     runner.check(mapping)
     index(ledger, mapping)
     runner.leave_out(mapping)
-    held = unread(ledger, mapping) | {
-        name: f"{name} has no target" for name in mapping.sides if config.sides[name].target is None
-    }
-    plan = draft(ledger, mapping, Moment(runner.clock(), runner.run_id, mapping.version), held=held)
+    held = unread(ledger, mapping) | runner.without_target(mapping)
+    plan = draft(ledger, mapping, runner.moment(mapping), held=held)
     if plan.tripped:
         raise GuardTripped("\n".join(t.message for t in plan.tripped), hint=plan.tripped[0].hint)
     for name, reason in held.items():
@@ -112,7 +108,7 @@ def settle_written(runner: Runner) -> dict[Side, int]:
 
         path = runner.receipts_path(side)
         if path is not None:
-            moment = Moment(runner.clock(), runner.run_id, mapping.version)
+            moment = runner.moment(mapping)
             found[side] = read_receipts(runner.ledger, mapping, side, path, moment, complain, runner.hiding(side))
     return found
 
