@@ -6,7 +6,7 @@
 | SENT, then seen as it was before              | DROPPED        | the pair before; planned again, parked after three  |
 | SENT, then seen as something else             | ACKED          | (source, value sent): it was changed on that side   |
 | INFLIGHT when the runner died, seen as sent   | ACKED          | agreed: (source, value seen)                        |
-| INFLIGHT when the runner died, seen otherwise | DROPPED        | as it was; planned again                            |
+| INFLIGHT when the runner died, seen otherwise | DROPPED        | as it was, but in doubt; planned again              |
 | a create in flight, its record seen otherwise | ACKED          | (source, value sent): it was changed on that side   |
 | a create, its record lacked by two reads      | DROPPED        | as it was; planned again                            |
 | failed, seen as sent all the same             | ACKED          | agreed: (source, value seen)                        |
@@ -91,6 +91,7 @@ def observed(
         error = "" if settled else "not seen after a crash"
         ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error=error))
         _record_seen(ws, around, op, seen, visible, at)
+        _doubt(ws, op, visible)
         if settled:
             activate(ws, op)
         return 0
@@ -123,6 +124,7 @@ def failed_yet_done(
     settled = all(visible.values())
     ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "seen in part"))
     _record_seen(ws, around, op, seen, visible, at)
+    _doubt(ws, op, visible)
     if op.kind is OpKind.CREATE:
         activate(ws, op)
 
@@ -144,6 +146,14 @@ def _record_seen(
     """The audit of a write that no receipt told of: what is seen of it, and what it may have replaced."""
     done = {n: v for n, v in op.patch.items() if visible.get(n) or _may_be_lost(around, op, n, seen)}
     record(ws, op, done, at)
+
+
+def _doubt(ws: Workspace, op: Op, visible: Mapping[str, bool]) -> None:
+    """What is not to be seen may have been written and replaced since: if the old value stands again, it is an edit."""
+    for name, is_visible in visible.items():
+        base = ws.bases(op.lid).get(name, {}).get(op.side)
+        if not is_visible and base is not None and base.status is not BaseStatus.PROVISIONAL:
+            ws.put_base(op.lid, op.side, name, replace(base, status=BaseStatus.PROVISIONAL, previous=base.value))
 
 
 def _may_be_lost(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:

@@ -706,4 +706,15 @@ REGRESSIONS = [
         (Fault(1, "crash", "warehouse", 213), Fault(0, "crash", "warehouse", 517)),
         rounds=3,
     ),
+    found(
+        "a write was dropped that may have arrived, and later somebody put back what had stood before it",
+        980233109,
+        (
+            Act(0, "read warehouse", 9, "edit", "crm", "contact", "company", 11931),
+            Act(1, "read crm", 9, "edit", "warehouse", "contact", "company", 4616),
+            Act(2, "window warehouse", 2, "edit", "warehouse", "contact", "company", 7029),
+        ),
+        (Fault(1, "silent", "warehouse", 884),),
+        rounds=7,
+    ),
 ]
