@@ -57,10 +57,12 @@ def write(store: SqlStore, turns: range) -> None:
 
 
 def test_no_commit_writes_the_log_back_but_the_log_stays_short(store: SqlStore, path: Path) -> None:
-    longest = 0
+    longest, salts = 0, set()
     for turn in range(200):
         write(store, range(turn, turn + 1))
         longest = max(longest, log_of(path))
+        salts.add(path.with_name(f"{path.name}-wal").read_bytes()[16:24])
+    assert len(salts) > 2, "the log began anew"
     assert store._rows("PRAGMA wal_autocheckpoint")[0][0] == 0
     assert SMALL < longest <= (checkpoints.PATIENCE + 1) * SMALL
     assert store.count(LINK, "state", ("contact", "active")) == 200 * 50

@@ -2,14 +2,17 @@
 
 Once in a thousand pages SQLite would make the very commit that comes along write the whole write-ahead log back into
 the file: the slowest commit in a hundred takes forty times as long as the others. So that is turned off. Whenever the
-log has grown by `LIMIT`, another connection in a thread of its own writes it back while commits go on, and then empties
-it; the log that is left at the end goes when the last connection closes, as ever. Both are SQLite's own ways: a process
-that is killed at any moment leaves a log that the next one reads (https://sqlite.org/wal.html, section 3.1).
+log has grown by `LIMIT`, another connection in a thread of its own writes it back while commits go on. Once all of it
+is written back, the next commit begins at its start; its file is not shortened, for new blocks cost more than old ones.
+Only when it has become very long must commits wait until it is emptied. The log that is left at the end goes when the
+last connection closes. All are SQLite's own ways: a process that is killed at any moment leaves a log that the next one
+reads (https://sqlite.org/wal.html, sections 2.2 and 3.1).
 """
 
 from __future__ import annotations
 
 import sqlite3
+import struct
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
@@ -17,7 +20,15 @@ from threading import Thread
 LIMIT = 32 << 20
 """Bytes by which the log grows between two checkpoints."""
 PATIENCE = 8
-"""A commit waits for the checkpoint under way when the log has become so many times longer than `LIMIT`."""
+"""Commits wait for the log to be emptied when it has become so many times longer than `LIMIT`."""
+
+_TURNS = 3
+"""So often the log is written back in a row, as each time something is committed meanwhile."""
+_HEAD = struct.Struct(">8xI4x8s")
+"""The log's head: how long a page is, and the salts of its frames (https://sqlite.org/fileformat2.html, section 4.1)."""
+_LENGTH_OF_HEAD = 32
+_FRAME = struct.Struct(">8x8s8x")
+"""What stands before each page: the salts. Frames with others are left from before the log began anew."""
 
 
 class Checkpoints:
@@ -32,14 +43,13 @@ class Checkpoints:
 
     def committed(self) -> None:
         """See after a commit whether a checkpoint is due. Raises the `sqlite3.Error` by which the last one failed."""
-        size = self._size()
-        if size < self._due:
+        if not self._reaches(self._due):
             return
         if self._thread is not None:
-            if self._thread.is_alive() and size < PATIENCE * self._limit:
+            if self._thread.is_alive() and not self._reaches(PATIENCE * self._limit):
                 return
             self.wait()
-            if self._size() < self._due:
+            if not self._reaches(self._due):
                 return
         self._thread = Thread(target=self._checkpoint, name="checkpoint", daemon=True)
         self._thread.start()
@@ -53,18 +63,36 @@ class Checkpoints:
             error, self._error = self._error, None
             raise error
 
-    def _size(self) -> int:
+    def _reaches(self, size: int) -> bool:
+        """Whether the log is so many bytes long, without what is left in its file from before it began anew.
+
+        Only this file may be read so: SQLite locks the others, and to close them would give its locks away.
+        """
         try:
-            return self._log.stat().st_size
+            with self._log.open("rb", buffering=0) as file:
+                head = file.read(_HEAD.size)
+                if len(head) < _HEAD.size:
+                    return False
+                page, salts = _HEAD.unpack(head)
+                length = _FRAME.size + page
+                file.seek(_LENGTH_OF_HEAD + size // length * length)
+                frame = file.read(_FRAME.size)
         except FileNotFoundError:
-            return 0
+            return False
+        return len(frame) == _FRAME.size and _FRAME.unpack(frame) == (salts,)
 
     def _checkpoint(self) -> None:
         try:
             with closing(sqlite3.connect(self._path, isolation_level=None, timeout=1.0)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # most of it, while others write
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # the rest, unless somebody reads it
+                for _ in range(_TURNS):
+                    ((_, frames, written),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                    if written == frames:
+                        break
+                if self._log.stat().st_size > PATIENCE * self._limit:
+                    ((_, frames, written),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                ((page,),) = connection.execute("PRAGMA page_size").fetchall()
         except sqlite3.Error as error:
             self._error = error
-        self._due = self._size() + self._limit
+            return
+        self._due = self._limit + (frames * (_FRAME.size + page) if written < frames else 0)
