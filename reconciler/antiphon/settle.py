@@ -125,11 +125,18 @@ def give_way(ws: Workspace, old: Link, lid: str, at: Moment, why: str) -> None:
     """Close the link of one record, which another one takes: what was an alias of it is an alias of that one."""
     close_conflicts(ws, old.lid)
     ws.put_link(replace(old, state=LinkState.TOMBSTONE, closed=at.now, closed_reason=why))
-    for alias in [found for each in ws.aliases(old.lid) if (found := ws.link(each))]:
+    hand_over(ws, old.lid, lid)
+
+
+def hand_over(ws: Workspace, old: str, lid: str, side: Side | None = None) -> None:
+    """What is an alias of one link is one of another from now on; given a side, only what a merge there made one."""
+    for alias in [found for each in ws.aliases(old) if (found := ws.link(each))]:
+        if side is not None and side in ws.members(alias.lid):
+            continue
         if alias.lid != lid:
             ws.put_link(replace(alias, alias_of=lid))
             for conflict in list(ws.conflicts(alias.lid).values()):
-                if conflict.evidence.get("alias_of") == old.lid:
+                if conflict.evidence.get("alias_of") == old:
                     ws.put_conflict(replace(conflict, evidence={**conflict.evidence, "alias_of": lid}))
             continue
         close_conflicts(ws, lid, kinds=frozenset({ConflictKind.MERGED}))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from antiphon.errors import ConfigError
-from antiphon.ledger.tables import AUDIT, BASE, LINK, MEMBER, OUTBOX
-from antiphon.model import Link, LinkState, OpState, replace
+from antiphon.ledger.tables import AUDIT, BASE, LINK, MEMBER, OBS, OUTBOX
+from antiphon.model import Link, LinkState, OpState, RecordState, replace
 from antiphon.sheet import SheetRow
 from antiphon.show.why import why_text
 from antiphon.sync import planning
@@ -33,6 +34,13 @@ def link_of(world: World, side: str, key: str) -> Link | None:
 def state_of(world: World, side: str, key: str) -> str:
     link = link_of(world, side, key)
     return link.state.value if link is not None else "none"
+
+
+def alias_of(world: World, link: Link) -> Link | None:
+    now = world.ledger.get(LINK, link.lid)
+    assert now is not None
+    assert now.state is LinkState.ALIAS
+    return world.ledger.get(LINK, now.alias_of)
 
 
 def strangers(*, email: str = "") -> World:
@@ -125,6 +133,55 @@ def test_one_that_was_parted_may_find_another_and_leaves_the_first_alone() -> No
     assert (state_of(world, "crm", "c1"), state_of(world, "warehouse", "w1")) == ("joining", "detached")
     world.round()
     assert state_of(world, "crm", "c1") == "active"
+
+
+def merge(world: World, loser: str, survivor: str) -> Link:
+    """The CRM makes one record of two; the link of the one that went."""
+    link = link_of(world, "crm", loser)
+    assert link is not None
+    del world.rows["crm"][loser]
+    world.begin()
+    world.read()
+    shown = world.ledger.get(OBS, "crm", "contact", f'["{loser}"]')
+    assert shown is not None
+    merged = replace(shown, state=RecordState.MERGED, merged_into=f'["{survivor}"]', touched=True)
+    with world.ledger.transaction():
+        world.ledger.put([merged])
+    planning.adopt(world.ledger, world.mapping, world.propose())
+    return link
+
+
+def test_what_was_merged_into_a_record_goes_with_it_where_its_link_gives_way() -> None:
+    world = strangers()
+    planning.adopt(world.ledger, world.mapping, world.propose())  # c8 is to be created on the other side
+    loser = merge(world, "c1", "c8")
+    assert carry_out(world, wish(crm="c8", warehouse="w8"))["added"] == 1
+    assert alias_of(world, loser) == link_of(world, "crm", "c8")
+
+
+def test_what_was_merged_into_a_record_goes_with_it_where_its_link_keeps_the_other() -> None:
+    world = strangers()
+    loser = merge(world, "c1", "c2")
+    held = world.ledger.store.find(MEMBER, "lid", [(link_of(world, "crm", "c2").lid,)])  # type: ignore[union-attr]
+    kept = next(json.loads(member.rid)[0] for member in held if member.side == "warehouse")
+    carry_out(world, wish(crm="c2", warehouse=kept, linked=False))
+    assert alias_of(world, loser) == link_of(world, "crm", "c2")
+    carry_out(world, wish(crm="c2", warehouse="w8"))
+    assert alias_of(world, loser) == link_of(world, "crm", "c2")
+    assert state_of(world, "warehouse", kept) == "detached"
+
+
+def test_a_person_links_what_a_merge_left_on_the_other_side() -> None:
+    world = strangers()
+    planning.adopt(world.ledger, world.mapping, world.propose())
+    loser = merge(world, "c1", "c8")
+    assert carry_out(world, wish(crm="c8", warehouse="w1"))["added"] == 1
+    now = world.ledger.get(LINK, loser.lid)
+    assert now is not None
+    assert now.state is LinkState.TOMBSTONE
+    world.round()
+    assert state_of(world, "crm", "c8") == "active"
+    assert link_of(world, "crm", "c8") == link_of(world, "warehouse", "w1")
 
 
 REFUSED: dict[str, tuple[Wish, str]] = {

@@ -25,7 +25,7 @@ PATIENCE = 8
 _TURNS = 3
 """So often the log is written back in a row, as each time something is committed meanwhile."""
 _HEAD = struct.Struct(">8xI4x8s")
-"""The log's head: how long a page is, and the salts of its frames (https://sqlite.org/fileformat2.html, section 4.1)."""
+"""The log's head: how long a page is, and its frames' salts (https://sqlite.org/fileformat2.html, section 4.1)."""
 _LENGTH_OF_HEAD = 32
 _FRAME = struct.Struct(">8x8s8x")
 """What stands before each page: the salts. Frames with others are left from before the log began anew."""

@@ -40,6 +40,7 @@ from antiphon.model import (
     Side,
     replace,
 )
+from antiphon.settle import hand_over
 from antiphon.sheet import SheetRow
 
 BY_HAND = "by hand"
@@ -233,9 +234,10 @@ class _Work:
 
     def _remove(self, wish: Wish, whole: Link | None, links: Iterable[Link]) -> str:
         if whole is None:
+            lid = self._new_lid(wish)
             for link in links:
-                self._close(link, "unlinked by a person")
-            whole = self._new(wish)
+                self._close(link, lid, "unlinked by a person")
+            whole = self._new(wish, lid)
         self._call_off(whole)
         self.ws.put_link(
             replace(
@@ -247,12 +249,14 @@ class _Work:
 
     def _add(self, wish: Wish, whole: Link | None, holders: Mapping[ObsKey, Link | None]) -> str:
         if whole is None:
+            lid = self._new_lid(wish)
             for key, link in holders.items():
                 if link is not None and link.state is LinkState.DETACHED and len(self.ws.members(link.lid)) > 1:
                     self.ws.drop_member(link, key[0])
+                    hand_over(self.ws, link.lid, lid, key[0])
                 elif link is not None:
-                    self._close(link, "linked by a person")
-            whole = self._new(wish)
+                    self._close(link, lid, "linked by a person")
+            whole = self._new(wish, lid)
         else:
             self._call_off(whole)
             if self.forget:
@@ -262,21 +266,23 @@ class _Work:
         self.done.added.append(whole.lid)
         return ""
 
-    def _new(self, wish: Wish) -> Link:
+    def _new_lid(self, wish: Wish) -> str:
         names = [part for side, _, rid in wish.keys for part in (side, rid)]
         lid = link_id(self.ledger_id, wish.entity, *names)
-        if self.ws.link(lid) is not None:
-            lid = link_id(self.ledger_id, wish.entity, *names, str(self.now))
+        return lid if self.ws.link(lid) is None else link_id(self.ledger_id, wish.entity, *names, str(self.now))
+
+    def _new(self, wish: Wish, lid: str) -> Link:
         link = Link(lid, wish.entity, LinkState.JOINING, self.now, sync_key=lid, match_rule=BY_HAND)
         self.ws.put_link(link)
         for side, rid in wish.rids.items():
             self.ws.put_member(link, side, rid)
         return link
 
-    def _close(self, link: Link, why: str) -> None:
-        """A link of one record gives way."""
+    def _close(self, link: Link, lid: str, why: str) -> None:
+        """A link of one record gives way to a new one."""
         self._call_off(link)
         self.ws.put_link(replace(link, state=LinkState.TOMBSTONE, closed=self.now, closed_reason=why))
+        hand_over(self.ws, link.lid, lid)
 
     def _call_off(self, link: Link) -> None:
         """What waits for the link: its planned writes, its conflicts; whoever competed for its records looks again."""
