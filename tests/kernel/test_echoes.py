@@ -357,6 +357,20 @@ def test_a_value_put_back_upon_a_write_of_a_dead_runner_is_kept_when_the_write_i
     assert [(a.old, a.new, a.cause) for a in world.audits()] == [("Ann", "Anna", Cause.SUPERSEDED)]
 
 
+def test_a_value_put_back_later_upon_a_write_of_a_dead_runner_is_kept_too() -> None:
+    world = foreign()
+    _, op = changed(world)
+    world.send(op)
+    world.show(WAREHOUSE, 2, name="Annie")  # edited before the write, or in its place, or after it: nobody knows
+    assert opened(world.round()) == [(ConflictKind.FIELD, "name")]
+    world.show(WAREHOUSE, 2, name="Ann")
+    (again,) = world.round().operations
+
+    world.acknowledge(world.send(again))
+
+    assert [(a.old, a.new, a.cause) for a in world.audits()] == [("Ann", "Anna", Cause.SUPERSEDED)]
+
+
 def test_the_edit_that_a_write_of_a_dead_runner_may_have_replaced_is_kept_when_the_record_is_gone() -> None:
     target = side(receipts=False, key_rule=Uuid())
     world = World(entity(field("email"), field("name", Owner(CRM)), warehouse=target))
