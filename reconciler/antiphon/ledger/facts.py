@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from sys import intern
 from typing import Generic, TypeVar
 
 from antiphon.facts import ObsKey
@@ -42,7 +43,8 @@ from antiphon.model import (
 
 def find_touched(store: Store, sides: tuple[Side, Side]) -> list[ObsKey]:
     """The records that the planner must look at: those that changed, and those whose writes are in doubt."""
-    found = set(store.pick(OBS, OBS.key, "touched", [(True,)]))
+    rows = store.pick(OBS, OBS.key, "touched", [(True,)])
+    found = {(intern(side), intern(entity), rid) for side, entity, rid in rows}  # there may be millions
     in_doubt = [(side, state) for side in sides for state in (OpState.SENT, OpState.INFLIGHT)]
     lids = {op.lid for op in store.find(OUTBOX, "state", in_doubt)}
     found |= {(m.side, m.entity, m.rid) for m in store.find(MEMBER, "lid", [(lid,) for lid in lids]) if m.held}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 import weakref
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -41,15 +42,18 @@ def plans(
     held: Mapping[Side, str],
     linked: Linked,
     reviewed: frozenset[str] | None = None,
+    touched: Iterable[ObsKey] | None = None,
     portion: int = PORTION,
 ) -> Iterator[Plan]:
     """The plans that together follow from the ledger now. Each is to be stored before the next one is asked for.
 
-    Newcomers get their links first, match rule by match rule. Parents come before the records that refer to them. A
-    record that the plan of a later portion asks to be looked at once more is.
+    `touched` are the records that wait to be looked at, if they are known already. Newcomers get their links first,
+    match rule by match rule. Parents come before the records that refer to them. A record that the plan of a later
+    portion asks to be looked at once more is.
     """
     rank = {entity.name: place for place, entity in enumerate(mapping.parents_first)}
-    waiting = [key for key in find_touched(ledger.store, mapping.sides) if key[1] in rank]
+    touched = find_touched(ledger.store, mapping.sides) if touched is None else touched
+    waiting = [key for key in touched if key[1] in rank]
     waiting.sort(key=lambda key: rank[key[1]])
 
     def plan(some: list[ObsKey], part: Portion | None) -> Plan:
@@ -63,8 +67,10 @@ def plans(
                 yield plan(some, replace(rest, rules=rules))
     looked: set[ObsKey] = set()
     again: set[ObsKey] = set()
-    while waiting:
-        some, waiting = waiting[:portion], waiting[portion:]
+    ahead = deque(waiting)
+    del waiting
+    while ahead:
+        some = [ahead.popleft() for _ in range(min(portion, len(ahead)))]
         if rest is not None:  # a record may have been looked at with the one that is linked with it
             some = [key for key in some if key in again or key not in looked]
         looked.update(some)
@@ -73,7 +79,7 @@ def plans(
         looked.update(made.untouch)
         asked = [key for key in made.touch if key in looked and key not in again and key not in made.waits]
         again.update(asked)
-        waiting += asked
+        ahead += asked
         del made
 
 
@@ -117,7 +123,17 @@ def draft(
 
     whole, parts = _Whole(), _Parts()
     with suppress(_UndoneError), ledger.transaction(durable=False):
-        for plan in plans(ledger, mapping, at, held=there, linked=_uncounted, reviewed=reviewed, portion=portion):
+        made = plans(
+            ledger,
+            mapping,
+            at,
+            held=there,
+            linked=_uncounted,
+            reviewed=reviewed,
+            touched=touched,
+            portion=portion,
+        )
+        for plan in made:
             ledger.apply(plan.rows, touch=plan.touch, untouch=plan.untouch)
             whole.add(plan)
             parts.add(plan)
