@@ -717,4 +717,23 @@ REGRESSIONS = [
         (Fault(1, "silent", "warehouse", 884),),
         rounds=7,
     ),
+    found(
+        "a record that nobody held was taken for gone by one read, and it was what two linked ones had become",
+        982778413,
+        (Act(0, "window crm", 1, "merge", "crm", "contact", "tags", 1826),),
+        (Fault(1, "crash", "warehouse", 636), Fault(2, "truncated", "crm", 38)),
+        rounds=3,
+    ),
+    found(
+        "a record came back, and what its create had made, unheard, met it as a stranger",
+        982906054,
+        (
+            Act(1, "read crm", 9, "restore", "crm", "contact", "name", 1089),
+            Act(0, "write crm", 2, "delete", "crm", "contact", "city", 2352),
+            Act(1, "write warehouse", 9, "edit", "crm", "contact", "city", 4769),
+            Act(0, "read crm", 1, "undo", "warehouse", "contact", "email", 6679),
+        ),
+        (Fault(0, "answer lost", "warehouse", 648),),
+        rounds=2,
+    ),
 ]

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import assert_never
 
+from antiphon.creates import maker_of
 from antiphon.equivalence import EMPTY, Unmapped, Unresolved, from_json, kind_of
 from antiphon.facts import ObsKey, Workspace
 from antiphon.identity import link_id
 from antiphon.mapping import Assigned, CopyFrom, Derived, Entity, Kind, Uuid
 from antiphon.match import LOOSE, Ambiguous, Duplicate, Finding, Join, Rekey, identify, is_loose
 from antiphon.model import (
+    MISSING,
     Audit,
     Cause,
     ConflictKind,
     Link,
     LinkState,
+    Missing,
     OpKind,
     OpState,
     RecordState,
@@ -26,7 +29,7 @@ from antiphon.model import (
 )
 from antiphon.plan.context import Planning, key_rid
 from antiphon.represent import as_type, referenced, represent
-from antiphon.settle import close_conflicts, give_way, park
+from antiphon.settle import agree, close_conflicts, give_way, park
 
 
 def settle_newcomers(p: Planning, entity: Entity, keys: Iterable[ObsKey]) -> None:
@@ -238,16 +241,30 @@ def _join(p: Planning, entity: Entity, pair: tuple[ObsKey, ObsKey], rule: str) -
     lid = _pair_id(p, entity, pair)
     if p.ws.link(lid) is not None:
         lid = _pair_id(p, entity, pair, str(p.at.now))
-    for key in pair:
+    for key, partner in (pair, pair[::-1]):
         mine = p.ws.holder(key)
         if mine is not None and (old := p.ws.link(mine)) is not None:
             for op in list(p.ws.ops(mine).values()):
                 p.ws.drop_op(op, "it found its partner")
+            _recognise(p, entity, lid, old, partner)
             give_way(p.ws, old, lid, p.at, "joined with its partner")
     link = Link(lid, entity.name, LinkState.ACTIVE, p.at.now, sync_key=lid, match_rule=rule)
     p.ws.put_link(link)
     for side, _, rid in pair:
         p.ws.put_member(link, side, rid)
+
+
+def _recognise(p: Planning, entity: Entity, lid: str, old: Link, partner: ObsKey) -> None:
+    """Agree on what the partner has as a create of the old link brought it: unheard, that may have made it."""
+    side, seen = partner[0], p.ws.observation(partner)
+    sent = p.ws.facts.sent(old.lid, side)
+    if seen is None or not sent:
+        return
+    around = p.surroundings(entity)
+    for name, field in entity.fields.items():
+        now = seen.fields.get(field.columns[side], MISSING)
+        if not isinstance(now, Missing) and (maker := maker_of(around, sent, name, now)) is not None:
+            agree(p.ws, replace(maker, lid=lid), name, now, p.mapping.other(side), p.mapping.version)
 
 
 def _pair_id(p: Planning, entity: Entity, pair: tuple[ObsKey, ObsKey], *more: str) -> str:

@@ -13,7 +13,7 @@ PRESENT = (RecordState.LIVE, RecordState.ERROR)
 """A record in one of these states is there, readable or not, and is missed when a full read lacks it."""
 
 PROOF = 2
-"""A linked record is gone when this many complete reads in a row lacked it."""
+"""A record is gone when this many complete reads in a row lacked it: one may have been cut short, unnoticed."""
 
 
 def complete(
@@ -31,9 +31,6 @@ def complete(
                 continue
             absent = ledger.store.find(ABSENCE, "stream", [(side, entity)])
             pending = [row for row in absent if row.pending]
-            linked = {
-                m.rid for m in ledger.store.find(MEMBER, "holder", [(side, entity, row.rid, True) for row in pending])
-            }
             reappeared = cursor.known - len(pending)
             guard = check_read(
                 side, entity, known=cursor.known, reappeared=reappeared, seen=cursor.seen, accept_empty=accept_empty
@@ -55,7 +52,7 @@ def complete(
             )
             if not pending:
                 continue
-            gone = [row.rid for row in pending if row.reads + 1 >= PROOF or row.rid not in linked]
+            gone = [row.rid for row in pending if row.reads + 1 >= PROOF]
             rows = ledger.store.get(OBS, [(side, entity, rid) for rid in gone]).values()
             ledger.put(
                 replace(row, state=RecordState.GONE, read_at=cursor.read_started, touched=True, line=None)
