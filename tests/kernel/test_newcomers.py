@@ -268,6 +268,22 @@ def test_a_record_that_appears_by_itself_joins_instead_of_being_created() -> Non
     assert world.members(link.lid) == {CRM: 1, WAREHOUSE: 2}
 
 
+def test_what_an_unheard_create_had_made_is_no_stranger_to_its_record_that_went_and_came_back() -> None:
+    world = World(person())
+    world.show(CRM, 1, birth="then", **ANN)
+    (op,) = world.round().operations
+    world.answer(world.send(op), Status.FAILED, error_status=504)  # it was made all the same
+    world.gone(CRM, 1)
+    world.round()
+    world.show(CRM, 1, name="Anna")
+    world.show(WAREHOUSE, 2, **ANN)
+
+    plan = world.round()
+
+    assert wrote(plan) == [(WAREHOUSE, "update", {"name": "Anna"})]
+    assert world.conflicts() == []
+
+
 def test_a_uuid_names_a_new_record() -> None:
     world = World(person(warehouse=side(key_rule=Uuid())))
     world.show(CRM, 1, **ANN)
