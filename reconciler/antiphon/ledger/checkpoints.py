@@ -11,6 +11,7 @@ reads (https://sqlite.org/wal.html, sections 2.2 and 3.1).
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import struct
 from contextlib import closing
@@ -26,9 +27,10 @@ _TURNS = 3
 """So often the log is written back in a row, as each time something is committed meanwhile."""
 _HEAD = struct.Struct(">8xI4x8s")
 """The log's head: how long a page is, and its frames' salts (https://sqlite.org/fileformat2.html, section 4.1)."""
-_LENGTH_OF_HEAD = 32
-_FRAME = struct.Struct(">8x8s8x")
-"""What stands before each page: the salts. Frames with others are left from before the log began anew."""
+_BEFORE_FRAMES = 32
+_BEFORE_PAGE = 24
+_SALTS = slice(8, 16)
+"""Where the salts stand before each page. Frames with others are left from before the log began anew."""
 
 
 class Checkpoints:
@@ -69,17 +71,18 @@ class Checkpoints:
         Only this file may be read so: SQLite locks the others, and to close them would give its locks away.
         """
         try:
-            with self._log.open("rb", buffering=0) as file:
-                head = file.read(_HEAD.size)
-                if len(head) < _HEAD.size:
-                    return False
-                page, salts = _HEAD.unpack(head)
-                length = _FRAME.size + page
-                file.seek(_LENGTH_OF_HEAD + size // length * length)
-                frame = file.read(_FRAME.size)
+            if self._log.stat().st_size <= size:
+                return False
+            log = os.open(self._log, os.O_RDONLY)
         except FileNotFoundError:
             return False
-        return len(frame) == _FRAME.size and _FRAME.unpack(frame) == (salts,)
+        try:
+            page, salts = _HEAD.unpack(os.pread(log, _HEAD.size, 0))
+            length = _BEFORE_PAGE + page
+            frame = os.pread(log, _BEFORE_PAGE, _BEFORE_FRAMES + size // length * length)
+            return frame[_SALTS] == bytes(salts)
+        finally:
+            os.close(log)
 
     def _checkpoint(self) -> None:
         try:
@@ -95,4 +98,4 @@ class Checkpoints:
         except sqlite3.Error as error:
             self._error = error
             return
-        self._due = self._limit + (frames * (_FRAME.size + page) if written < frames else 0)
+        self._due = self._limit + (frames * (_BEFORE_PAGE + page) if written < frames else 0)
