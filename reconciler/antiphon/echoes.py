@@ -25,7 +25,6 @@ from antiphon.merge import Surroundings
 from antiphon.model import (
     MISSING,
     Audit,
-    Base,
     BaseStatus,
     Cause,
     Instant,
@@ -38,7 +37,7 @@ from antiphon.model import (
     Rid,
     replace,
 )
-from antiphon.settle import Moment, activate, agree, agree_unseen, keep_losers, record
+from antiphon.settle import Moment, activate, agree, agree_unseen, keep_losers, record, take_back
 
 MAX_ATTEMPTS = 3
 """So often a write may stay invisible before a person must look."""
@@ -184,17 +183,12 @@ def _settle_value(
         return True
     if isinstance(now, Missing) or op.state is not OpState.SENT:
         return isinstance(now, Missing)
-    pair = ws.bases(op.lid).get(name, {})
-    doubtful = {side: base for side, base in pair.items() if base.status is BaseStatus.PROVISIONAL}
     if name in op.expect and around.equal(field, op.side, now, op.expect[name]):
-        for side, base in doubtful.items():
-            if isinstance(base.previous, Missing):
-                ws.drop_bases(op.lid, name)  # they never agreed before
-            else:
-                ws.put_base(op.lid, side, name, Base(base.previous, base.mapping_version))
+        take_back(ws, op.lid, name)
         return False
-    for side, base in doubtful.items():
-        ws.put_base(op.lid, side, name, replace(base, previous=MISSING))
+    for side, base in list(ws.bases(op.lid).get(name, {}).items()):
+        if base.status is BaseStatus.PROVISIONAL:
+            ws.put_base(op.lid, side, name, replace(base, previous=MISSING))
     return True
 
 

@@ -121,10 +121,10 @@ def bury(ws: Workspace, link: Link, at: Moment, evidence: str) -> None:
                 ws.touch.add((side, heir.entity, rid))
 
 
-def give_way(ws: Workspace, old: Link, lid: str, at: Moment, why: str) -> None:
+def give_way(ws: Workspace, old: Link, lid: str, now: Instant, why: str) -> None:
     """Close the link of one record, which another one takes: what was an alias of it is an alias of that one."""
     close_conflicts(ws, old.lid)
-    ws.put_link(replace(old, state=LinkState.TOMBSTONE, closed=at.now, closed_reason=why))
+    ws.put_link(replace(old, state=LinkState.TOMBSTONE, closed=now, closed_reason=why))
     hand_over(ws, old.lid, lid)
 
 
@@ -133,14 +133,14 @@ def hand_over(ws: Workspace, old: str, lid: str, side: Side | None = None) -> No
     for alias in [found for each in ws.aliases(old) if (found := ws.link(each))]:
         if side is not None and side in ws.members(alias.lid):
             continue
-        if alias.lid != lid:
-            ws.put_link(replace(alias, alias_of=lid))
-            for conflict in list(ws.conflicts(alias.lid).values()):
-                if conflict.evidence.get("alias_of") == old:
-                    ws.put_conflict(replace(conflict, evidence={**conflict.evidence, "alias_of": lid}))
+        if alias.lid == lid:
+            close_conflicts(ws, lid, kinds=frozenset({ConflictKind.MERGED}))
+            ws.put_link(replace(alias, state=LinkState.ACTIVE, alias_of=None, closed_reason=""))
             continue
-        close_conflicts(ws, lid, kinds=frozenset({ConflictKind.MERGED}))
-        ws.put_link(replace(alias, state=LinkState.ACTIVE, alias_of=None, closed_reason=""))
+        ws.put_link(replace(alias, alias_of=lid))
+        for conflict in list(ws.conflicts(alias.lid).values()):
+            if conflict.evidence.get("alias_of") == old:
+                ws.put_conflict(replace(conflict, evidence={**conflict.evidence, "alias_of": lid}))
 
 
 def record(ws: Workspace, op: Op, stored: Mapping[str, Value], at: Moment) -> None:
@@ -211,6 +211,17 @@ def agree_unseen(ws: Workspace, op: Op, name: str, other: Side, at: str) -> None
     agree(ws, op, name, op.patch[name], other, at)
     for side, base in list(ws.bases(op.lid).get(name, {}).items()):
         ws.put_base(op.lid, side, name, replace(base, status=BaseStatus.PROVISIONAL))
+
+
+def take_back(ws: Workspace, lid: str, name: str) -> None:
+    """A write is not to be seen, or nobody will look: the base that it left in doubt is what was agreed before."""
+    for side, base in list(ws.bases(lid).get(name, {}).items()):
+        if base.status is not BaseStatus.PROVISIONAL:
+            continue
+        if isinstance(base.previous, Missing):
+            ws.drop_bases(lid, name)  # they never agreed before
+        else:
+            ws.put_base(lid, side, name, Base(base.previous, base.mapping_version))
 
 
 def _written_with(ws: Workspace, op: Op, name: str, other: Side) -> Value | Missing:

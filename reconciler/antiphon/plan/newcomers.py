@@ -247,7 +247,7 @@ def _join(p: Planning, entity: Entity, pair: tuple[ObsKey, ObsKey], rule: str) -
             for op in list(p.ws.ops(mine).values()):
                 p.ws.drop_op(op, "it found its partner")
             _recognise(p, entity, lid, old, partner)
-            give_way(p.ws, old, lid, p.at, "joined with its partner")
+            give_way(p.ws, old, lid, p.at.now, "joined with its partner")
     link = Link(lid, entity.name, LinkState.ACTIVE, p.at.now, sync_key=lid, match_rule=rule)
     p.ws.put_link(link)
     for side, _, rid in pair:
@@ -277,7 +277,7 @@ def _rekey(p: Planning, key: ObsKey, lid: str) -> None:
         return
     mine = p.ws.holder(key)
     if mine is not None and (old := p.ws.link(mine)) is not None:
-        give_way(p.ws, old, lid, p.at, "its key changed")
+        give_way(p.ws, old, lid, p.at.now, "its key changed")
     before = p.ws.members(lid).get(key[0])
     p.ws.put_member(link, key[0], key[2])
     p.ws.audits.append(Audit(lid, key[0], None, before, key[2], Cause.RESTORED, "", p.at.run_id, p.at.now))

@@ -107,7 +107,7 @@ def _follow_merges(p: Planning, entity: Entity, link: Link) -> Link | None:
         holder = p.ws.holder(survivor)
         heir = p.ws.link(holder) if holder else None
         if heir is not None and heir.lid != link.lid and len(p.ws.members(heir.lid)) == 1 and not p.ws.ops(heir.lid):
-            give_way(p.ws, heir, link.lid, p.at, "the survivor of a merge")
+            give_way(p.ws, heir, link.lid, p.at.now, "the survivor of a merge")
             heir = None
         if heir is None or heir.lid == link.lid:
             p.ws.audits.append(Audit(link.lid, side, None, rid, into, Cause.RESTORED, "", p.at.run_id, p.at.now))

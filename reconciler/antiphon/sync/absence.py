@@ -52,7 +52,8 @@ def complete(
             )
             if not pending:
                 continue
-            gone = [row.rid for row in pending if row.reads + 1 >= PROOF]
+            counted = [replace(row, reads=row.reads + 1, pending=False) for row in pending]
+            gone = [row.rid for row in counted if row.reads >= PROOF]
             rows = ledger.store.get(OBS, [(side, entity, rid) for rid in gone]).values()
             ledger.put(
                 replace(row, state=RecordState.GONE, read_at=cursor.read_started, touched=True, line=None)
@@ -60,7 +61,7 @@ def complete(
                 if row.state in PRESENT
             )
             ledger.store.remove(ABSENCE, [(side, entity, rid) for rid in gone])
-            ledger.put(replace(row, reads=row.reads + 1, pending=False) for row in pending if row.rid not in set(gone))
+            ledger.put(row for row in counted if row.reads < PROOF)
     return tripped
 
 

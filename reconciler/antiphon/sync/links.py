@@ -25,13 +25,10 @@ from antiphon.ledger import Ledger, LedgerFacts
 from antiphon.ledger.tables import LINK, MEMBER, OBS
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import (
-    MISSING,
-    BaseStatus,
     ConflictState,
     Instant,
     Link,
     LinkState,
-    Missing,
     Op,
     OpKind,
     OpState,
@@ -40,7 +37,7 @@ from antiphon.model import (
     Side,
     replace,
 )
-from antiphon.settle import hand_over
+from antiphon.settle import give_way, hand_over, take_back
 from antiphon.sheet import SheetRow
 
 BY_HAND = "by hand"
@@ -281,8 +278,7 @@ class _Work:
     def _close(self, link: Link, lid: str, why: str) -> None:
         """A link of one record gives way to a new one."""
         self._call_off(link)
-        self.ws.put_link(replace(link, state=LinkState.TOMBSTONE, closed=self.now, closed_reason=why))
-        hand_over(self.ws, link.lid, lid)
+        give_way(self.ws, link, lid, self.now, why)
 
     def _call_off(self, link: Link) -> None:
         """What waits for the link: its planned writes, its conflicts; whoever competed for its records looks again."""
@@ -290,29 +286,15 @@ class _Work:
             if op.kind is OpKind.CREATE:
                 self.ws.drop_member(link, op.side)  # the id was only reserved
             self.ws.put_op(replace(op, state=OpState.DROPPED, error="a person decided what belongs together"))
-            if op.state is OpState.SENT:
-                self._doubt(op)
+            if op.state is OpState.SENT:  # nobody will look; if it arrived, both sides show it
+                for name in op.source:
+                    take_back(self.ws, op.lid, name)
         for conflict in list(self.ws.conflicts(link.lid).values()):
             self.ws.put_conflict(replace(conflict, state=ConflictState.CLOSED))
             for candidate in conflict.evidence.get("candidates", ()):
                 side, entity, rid = candidate
                 if self.ws.observation((side, entity, rid)) is not None:
                     self.ws.touch.add((side, entity, rid))
-
-    def _doubt(self, op: Op) -> None:
-        """Nobody will look whether the write arrived: the base is again what was agreed before it.
-
-        Should the records be linked again, both sides show the written value if it did, and it is adopted.
-        """
-        for name in op.source:
-            for side, base in list(self.ws.bases(op.lid).get(name, {}).items()):
-                if base.status is not BaseStatus.PROVISIONAL:
-                    continue
-                if isinstance(base.previous, Missing):
-                    self.ws.drop_bases(op.lid, name)
-                else:
-                    agreed = replace(base, value=base.previous, previous=MISSING, status=BaseStatus.AGREED)
-                    self.ws.put_base(op.lid, side, name, agreed)
 
 
 def _may_be_called_off(op: Op) -> bool:
