@@ -3,7 +3,7 @@
 | what we learn of an operation                 | the operation  | the base                                            |
 |-----------------------------------------------|----------------|-----------------------------------------------------|
 | SENT, then seen as sent                       | ACKED          | agreed: (source, value seen)                        |
-| SENT, then seen as it was before              | DROPPED        | the pair before; planned again, parked after three  |
+| SENT, then seen as it was before              | DROPPED        | the pair before, in doubt; parked after three       |
 | SENT, then seen as something else             | ACKED          | (source, value sent): it was changed on that side   |
 | INFLIGHT when the runner died, seen as sent   | ACKED          | agreed: (source, value seen)                        |
 | INFLIGHT when the runner died, seen otherwise | DROPPED        | as it was, but in doubt; planned again              |
@@ -86,16 +86,14 @@ def observed(
         return 0  # a later read will say
     visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in op.patch if name in fields}
     settled = all(visible.values())
+    error = "" if settled else "not visible" if sent else "not seen after a crash"
+    ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error=error))
     if not sent:
-        error = "" if settled else "not seen after a crash"
-        ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error=error))
         _record_seen(ws, around, op, seen, visible, at)
-        _doubt(ws, op, visible)
-        if settled:
-            activate(ws, op)
-        return 0
-    ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "not visible"))
-    return 0 if settled else op.attempt + 1
+    _doubt(ws, op, visible)
+    if settled and not sent:
+        activate(ws, op)
+    return op.attempt + 1 if sent and not settled else 0
 
 
 def failed_yet_done(

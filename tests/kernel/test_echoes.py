@@ -371,6 +371,22 @@ def test_a_value_put_back_later_upon_a_write_of_a_dead_runner_is_kept_too() -> N
     assert [(a.old, a.new, a.cause) for a in world.audits()] == [("Ann", "Anna", Cause.SUPERSEDED)]
 
 
+def test_a_value_put_back_upon_an_acknowledged_write_is_kept_when_it_is_planned_anew_later() -> None:
+    world = foreign()
+    world.pair(1, 2, **ANN)
+    world.show(CRM, 1, name="Anna")
+    world.show(WAREHOUSE, 2, email="anna@x")
+    there, here = sorted(world.round().operations, key=lambda op: op.side, reverse=True)
+    world.acknowledge(world.send(there))
+    world.send(here)
+    world.show(WAREHOUSE, 2, name="Ann", email="anna@x")  # never written, or written and put back: nobody knows
+    assert world.round().operations == ()
+    world.answer(here, Status.APPLIED)
+    (again,) = world.round().operations
+
+    assert (again.side, again.patch, again.losers) == (WAREHOUSE, {"name": "Anna"}, {"name": "Ann"})
+
+
 def test_the_edit_that_a_write_of_a_dead_runner_may_have_replaced_is_kept_when_the_record_is_gone() -> None:
     target = side(receipts=False, key_rule=Uuid())
     world = World(entity(field("email"), field("name", Owner(CRM)), warehouse=target))

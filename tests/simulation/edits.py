@@ -139,15 +139,14 @@ def later_is_later(judge: Judge) -> Iterator[str]:
             winner = other(op.side)
             if reason != f"{winner} changed it later" or name not in op.losers or name not in field_of:
                 continue
-            planned = op.planned_at - judge.world.skew
             unit = [n for n, f in field_of.items() if n == name or (f.group and f.group == field_of[name].group)]
-            won = _last_edit(judge, winner, op, {n: op.source.get(n, MISSING) for n in unit}, planned)
-            lost = _last_edit(judge, op.side, op, {n: op.losers[n] for n in unit if n in op.losers}, planned)
+            won = _last_edit(judge, winner, op, {n: op.source.get(n, MISSING) for n in unit})
+            lost = _last_edit(judge, op.side, op, {n: op.losers[n] for n in unit if n in op.losers})
             if won is not None and lost is not None and won <= lost:
                 yield f"latest: {op.entity}.{name} of {op.lid}: {winner}'s edit of {won} was called later than {lost}"
 
 
-def _last_edit(judge: Judge, side: Side, op: Op, values: Mapping[str, Value | Missing], before: int) -> int | None:
+def _last_edit(judge: Judge, side: Side, op: Op, values: Mapping[str, Value | Missing]) -> int | None:
     """When the last of these values, by field, came to the side, as far as it was planned upon; None if not by a user.
 
     Of a group's field that was not written, any value counts.
@@ -159,7 +158,8 @@ def _last_edit(judge: Judge, side: Side, op: Op, values: Mapping[str, Value | Mi
         event
         for name, value in values.items()
         for event in (row.history.get(fields[name].columns[side], []) if row is not None else [])
-        if event.at <= before and (isinstance(value, Missing) or same(judge, fields[name], side, event.value, value))
+        if event.at <= op.planned_at
+        and (isinstance(value, Missing) or same(judge, fields[name], side, event.value, value))
     ]
     last = max(found, key=lambda event: event.at, default=None)
     return last.at if last is not None and last.by == USER else None
@@ -221,7 +221,7 @@ def _looked_between(judge: Judge, side: Side, event: Event, later: Event) -> int
 
 def _agreed(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:
     """The edit changed nothing: we were writing this very value, or the record came in place of one that had it."""
-    at = event.at + judge.world.skew
+    at = judge.world.clock_at(event.at)
     lids = judge.lids(side, row)
     for op in judge.ops.values():
         if (
@@ -316,7 +316,7 @@ def _went_over(
 
 def _counted(judge: Judge, side: Side, row: Row, field: Field, event: Event) -> bool:
     """A counter's value need not go over as it is: what it had counted was added on the other side since."""
-    since = event.at + judge.world.skew
+    since = judge.world.clock_at(event.at)
     return isinstance(field.policy, Counting) and any(
         op.side == other(side) and field.name in op.adds and op.state is OpState.ACKED and op.planned_at >= since
         for op in judge.ops.values()

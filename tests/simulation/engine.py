@@ -228,8 +228,9 @@ class Engine:
             self.steps.at[faults.crash_at] = _crash
         if faults.second_at is not None:
             self.steps.at[faults.second_at] = self._second
-        self.world.skew += faults.skew
-        self.world.met["clock jump"] += faults.skew != 0
+        if faults.skew:
+            self.world.set_clock(faults.skew)
+            self.world.met["clock jump"] += 1
         self.world.met["unread"] += faults.unread is not None
         self.world.met["field gone"] += faults.mapping is not None
         looked = dict(self.world.looked)

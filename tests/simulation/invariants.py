@@ -211,7 +211,7 @@ def base_truth(judge: Judge) -> Iterator[str]:
 def _overtaken(judge: Judge, lid: str, side: Side, field: Field, value: Value, history: list[Event]) -> bool:
     """A foreign target acknowledged the value, and lost it; before anybody looked, a user wrote another."""
     sent = [
-        op.sent_at - judge.world.skew
+        op.sent_at
         for op in judge.ops.values()
         if (op.lid, op.side) == (lid, side)
         and op.acked_at is not None
@@ -220,7 +220,7 @@ def _overtaken(judge: Judge, lid: str, side: Side, field: Field, value: Value, h
         and same(judge, field, side, op.patch[field.name], value)
     ]
     lost = judge.world.systems[side].kind == FOREIGN and judge.world.met["write lost"]
-    return bool(lost) and any(e.by == USER and e.at >= at for e in history for at in sent)
+    return bool(lost) and any(e.by == USER and judge.world.clock_at(e.at) >= at for e in history for at in sent)
 
 
 def _ever(judge: Judge, lid: str, side: Side, row: Row) -> Iterator[Row]:

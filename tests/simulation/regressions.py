@@ -736,4 +736,30 @@ REGRESSIONS = [
         (Fault(0, "answer lost", "warehouse", 648),),
         rounds=2,
     ),
+    found(
+        "a user wrote what was being written anyway, and then the clock was set",
+        984431596,
+        (
+            Act(2, "window crm", 1, "rival", "warehouse", "contact", "score", 2638),
+            Act(1, "read crm", 4, "rival", "warehouse", "company", "parent", 3686),
+            Act(2, "read warehouse", 3, "empty", "warehouse", "company", "parent", 10256),
+        ),
+        (Fault(5, "clock jump", "warehouse", 82),),
+        rounds=6,
+        size=Size.ANY,
+    ),
+    found(
+        "a write was acknowledged but not seen, and was planned anew only after a write to the other side was settled",
+        984517050,
+        (
+            Act(1, "write crm", 4, "rival", "crm", "contact", "tags", 2643),
+            Act(0, "read warehouse", 9, "rival", "crm", "contact", "email", 3596),
+        ),
+        (
+            Fault(1, "target dies", "warehouse", 952),
+            Fault(1, "side restored", "warehouse", 176),
+            Fault(1, "mute", "crm", 812),
+        ),
+        rounds=2,
+    ),
 ]

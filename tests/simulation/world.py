@@ -88,7 +88,7 @@ class World:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.now: Instant = 1_700_000_000 * SECOND
-        self.skew: Instant = 0
+        self.set_at: list[tuple[Instant, Instant]] = [(0, 0)]  # after when the engine's clock was how far ahead
         self.log: list[tuple[object, ...]] = []
         self.violations: list[str] = []
         self.happened: set[str] = set()  # faults and edits that excuse what would otherwise be wrong
@@ -101,9 +101,22 @@ class World:
         self.passed_over: set[Side] = set()  # an incremental read left records out: none shows them before a full one
         self.systems = {side: System(self, side, shape.kinds[side]) for side in SIDES}
 
+    @property
+    def skew(self) -> Instant:
+        """How far the engine's own clock is ahead."""
+        return self.set_at[-1][1]
+
     def clock(self) -> Instant:
         """The engine's own clock."""
         return self.now + self.skew
+
+    def clock_at(self, at: Instant) -> Instant:
+        """What the engine's own clock showed then."""
+        return at + next(skew for since, skew in reversed(self.set_at) if since < at)
+
+    def set_clock(self, further: Instant) -> None:
+        """Somebody sets the engine's own clock."""
+        self.set_at.append((self.now, self.skew + further))
 
     def tick(self, seconds: int = 1) -> None:
         """Let time pass."""
