@@ -284,6 +284,19 @@ def test_what_an_unheard_create_had_made_is_no_stranger_to_its_record_that_went_
     assert world.conflicts() == []
 
 
+def test_a_create_that_failed_is_tried_again_with_what_the_source_does_not_show_any_more() -> None:
+    world = World(person())
+    world.show(CRM, 1, **ANN)
+    (op,) = world.round().operations
+    world.answer(world.send(op), Status.FAILED, error_status=504)
+    world.forget_column(CRM, 1, "name")
+
+    world.round()
+
+    assert world.op(op.op_id).state is OpState.PLANNED  # it may be made by now, with the name
+    assert world.op(op.op_id).patch == ANN
+
+
 def test_a_uuid_names_a_new_record() -> None:
     world = World(person(warehouse=side(key_rule=Uuid())))
     world.show(CRM, 1, **ANN)

@@ -762,4 +762,11 @@ REGRESSIONS = [
         ),
         rounds=2,
     ),
+    found(
+        "a create got no answer but had made its record, and was sent again without a column that its source had lost",
+        986149289,
+        (Act(0, "window warehouse", 4, "edit", "warehouse", "contact", "name", 1211),),
+        (Fault(0, "answer lost", "warehouse", 832), Fault(1, "column gone", "crm", 632)),
+        rounds=2,
+    ),
 ]

@@ -323,8 +323,14 @@ def _park_new(p: Planning, link: Link, source: Side, kind: ConflictKind, reason:
 def _patch_of(
     p: Planning, entity: Entity, link: Link, source: Side, target: Side
 ) -> tuple[dict[str, Value] | str, dict[str, Value], dict[str, str], str]:
-    """All mapped values for a new record; a text instead of them says why there can be none."""
+    """All mapped values for a new record; a text instead of them says why there can be none.
+
+    A create that failed may have made it: what the source does not show any more goes as it went with that.
+    """
     around = p.surroundings(entity)
+    before = p.ws.ops(link.lid).get(target)
+    if before is None or before.kind is not OpKind.CREATE or before.sent_at is None:
+        before = None
     seen = p.seen(link, source)
     fields = seen.fields if seen else {}
     patch: dict[str, Value] = {}
@@ -333,7 +339,11 @@ def _patch_of(
     waiting = ""
     for name, field in entity.fields.items():
         column = field.columns[source]
-        if column not in fields or (field.direction is not None and field.direction[1] != target):
+        if field.direction is not None and field.direction[1] != target:
+            continue
+        if column not in fields:
+            if before is not None and name in before.patch:
+                patch[name], values[name] = before.patch[name], before.source[name]
             continue
         form = around.canon(field, source, fields[column])
         if isinstance(form, Unmapped):
