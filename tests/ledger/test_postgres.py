@@ -158,10 +158,10 @@ def test_a_failed_founding_leaves_nothing(url: str, name: str, monkeypatch: pyte
 def test_an_index_is_used_at_once(opened: Ledger) -> None:
     put(opened.store, OBS, *(obs(f"[{n}]", touched=n % 100 == 0) for n in range(3000)))
     statements = opened.store._of(OBS)  # type: ignore[attr-defined]
-    for columns, entries in ((OBS.key, [("crm", "contact", "[7]")]), (("touched",), [(True,)])):
-        ((text, parameters),) = statements.lookups(columns, entries)
+    for index, entries in ((None, [("crm", "contact", "[7]")]), ("touched", [(True,)])):
+        ((text, parameters),) = statements.lookups(index, entries)
         plan = "\n".join(row[0] for row in opened.store._rows(f"EXPLAIN {text}", parameters))  # type: ignore[attr-defined]
-        assert ("obs_pkey" if columns == OBS.key else "obs_touched") in plan, plan
+        assert f"obs_{index or 'pkey'}" in plan, plan
 
 
 # ---- several runners

@@ -35,7 +35,8 @@ def test_a_row_comes_back_as_it_went_in(store: Store, table: Table[Any], data: s
     put(store, table, row)
     assert store.get(table, [key]) == {key: row}
     for index in table.indexes:
-        entry = table.entry_of(index, row)
+        if (entry := table.entry_of(index, row)) is None:
+            continue
         assert row in store.find(table, index, [entry])
         assert store.count(table, index, entry) == len(store.find(table, index, [entry]))
     with store.transaction():

@@ -10,9 +10,9 @@ from typing import TypeVar
 from antiphon.errors import LedgerBusy, LedgerError
 from antiphon.facts import ObsKey, Workspace
 from antiphon.ledger.chain import chained
-from antiphon.ledger.facts import OPEN, LedgerFacts, find_touched
+from antiphon.ledger.facts import LedgerFacts, find_touched
 from antiphon.ledger.store import Store
-from antiphon.ledger.tables import AUDIT, INSTANCE, LINK, OBS, OUTBOX, TABLE_OF, Table
+from antiphon.ledger.tables import AUDIT, INSTANCE, LINK, OBS, OPEN, OUTBOX, TABLE_OF, Table
 from antiphon.model import Audit, Instance, Instant, LinkState, Member, Op, Row, Side, replace
 
 __all__ = ["Ledger", "LedgerFacts", "Store"]

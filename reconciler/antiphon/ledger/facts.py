@@ -51,7 +51,6 @@ def find_touched(store: Store, sides: tuple[Side, Side]) -> list[ObsKey]:
     return sorted(found)
 
 
-OPEN = tuple(state for state in OpState if state.open)
 _WAITING = (ConflictState.OPEN, ConflictState.RESOLVED)
 
 K = TypeVar("K")
@@ -266,7 +265,7 @@ def _read_bases(store: Store, lids: list[str]) -> Mapping[str, Mapping[str, Mapp
 
 def _read_ops(store: Store, lids: list[str]) -> Mapping[str, dict[Side, Op]]:
     found: dict[str, dict[Side, Op]] = {lid: {} for lid in lids}
-    for op in store.find(OUTBOX, "open", [(lid, state) for lid in lids for state in OPEN]):
+    for op in store.find(OUTBOX, "open", [(lid,) for lid in lids]):
         found[op.lid][op.side] = op
     return found
 

@@ -155,7 +155,7 @@ class MemoryStore:
         indexes = self._indexes[table.name]
         for index in table.unique if row is not None else ():
             entry = table.entry_of(index, row)
-            if False not in entry and indexes[index].get(entry, set()) - {key}:
+            if entry is not None and False not in entry and indexes[index].get(entry, set()) - {key}:
                 raise LedgerError(
                     f"the ledger refused rows of {table.name!r} that contradict each other",
                     hint="nothing of it was written; please report this, it is a fault of Antiphon",

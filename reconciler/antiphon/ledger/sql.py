@@ -72,31 +72,29 @@ class SqlStore:
         wanted = list(dict.fromkeys(keys))
         statements = self._of(table)
         encoded = statements.codec.encode_entries(table.key, wanted)
-        found = {statements.key_of(row): row for row in self._look(statements, table.key, encoded)}
+        found = {statements.key_of(row): row for row in self._look(statements, None, encoded)}
         pairs = zip(wanted, encoded, strict=True)
         return {key: self._decode(statements, found[stored]) for key, stored in pairs if stored in found}
 
     def find(self, table: Table[R], index: str, values: Iterable[Key]) -> list[R]:
         """As `Store.find`. Of an index with a boolean, only the rows in which that is true are found quickly."""
         statements = self._of(table)
-        names = table.indexes[index]
-        entries = statements.codec.encode_entries(names, list(dict.fromkeys(values)))
-        rows = sorted(self._look(statements, names, entries), key=statements.key_of)
+        entries = statements.codec.encode_entries(table.indexes[index], list(dict.fromkeys(values)))
+        rows = sorted(self._look(statements, index, entries), key=statements.key_of)
         return [self._decode(statements, row) for row in rows]
 
     def count(self, table: Table[R], index: str, value: Key, most: int | None = None) -> int:
         """As `Store.count`."""
-        names = table.indexes[index]
         statements = self._of(table)
-        entry = statements.codec.encode_entries(names, [value])[0]
-        return int(self._rows(*statements.count(names, entry, most))[0][0])
+        entry = statements.codec.encode_entries(table.indexes[index], [value])[0]
+        return int(self._rows(*statements.count(index, entry, most))[0][0])
 
     def pick(self, table: Table[R], names: Sequence[str], index: str | None, values: Iterable[Key]) -> Iterator[Key]:
         """As `Store.pick`."""
         statements, shown = self._of(table), tuple(names)
         searched = table.key if index is None else table.indexes[index]
         entries = statements.codec.encode_entries(searched, list(dict.fromkeys(values)))
-        for query in statements.lookups(searched, entries, shown):
+        for query in statements.lookups(index, entries, shown):
             cursor = self._run(*query)
             while rows := self._fetch(cursor, PAGE):
                 yield from statements.codec.decode_columns(shown, rows)
@@ -165,9 +163,9 @@ class SqlStore:
     def _of(self, table: Table[R]) -> Statements[R]:
         return self._statements[table.name]
 
-    def _look(self, statements: Statements[Any], names: tuple[str, ...], entries: list[Key]) -> list[Any]:
-        """The stored rows whose columns have one of these values, each once, in no order."""
-        return [row for query in statements.lookups(names, entries) for row in self._rows(*query)]
+    def _look(self, statements: Statements[Any], index: str | None, entries: list[Key]) -> list[Any]:
+        """The stored rows with one of these values in an index, or as primary key, each once, in no order."""
+        return [row for query in statements.lookups(index, entries) for row in self._rows(*query)]
 
     def _decode(self, statements: Statements[R], row: Any) -> R:
         try:

@@ -7,7 +7,7 @@ Both use a partial index only for a term that repeats the index's own condition.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
@@ -35,10 +35,10 @@ class Statements(Generic[R]):
         self.codec = Codec(table, null_character=not self._on_postgresql)
         self.key_of = _picker([list(self.codec.columns).index(name) for name in table.key])
         self._dialect = dialect
-        self._looks: dict[tuple[tuple[str, ...], Key, int, tuple[str, ...]], str] = {}
-        self._covered: dict[tuple[str, ...], frozenset[str] | None] = {}
+        self._looks: dict[tuple[str | None, Key, int, tuple[str, ...]], str] = {}
+        self._shaped: dict[str | None, bool] = {}
         self._sets: dict[str, str] = {}
-        self._counts: dict[tuple[tuple[str, ...], Key, bool], str] = {}
+        self._counts: dict[tuple[str, Key, bool], str] = {}
         self._latest: dict[str, str] = {}
         self._newests: dict[tuple[str, int], str] = {}
         self._target = target = METADATA.tables[table.name]
@@ -63,68 +63,70 @@ class Statements(Generic[R]):
         return text
 
     def lookups(
-        self, names: tuple[str, ...], entries: Iterable[Key], shown: tuple[str, ...] = ()
+        self, index: str | None, entries: Iterable[Key], shown: tuple[str, ...] = ()
     ) -> Iterator[tuple[str, Key]]:
-        """Queries for the rows with one of these encoded entries, and what to bind. No row is found by two of them.
+        """Queries for the rows with one of these encoded entries in an index, or as primary key, and what to bind.
 
-        They give the columns `shown`, or all.
+        No row is found by two of them. They give the columns `shown`, or all.
         """
-        covered = self._in_text(names)
-        shapes = {(...,) * len(names): list(entries)} if covered is None else _by_shape(entries, covered)
+        shapes = _by_shape(entries) if self._has_shapes(index) else {(...,) * len(self._names(index)): list(entries)}
         for shape, wanted in shapes.items():
             many = self._on_postgresql and ... in shape and len(wanted) > 1
             step = PAGE if many else _SIZES[-1]
             for start in range(0, len(wanted), step):
                 chunk = wanted[start : start + step]
                 if many:
-                    yield self._look_up(names, shape, shown), tuple(list(values) for values in zip(*chunk, strict=True))
+                    yield self._look_up(index, shape, shown), tuple(list(values) for values in zip(*chunk, strict=True))
                 else:
                     size = next(size for size in _SIZES if size >= len(chunk))
                     chunk += [(None,) * shape.count(...)] * (size - len(chunk))
-                    yield self.look(names, shape, size, shown), tuple(chain.from_iterable(chunk))
+                    yield self.look(index, shape, size, shown), tuple(chain.from_iterable(chunk))
 
-    def _in_text(self, names: tuple[str, ...]) -> frozenset[str] | None:
-        """Values that stand in the SQL itself, besides null and booleans; None if these columns have none of either."""
-        if names not in self._covered:
-            table, columns = self._table, [self._columns[name] for name in names]
-            covers = [some for index, some in table.covers.items() if table.indexes[index] == names]
-            covered = frozenset(chain.from_iterable(covers))
-            either = covered or any(column.nullable or isinstance(column.type, sa.Boolean) for column in columns)
-            self._covered[names] = covered if either else None
-        return self._covered[names]
+    def _names(self, index: str | None) -> tuple[str, ...]:
+        return self._key if index is None else self._table.indexes[index]
 
-    def _look_up(self, names: tuple[str, ...], shape: Key, shown: tuple[str, ...]) -> str:
-        text = self._looks.get((names, shape, 0, shown))
+    def _has_shapes(self, index: str | None) -> bool:
+        """Whether some values of these columns stand in the SQL itself: null and booleans."""
+        if index not in self._shaped:
+            columns = [self._columns[name] for name in self._names(index)]
+            self._shaped[index] = any(column.nullable or isinstance(column.type, sa.Boolean) for column in columns)
+        return self._shaped[index]
+
+    def _look_up(self, index: str | None, shape: Key, shown: tuple[str, ...]) -> str:
+        text = self._looks.get((index, shape, 0, shown))
         if text is None:
+            names = self._names(index)
             free = [name for name, fixed in zip(names, shape, strict=True) if fixed is ...]
             fixed_names = tuple(name for name in names if name not in free)
-            fixed = self._equal(fixed_names, tuple(value for value in shape if value is not ...))
+            fixed = self._equal(fixed_names, tuple(value for value in shape if value is not ...), index)
             arrays = (sa.bindparam(None, type_=postgresql.ARRAY(self._columns[name].type)) for name in free)
             wanted = sa.func.unnest(*arrays).table_valued(*free).render_derived()
             among = sa.tuple_(*(self._columns[name] for name in free)).in_(
                 sa.select(*(wanted.c[name] for name in free))
             )
             text = self._text(self._select(shown).where(fixed, among))
-            self._looks[(names, shape, 0, shown)] = text
+            self._looks[(index, shape, 0, shown)] = text
         return text
 
-    def look(self, names: tuple[str, ...], shape: Key, size: int, shown: tuple[str, ...] = ()) -> str:
+    def look(self, index: str | None, shape: Key, size: int, shown: tuple[str, ...] = ()) -> str:
         """The query for `size` entries of one shape."""
-        text = self._looks.get((names, shape, size, shown))
+        text = self._looks.get((index, shape, size, shown))
         if text is None:
+            names = self._names(index)
             free = [name for name, fixed in zip(names, shape, strict=True) if fixed is ...]
             if size == 1 or not free:
-                query = self._select(shown).where(self._equal(names, shape))
+                query = self._select(shown).where(self._equal(names, shape, index))
             else:
-                query = self._among(names, shape, free, size, shown)
-            text = self._looks[(names, shape, size, shown)] = self._text(query)
+                query = self._among(index, shape, free, size, shown)
+            text = self._looks[(index, shape, size, shown)] = self._text(query)
         return text
 
     def _among(
-        self, names: tuple[str, ...], shape: Key, free: list[str], size: int, shown: tuple[str, ...]
+        self, index: str | None, shape: Key, free: list[str], size: int, shown: tuple[str, ...]
     ) -> sa.Select[Any]:
         """The rows that have one of `size` entries; no row has an entry of nulls, with which a list is filled up."""
-        fixed = self._equal(tuple(name for name in names if name not in free), tuple(v for v in shape if v is not ...))
+        names = tuple(name for name in self._names(index) if name not in free)
+        fixed = self._equal(names, tuple(v for v in shape if v is not ...), index)
         if len(free) == 1:
             return self._select(shown).where(fixed, self._columns[free[0]].in_([sa.bindparam(None)] * size))
         entry: Key = tuple(sa.bindparam(None) for _ in free)
@@ -179,30 +181,33 @@ class Statements(Generic[R]):
     def _select(self, shown: tuple[str, ...]) -> sa.Select[Any]:
         return sa.select(*(self._columns[name] for name in shown or self.codec.columns))
 
-    def count(self, names: tuple[str, ...], entry: Key, most: int | None) -> tuple[str, Key]:
+    def count(self, index: str, entry: Key, most: int | None) -> tuple[str, Key]:
         """The query for the number of rows with one encoded entry, counted to `most`, and what to bind."""
-        covered = self._in_text(names) or ()
-        shape = _shape(entry, covered)
-        text = self._counts.get((names, shape, most is None))
+        shape = _shape(entry)
+        text = self._counts.get((index, shape, most is None))
         if text is None:
-            found = sa.select(self._columns[self._key[0]]).where(self._equal(names, shape))
+            found = sa.select(self._columns[self._key[0]]).where(self._equal(self._names(index), shape, index))
             if most is not None:
                 found = found.limit(sa.bindparam(None, type_=sa.Integer)).offset(sa.literal_column("0"))
             counted = sa.select(sa.func.count()).select_from(found.subquery())
-            text = self._counts[names, shape, most is None] = self._text(counted)
-        bound = _bound(entry, covered)
+            text = self._counts[index, shape, most is None] = self._text(counted)
+        bound = _bound(entry)
         return text, bound if most is None else (*bound, most)
 
-    def _equal(self, names: tuple[str, ...], shape: Key | None = None) -> sa.ColumnElement[bool]:
+    def _equal(
+        self, names: tuple[str, ...], shape: Key | None = None, index: str | None = None
+    ) -> sa.ColumnElement[bool]:
+        """That these columns have the bound values, or those of a shape, and what an index says of all its rows."""
         terms: list[sa.ColumnElement[bool]] = []
+        if index is not None and index in self._table.covers:
+            decisive, covered = self._table.covers[index]
+            terms.append(sa.or_(*(self._columns[decisive] == sa.literal_column(f"'{value}'") for value in covered)))
         for name, fixed in zip(names, shape or (...,) * len(names), strict=True):
             column = self._columns[name]
             if fixed is ...:
                 terms.append(column == sa.bindparam(None))
             elif fixed is None:
                 terms.append(column.is_(None))
-            elif isinstance(fixed, str):
-                terms.append(column == sa.literal_column(f"'{fixed}'"))
             else:
                 terms.append(_is(column, truth=fixed))
         return sa.and_(sa.true(), *terms)
@@ -211,24 +216,24 @@ class Statements(Generic[R]):
         return str(statement.compile(dialect=self._dialect))
 
 
-def _by_shape(entries: Iterable[Key], covered: Container[str]) -> dict[Key, list[Key]]:
-    """What to bind, by what stands in the SQL itself: null, booleans, `covered`, as an index may be made for them."""
+def _by_shape(entries: Iterable[Key]) -> dict[Key, list[Key]]:
+    """What to bind, by what stands in the SQL itself: null and booleans, as an index may be made for them."""
     found: dict[Key, list[Key]] = {}
     for entry in entries:
-        found.setdefault(_shape(entry, covered), []).append(_bound(entry, covered))
+        found.setdefault(_shape(entry), []).append(_bound(entry))
     return found
 
 
-def _shape(entry: Key, covered: Container[str]) -> Key:
-    return tuple(value if _stands(value, covered) else ... for value in entry)
+def _shape(entry: Key) -> Key:
+    return tuple(value if _stands(value) else ... for value in entry)
 
 
-def _bound(entry: Key, covered: Container[str]) -> Key:
-    return tuple(value for value in entry if not _stands(value, covered))
+def _bound(entry: Key) -> Key:
+    return tuple(value for value in entry if not _stands(value))
 
 
-def _stands(value: Any, covered: Container[str]) -> bool:
-    return value is None or value is True or value is False or value in covered
+def _stands(value: Any) -> bool:
+    return value is None or value is True or value is False
 
 
 def _picker(places: list[int]) -> Any:  # a function of a row
@@ -260,11 +265,11 @@ def _define(metadata: sa.MetaData, table: Table[Any]) -> None:
         described.dialect_kwargs["sqlite_with_rowid"] = False
     for name, columns in table.indexes.items():
         flags = [c for c in columns if isinstance(described.c[c].type, sa.Boolean)]
-        covered = table.covers.get(name, ())
-        rest = [described.c[c] for c in (columns[:-1] if covered else columns) if c not in flags]
+        decisive, covered = table.covers.get(name, ("", ()))
+        rest = [described.c[c] for c in columns if c not in flags]
         where = {
             dialect: " AND ".join(f"{c} = {true}" for c in flags)
-            or " OR ".join(f"{columns[-1]} = '{value}'" for value in covered)
+            or " OR ".join(f"{decisive} = '{value}'" for value in covered)
             for dialect, true in _TRUE.items()
         }
         others = [table.key, *(other for other in table.indexes.values() if other != columns)]

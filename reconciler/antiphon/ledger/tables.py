@@ -13,6 +13,8 @@ from antiphon import model
 R = TypeVar("R")
 Pick: TypeAlias = Callable[[Any], tuple[Any, ...]]
 """Some of a row's values, in order."""
+Enter: TypeAlias = Callable[[Any], tuple[Any, ...] | None]
+"""A row's values in an index; None of a row that the index does not cover."""
 
 REVISION = "0001"
 """The migration that makes the tables as they stand here (`ledger/migrations`); revisions count up in four digits."""
@@ -23,7 +25,7 @@ class Table(Generic[R]):
     """A table. `indexes` maps a name to its columns; `unique` names those whose rows may not repeat.
 
     An index with a boolean among its columns covers, and keeps unique, only the rows in which that is true. One that
-    `covers` some values covers only the rows that have one of them in its last column: what is of passing interest
+    `covers` some values of a column leads only to the rows that have one of them there: what is of passing interest
     costs nothing once it has passed.
     `riders` are columns that an index holds beside its own, so that `Store.pick` need not read the rows and
     `Store.latest` need not read all of them.
@@ -36,7 +38,7 @@ class Table(Generic[R]):
     indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unique: tuple[str, ...] = ()
     riders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    covers: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     is_narrow: bool = False
 
     @cached_property
@@ -45,23 +47,31 @@ class Table(Generic[R]):
         return _pick(self.key)
 
     @cached_property
-    def entries(self) -> Mapping[str, Pick]:
+    def entries(self) -> Mapping[str, Enter]:
         """Per index, a row's values in it."""
-        return {index: _pick(columns) for index, columns in self.indexes.items()}
+        return {
+            index: _enter(columns, *self.covers[index]) if index in self.covers else _pick(columns)
+            for index, columns in self.indexes.items()
+        }
 
     @cached_property
     def ridden(self) -> Mapping[str, Pick]:
         """Per index that has riders, a row's values of these."""
         return {index: _pick(columns) for index, columns in self.riders.items()}
 
-    def entry_of(self, index: str, row: R) -> tuple[Any, ...]:
-        """The row's values in an index."""
+    def entry_of(self, index: str, row: R) -> tuple[Any, ...] | None:
+        """The row's values in an index; None if that does not cover it."""
         return self.entries[index](row)
 
 
 def _pick(columns: tuple[str, ...]) -> Pick:
     values = attrgetter(*columns)
     return values if len(columns) > 1 else lambda row: (values(row),)
+
+
+def _enter(columns: tuple[str, ...], column: str, covered: tuple[str, ...]) -> Enter:
+    values, decisive = _pick(columns), attrgetter(column)
+    return lambda row: values(row) if decisive(row) in covered else None
 
 
 OBS = Table(
@@ -87,13 +97,14 @@ MEMBER = Table(
     is_narrow=True,
 )
 BASE = Table("base", model.Bases, ("lid",), {"lid": ("lid",)})
+OPEN = tuple(state for state in model.OpState if state.open)
 OUTBOX = Table(
     "outbox",
     model.Op,
     ("op_id",),
-    {"lid": ("lid",), "state": ("side", "state"), "open": ("lid", "state"), "acked": ("lid", "side")},
+    {"lid": ("lid",), "state": ("side", "state"), "open": ("lid",), "acked": ("lid", "side")},
     riders={"acked": ("acked_at", "op_id")},
-    covers={"open": tuple(state for state in model.OpState if state.open)},
+    covers={"open": ("state", OPEN)},
 )
 CONFLICT = Table("conflict", model.Conflict, ("cid",), {"lid": ("lid",), "state": ("state",)})
 AUDIT = Table("audit", model.Audit, ("seq",), {"lid": ("lid",), "run": ("run_id",)})

@@ -23,8 +23,7 @@ from functools import partial
 
 from antiphon.config import Replication
 from antiphon.errors import GuardTripped, PluginFailed
-from antiphon.ledger.facts import OPEN
-from antiphon.ledger.tables import CURSOR, OBS, OUTBOX
+from antiphon.ledger.tables import CURSOR, OBS, OPEN, OUTBOX
 from antiphon.mapping import Mapping as SyncMapping
 from antiphon.model import Instant, Side
 from antiphon.singer.following import FollowedTap, KeptTarget
