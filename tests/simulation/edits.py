@@ -63,7 +63,7 @@ def _gave_way(judge: Judge, field: Field, copy: tuple[Side, Row], maker: tuple[S
     unit = unit if field.group else [field]
     if not all(_made_as_it_stood(judge, f, copy, maker) for f in unit):
         return  # what the copy was made from had changed by then
-    if any(_made_otherwise_unheard(judge, f, copy) for f in unit):
+    if any(_stored_otherwise_unheard(judge, f, *each) for f in unit for each in (copy, maker)):
         return
     for (side, row), (there, rival) in ((copy, maker), (maker, copy)):
         rivals = [e for f in unit for e in rival.history.get(f.columns[there], ()) if e.at >= made[0].at]
@@ -87,20 +87,24 @@ def _made_as_it_stood(judge: Judge, field: Field, copy: tuple[Side, Row], maker:
     return sent is not None and same(judge, field, maker[0], sent.value, value_of(made[0].value), copy[0])
 
 
-def _made_otherwise_unheard(judge: Judge, field: Field, copy: tuple[Side, Row]) -> bool:
-    """The record was made with another value than an unanswered create brought, and no receipt said so.
+def _stored_otherwise_unheard(judge: Judge, field: Field, side: Side, row: Row) -> bool:
+    """The side holds, or held, another value than an unanswered write brought, and no receipt said so.
 
     The side made something else of it, which looks like an edit; or several creates went out, and which one made the
     record nobody knows: of one that failed, too, it may have arrived.
     """
-    side, row = copy
-    event = row.history[field.columns[side]][0]
-    op = judge.ops.get(event.op_id)
-    if op is None or op.op_id in judge.told or isinstance(event.value, Missing):
-        return False
-    sent = [each for each in judge.ops.values() if (each.lid, each.side, each.kind) == (op.lid, side, OpKind.CREATE)]
-    brought = [each.patch[field.name] for each in sent if each.seq is not None and field.name in each.patch]
-    return any(form(field, side, value) != form(field, side, event.value) for value in brought)
+    for event in row.history.get(field.columns[side], ()):
+        op = judge.ops.get(event.op_id)
+        if op is None or op.op_id in judge.told or isinstance(event.value, Missing):
+            continue
+        sent = [op]
+        if op.kind is OpKind.CREATE:
+            kin = (op.lid, side, OpKind.CREATE)
+            sent = [o for o in judge.ops.values() if (o.lid, o.side, o.kind) == kin and o.seq is not None]
+        values = [each.patch[field.name] for each in sent if field.name in each.patch]
+        if any(form(field, side, value) != form(field, side, event.value) for value in values):
+            return True
+    return False
 
 
 def no_invention(judge: Judge) -> Iterator[str]:

@@ -769,4 +769,14 @@ REGRESSIONS = [
         (Fault(0, "answer lost", "warehouse", 832), Fault(1, "column gone", "crm", 632)),
         rounds=2,
     ),
+    found(
+        "a side cut a text short, no receipt said so, and what it showed looked like an edit of its own",
+        987434464,
+        (
+            Act(1, "planned", 2, "edit", "warehouse", "contact", "name", 1338),
+            Act(2, "read warehouse", 4, "edit", "warehouse", "contact", "name", 2406),
+        ),
+        (Fault(2, "mute", "crm", 25),),
+        rounds=3,
+    ),
 ]
