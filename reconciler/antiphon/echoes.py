@@ -90,7 +90,7 @@ def observed(
     ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error=error))
     if not sent:
         _record_seen(ws, around, op, seen, visible, at)
-    _doubt(ws, op, visible)
+    ws.doubt_bases(op.lid, op.side, _unseen(visible))  # it may have been written, and replaced since
     if settled and not sent:
         activate(ws, op)
     return op.attempt + 1 if sent and not settled else 0
@@ -121,7 +121,7 @@ def failed_yet_done(
     settled = all(visible.values())
     ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "seen in part"))
     _record_seen(ws, around, op, seen, visible, at)
-    _doubt(ws, op, visible)
+    ws.doubt_bases(op.lid, op.side, _unseen(visible))  # it may have been written, and replaced since
     if op.kind is OpKind.CREATE:
         activate(ws, op)
 
@@ -145,12 +145,8 @@ def _record_seen(
     record(ws, op, done, at)
 
 
-def _doubt(ws: Workspace, op: Op, visible: Mapping[str, bool]) -> None:
-    """What is not to be seen may have been written and replaced since: if the old value stands again, it is an edit."""
-    for name, is_visible in visible.items():
-        base = ws.bases(op.lid).get(name, {}).get(op.side)
-        if not is_visible and base is not None and base.status is not BaseStatus.PROVISIONAL:
-            ws.put_base(op.lid, op.side, name, replace(base, status=BaseStatus.PROVISIONAL, previous=base.value))
+def _unseen(visible: Mapping[str, bool]) -> list[str]:
+    return [name for name, is_visible in visible.items() if not is_visible]
 
 
 def _may_be_lost(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:

@@ -14,6 +14,7 @@ from antiphon.model import (
     Audit,
     Base,
     Bases,
+    BaseStatus,
     Conflict,
     ConflictState,
     Cursor,
@@ -230,9 +231,12 @@ class Workspace:
                 self._holders[(side, link.entity, rid)] = None
 
     def put_member(self, link: Link, side: Side, rid: Rid) -> None:
-        """Give the link an id on a side, in place of the one it may hold there."""
-        if self.members(link.lid).get(side) != rid:
+        """Give the link an id on a side, in place of the one it may hold there: what was agreed, was with that one."""
+        held = self.members(link.lid).get(side)
+        if held != rid:
             self.drop_member(link, side)
+            if held is not None:
+                self.doubt_bases(link.lid, side, list(self.bases(link.lid)))
         self.members(link.lid)[side] = rid
         self._member_rows[(link.lid, side, rid)] = Member(link.lid, side, link.entity, rid)
         self._holders[(side, link.entity, rid)] = link.lid
@@ -249,6 +253,13 @@ class Workspace:
         """Store one side's base of a field."""
         self.bases(lid).setdefault(field, {})[side] = base
         self._moved_bases.add(lid)
+
+    def doubt_bases(self, lid: str, side: Side, names: Iterable[str]) -> None:
+        """What the side shows of these fields may be an edit, even where it is what was agreed on."""
+        for name in names:
+            base = self.bases(lid).get(name, {}).get(side)
+            if base is not None and base.status is not BaseStatus.PROVISIONAL:
+                self.put_base(lid, side, name, replace(base, status=BaseStatus.PROVISIONAL, previous=base.value))
 
     def drop_bases(self, lid: str, only: str | None = None) -> None:
         """Forget that the sides ever agreed, or that they agreed on one field."""

@@ -140,7 +140,7 @@ class BaseStatus(enum.StrEnum):
 
     AGREED = "agreed"
     STORED = "stored"  # agreed: one write made the pair, and the target keeps another form of what it was sent
-    PROVISIONAL = "provisional"  # a write may have replaced it, or brought it, unseen; what is seen next decides
+    PROVISIONAL = "provisional"  # a write may have replaced or brought it unseen, or another record stands there now
 
 
 class Observation(Struct, frozen=True, gc=False):

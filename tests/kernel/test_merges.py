@@ -32,6 +32,18 @@ def test_a_link_moves_to_a_survivor_that_nobody_holds_and_sends_what_differs() -
     assert world.conflicts() == []
 
 
+def test_what_a_survivor_shows_may_be_an_edit_even_where_it_is_what_was_agreed_before() -> None:
+    world, _ = known()
+    world.show(WAREHOUSE, 2, name="Anne")
+    world.show(CRM, 9, **ANN)
+    world.show(CRM, 1, RecordState.MERGED, merged_into=9)
+
+    plan = world.round()
+
+    assert wrote(plan) == [(CRM, "update", {"name": "Anne"})]
+    assert plan.operations[0].losers == {"name": "Ann"}
+
+
 def test_a_link_moves_to_a_survivor_whose_own_create_was_only_planned() -> None:
     world = World(person())
     lid = world.pair(1, 2, **ANN)

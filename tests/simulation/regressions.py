@@ -779,4 +779,33 @@ REGRESSIONS = [
         (Fault(2, "mute", "crm", 25),),
         rounds=3,
     ),
+    found(
+        "a new record took the place of one that was gone, with a value on which the sides had agreed for that one",
+        987818845,
+        (
+            Act(3, "planned", 1, "delete", "crm", "contact", "name", 4556),
+            Act(4, "before", 2, "touch", "crm", "contact", "tags", 7096),
+            Act(2, "write warehouse", 1, "twin", "crm", "contact", "tags", 11186),
+            Act(2, "read crm", 2, "edit", "warehouse", "company", "name", 12309),
+        ),
+        (
+            Fault(3, "crash", "crm", 732),
+            Fault(2, "crash", "crm", 866),
+            Fault(2, "side restored", "warehouse", 718),
+        ),
+        rounds=5,
+        size=Size.ANY,
+    ),
+    found(
+        "the survivor of a merge was given the value on which the sides had agreed for the record that it took in",
+        987847873,
+        (
+            Act(1, "planned", 1, "rival", "warehouse", "contact", "email", 1658),
+            Act(1, "planned", 3, "rival", "crm", "contact", "tags", 2210),
+            Act(1, "read warehouse", 6, "merge", "crm", "contact", "score", 3102),
+            Act(0, "window warehouse", 1, "delete", "warehouse", "contact", "name", 4227),
+            Act(0, "window crm", 6, "edit", "warehouse", "contact", "tags", 6689),
+        ),
+        rounds=2,
+    ),
 ]

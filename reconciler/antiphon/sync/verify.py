@@ -155,7 +155,7 @@ def _differences(
         base = bases.get(name, {})
         shown = {a: mine, b: theirs}
         bound = [each.direction[0]] if each.direction and each.keep_edits else list(mapping.sides)
-        made = each.keep_edits or any(row.status is BaseStatus.STORED for row in base.values())
+        made = each.keep_edits or any(row.status is not BaseStatus.AGREED for row in base.values())
         as_written = (
             len(base) == len(mapping.sides)
             and made
