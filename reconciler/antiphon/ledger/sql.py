@@ -92,8 +92,7 @@ class SqlStore:
     def pick(self, table: Table[R], names: Sequence[str], index: str | None, values: Iterable[Key]) -> Iterator[Key]:
         """As `Store.pick`."""
         statements, shown = self._of(table), tuple(names)
-        searched = table.key if index is None else table.indexes[index]
-        entries = statements.codec.encode_entries(searched, list(dict.fromkeys(values)))
+        entries = statements.codec.encode_entries(statements.names(index), list(dict.fromkeys(values)))
         for query in statements.lookups(index, entries, shown):
             cursor = self._run(*query)
             while rows := self._fetch(cursor, PAGE):

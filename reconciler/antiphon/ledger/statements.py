@@ -69,7 +69,7 @@ class Statements(Generic[R]):
 
         No row is found by two of them. They give the columns `shown`, or all.
         """
-        shapes = _by_shape(entries) if self._has_shapes(index) else {(...,) * len(self._names(index)): list(entries)}
+        shapes = _by_shape(entries) if self._has_shapes(index) else {(...,) * len(self.names(index)): list(entries)}
         for shape, wanted in shapes.items():
             many = self._on_postgresql and ... in shape and len(wanted) > 1
             step = PAGE if many else _SIZES[-1]
@@ -82,20 +82,21 @@ class Statements(Generic[R]):
                     chunk += [(None,) * shape.count(...)] * (size - len(chunk))
                     yield self.look(index, shape, size, shown), tuple(chain.from_iterable(chunk))
 
-    def _names(self, index: str | None) -> tuple[str, ...]:
+    def names(self, index: str | None) -> tuple[str, ...]:
+        """The columns of an index, or of the primary key."""
         return self._key if index is None else self._table.indexes[index]
 
     def _has_shapes(self, index: str | None) -> bool:
         """Whether some values of these columns stand in the SQL itself: null and booleans."""
         if index not in self._shaped:
-            columns = [self._columns[name] for name in self._names(index)]
+            columns = [self._columns[name] for name in self.names(index)]
             self._shaped[index] = any(column.nullable or isinstance(column.type, sa.Boolean) for column in columns)
         return self._shaped[index]
 
     def _look_up(self, index: str | None, shape: Key, shown: tuple[str, ...]) -> str:
         text = self._looks.get((index, shape, 0, shown))
         if text is None:
-            names = self._names(index)
+            names = self.names(index)
             free = [name for name, fixed in zip(names, shape, strict=True) if fixed is ...]
             fixed_names = tuple(name for name in names if name not in free)
             fixed = self._equal(fixed_names, tuple(value for value in shape if value is not ...), index)
@@ -112,7 +113,7 @@ class Statements(Generic[R]):
         """The query for `size` entries of one shape."""
         text = self._looks.get((index, shape, size, shown))
         if text is None:
-            names = self._names(index)
+            names = self.names(index)
             free = [name for name, fixed in zip(names, shape, strict=True) if fixed is ...]
             if size == 1 or not free:
                 query = self._select(shown).where(self._equal(names, shape, index))
@@ -125,7 +126,7 @@ class Statements(Generic[R]):
         self, index: str | None, shape: Key, free: list[str], size: int, shown: tuple[str, ...]
     ) -> sa.Select[Any]:
         """The rows that have one of `size` entries; no row has an entry of nulls, with which a list is filled up."""
-        names = tuple(name for name in self._names(index) if name not in free)
+        names = tuple(name for name in self.names(index) if name not in free)
         fixed = self._equal(names, tuple(v for v in shape if v is not ...), index)
         if len(free) == 1:
             return self._select(shown).where(fixed, self._columns[free[0]].in_([sa.bindparam(None)] * size))
@@ -186,7 +187,7 @@ class Statements(Generic[R]):
         shape = _shape(entry)
         text = self._counts.get((index, shape, most is None))
         if text is None:
-            found = sa.select(self._columns[self._key[0]]).where(self._equal(self._names(index), shape, index))
+            found = sa.select(self._columns[self._key[0]]).where(self._equal(self.names(index), shape, index))
             if most is not None:
                 found = found.limit(sa.bindparam(None, type_=sa.Integer)).offset(sa.literal_column("0"))
             counted = sa.select(sa.func.count()).select_from(found.subquery())
