@@ -31,7 +31,7 @@ def name() -> str:
     return f"sync-{next(_NUMBERS)}"
 
 
-@pytest.fixture(params=["memory", "sqlite in memory", "sqlite file", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite in memory", "sqlite file", "sqlite that remembers", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, name: str) -> Iterator[Store]:
     match request.param:
         case "memory":
@@ -40,6 +40,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, name: str) -> Iterator
             made = open_store("sqlite://")
         case "sqlite file":
             made = open_store(f"sqlite:///{tmp_path}/ledger.db")
+        case "sqlite that remembers":
+            made = open_store("sqlite://")
+            made.remember()
         case _:
             made = open_store(request.getfixturevalue("cluster").url(), name=name)
     yield made

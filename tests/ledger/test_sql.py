@@ -2,7 +2,9 @@
 
 import signal
 import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from antiphon.ledger.columns import Codec
 from antiphon.ledger.sql import SqlStore, open_store
 from antiphon.ledger.statements import METADATA
 from antiphon.ledger.tables import LINK, OBS, TABLES, Table
+from antiphon.model import replace
 from tests.ledger.processes import python, run
 from tests.ledger.rows import link, obs, put
 
@@ -160,6 +163,99 @@ def test_another_store_on_the_file_sees_what_is_committed(path: Path) -> None:
     assert lids(writer) == ["l1", "l2"]
     writer.close()
     reader.close()
+
+
+@contextmanager
+def asked(store: SqlStore) -> Iterator[list[str]]:
+    """The statements that the database is given meanwhile."""
+    texts: list[str] = []
+    connection: Any = store.database.connection.connection.driver_connection
+    connection.set_trace_callback(texts.append)
+    yield texts
+    connection.set_trace_callback(None)
+
+
+def test_what_was_read_is_not_asked_for_again_by_the_only_writer(path: Path) -> None:
+    make(path, "l1", "l2")
+    store = open_store(url(path))
+    Ledger(store).acquire("run")
+    read = store.get(LINK, [("l1",)])
+    found = store.find(LINK, "state", [(link("l2").entity, link("l2").state)])
+    with asked(store) as texts:
+        assert store.get(LINK, [("l2",), ("l1",)]) == {("l2",): found[1], **read}
+        assert texts == []
+        assert list(store.get(LINK, [("l1",), ("l3",)])) == [("l1",)]
+        assert len(texts) == 1
+    store.close()
+
+
+def changed(store: SqlStore) -> None:
+    store.put(LINK, [replace(link("l1"), match_rule="phone")])
+
+
+def set_(store: SqlStore) -> None:
+    store.set(LINK, [("l1",)], "match_rule", "phone")
+
+
+def removed(store: SqlStore) -> None:
+    store.remove(LINK, [("l1",)])
+
+
+def write_read_and_raise(store: SqlStore, write: Callable[[SqlStore], None]) -> None:
+    before = store.get(LINK, [("l1",)])
+    with store.transaction():
+        write(store)
+        assert store.get(LINK, [("l1",)]) != before
+        raise ValueError("undone")
+
+
+@pytest.mark.parametrize("write", [changed, set_, removed])
+def test_what_was_read_and_written_since_is_read_again(path: Path, write: Callable[[SqlStore], None]) -> None:
+    make(path, "l1")
+    store, other = open_store(url(path)), open_store(url(path))
+    store.remember()
+    before = store.get(LINK, [("l1",)])
+    with pytest.raises(ValueError, match="undone"):
+        write_read_and_raise(store, write)
+    assert store.get(LINK, [("l1",)]) == before
+    with store.transaction():
+        write(store)
+    assert store.get(LINK, [("l1",)]) == other.get(LINK, [("l1",)]) != before
+    store.close()
+    other.close()
+
+
+def test_who_takes_the_ledger_over_sees_what_the_one_before_wrote(path: Path) -> None:
+    make(path, "l1")
+    store, other = open_store(url(path)), open_store(url(path))
+    mine, theirs = Ledger(store), Ledger(other)
+    mine.acquire("one")
+    store.get(LINK, [("l1",)])
+    theirs.acquire("other")
+    with theirs.transaction():
+        changed(other)
+    with pytest.raises(LedgerBusy), mine.transaction():  # whatever it still takes for true, it writes nothing of it
+        pass
+    mine.acquire("one")
+    assert store.get(LINK, [("l1",)]) == other.get(LINK, [("l1",)])
+    assert store.get(LINK, [("l1",)])["l1",].match_rule == "phone"
+    store.close()
+    other.close()
+
+
+def test_not_everything_that_was_read_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("antiphon.ledger.recent._MOST", 10)
+    store = open_store("sqlite://")
+    store.remember()
+    keys = [(f"l{number:03}",) for number in range(100)]
+    with store.transaction():
+        store.put(LINK, [link(lid) for (lid,) in keys])
+    assert list(store.get(LINK, keys)) == keys
+    with asked(store) as texts:
+        assert list(store.get(LINK, keys)) == keys
+    assert 1 <= len(texts) <= 2
+    assert len(store._recent.of(LINK)) <= 10
+    store.close()
 
 
 def test_stores_in_memory_are_apart() -> None:

@@ -103,6 +103,7 @@ class WatchedSqlStore:
         self.get, self.find, self.count, self.scan = self.inner.get, self.inner.find, self.inner.count, self.inner.scan
         self.pick, self.latest, self.newest = self.inner.pick, self.inner.latest, self.inner.newest
         self.set, self.remove, self.scrub = self.inner.set, self.inner.remove, self.inner.scrub
+        self.remember = self.inner.remember
 
     def put(self, table: Table[R], rows: Sequence[R]) -> None:
         """As `Store.put`."""

@@ -58,6 +58,7 @@ class Ledger:
             instance = self.instance
             self._epoch = instance.epoch + 1
             self.store.put(INSTANCE, [replace(instance, epoch=self._epoch, holder=holder)])
+        self.store.remember()
         return self._epoch
 
     @contextmanager

@@ -128,6 +128,9 @@ class MemoryStore:
         for key in keys:
             self._change(table, key, None)
 
+    def remember(self) -> None:
+        """As `Store.remember`: every row is here."""
+
     def scrub(self) -> list[str]:
         """As `Store.scrub`: what is removed is gone."""
         return []

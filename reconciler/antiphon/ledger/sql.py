@@ -16,9 +16,10 @@ from antiphon.errors import LedgerError, LedgerOutdated
 from antiphon.ledger import postgres, sqlite
 from antiphon.ledger.backup import save
 from antiphon.ledger.database import Database, missing, read_url
+from antiphon.ledger.recent import Recent
 from antiphon.ledger.statements import PAGE, Statements
 from antiphon.ledger.store import Key
-from antiphon.ledger.tables import REVISION, TABLES, Table
+from antiphon.ledger.tables import BASE, LINK, OBS, REVISION, TABLES, Table
 from antiphon.ledger.versions import found, migrate, revision_of
 
 R = TypeVar("R")
@@ -43,6 +44,7 @@ class SqlStore:
         self._written: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
         self._statements = {table.name: Statements(table, dialect) for table in TABLES}
+        self._recent = Recent()
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
@@ -56,6 +58,7 @@ class SqlStore:
             yield
             self._run("COMMIT")
         except BaseException:
+            self._recent.clear()
             with suppress(self._error):  # the first error counts; after some the database has rolled back by itself
                 self._driver.rollback()
             raise
@@ -69,19 +72,20 @@ class SqlStore:
 
     def get(self, table: Table[R], keys: Iterable[Key]) -> dict[Key, R]:
         """As `Store.get`, in the order of the keys."""
-        wanted = list(dict.fromkeys(keys))
-        statements = self._of(table)
-        encoded = statements.codec.encode_entries(table.key, wanted)
-        found = {statements.key_of(row): row for row in self._look(statements, None, encoded)}
-        pairs = zip(wanted, encoded, strict=True)
-        return {key: self._decode(statements, found[stored]) for key, stored in pairs if stored in found}
+        known, wanted = self._recent.of(table), list(dict.fromkeys(keys))
+        read = self._read(table, [key for key in wanted if key not in known])
+        found = {key: row for key in wanted if (row := read.get(key, known.get(key))) is not None}
+        self._recent.keep(table, read.values())
+        return found
 
     def find(self, table: Table[R], index: str, values: Iterable[Key]) -> list[R]:
         """As `Store.find`. Of an index with a boolean, only the rows in which that is true are found quickly."""
         statements = self._of(table)
         entries = statements.codec.encode_entries(table.indexes[index], list(dict.fromkeys(values)))
         rows = sorted(self._look(statements, index, entries), key=statements.key_of)
-        return [self._decode(statements, row) for row in rows]
+        found = [self._decode(statements, row) for row in rows]
+        self._recent.keep(table, found)
+        return found
 
     def count(self, table: Table[R], index: str, value: Key, most: int | None = None) -> int:
         """As `Store.count`."""
@@ -129,6 +133,7 @@ class SqlStore:
 
     def put(self, table: Table[R], rows: Sequence[R]) -> None:
         """As `Store.put`."""
+        self._recent.drop(table, map(table.key_of, rows))
         statements = self._of(table)
         for start in range(0, len(rows), PAGE):
             self._write(statements.put, [statements.codec.encode(row) for row in rows[start : start + PAGE]])
@@ -140,6 +145,7 @@ class SqlStore:
     def set(self, table: Table[R], keys: Sequence[Key], name: str, value: object) -> None:
         """As `Store.set`."""
         if keys:
+            self._recent.drop(table, keys)
             statements = self._of(table)
             (stored,) = statements.codec.encode_entries((name,), [(value,)])
             entries = statements.codec.encode_entries(table.key, list(keys))
@@ -148,8 +154,13 @@ class SqlStore:
     def remove(self, table: Table[R], keys: Sequence[Key]) -> None:
         """As `Store.remove`."""
         if keys:
+            self._recent.drop(table, keys)
             statements = self._of(table)
             self._write(statements.remove, statements.codec.encode_entries(table.key, list(keys)))
+
+    def remember(self) -> None:
+        """As `Store.remember`."""
+        self._recent = Recent(OBS, LINK, BASE)
 
     def scrub(self) -> list[str]:
         """As `Store.scrub`. Raises `LedgerBusy` if others are reading, so that not all of it could be done."""
@@ -161,6 +172,13 @@ class SqlStore:
 
     def _of(self, table: Table[R]) -> Statements[R]:
         return self._statements[table.name]
+
+    def _read(self, table: Table[R], keys: list[Key]) -> dict[Key, R]:
+        statements = self._of(table)
+        encoded = statements.codec.encode_entries(table.key, keys)
+        found = {statements.key_of(row): row for row in self._look(statements, None, encoded)}
+        pairs = zip(keys, encoded, strict=True)
+        return {key: self._decode(statements, found[stored]) for key, stored in pairs if stored in found}
 
     def _look(self, statements: Statements[Any], index: str | None, entries: list[Key]) -> list[Any]:
         """The stored rows with one of these values in an index, or as primary key, each once, in no order."""

@@ -59,6 +59,9 @@ class Store(Protocol):
     def remove(self, table: Table[R], keys: Sequence[Key]) -> None:
         """Delete the rows with these primary keys, as far as they exist."""
 
+    def remember(self) -> None:
+        """Nobody else writes from here on, or whoever does keeps us from writing: what was read may be kept."""
+
     def scrub(self) -> list[str]:
         """Leave nothing of removed rows where it is kept. Returns, in sentences, what is not in its power."""
 

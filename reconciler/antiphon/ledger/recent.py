@@ -1,0 +1,47 @@
+"""Rows that were read and not written since: a round asks for the same ones when it collects, plans and settles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from antiphon.ledger.store import Key
+from antiphon.ledger.tables import Table
+
+R = TypeVar("R")
+
+_MOST = 10_000
+"""So many rows of a table are kept; then it begins anew."""
+
+
+class Recent:
+    """The rows of these tables, for a store that nobody else writes to; of any other table none."""
+
+    def __init__(self, *tables: Table[Any]) -> None:
+        self._rows: dict[str, dict[Key, Any]] = {table.name: {} for table in tables}
+
+    def of(self, table: Table[R]) -> Mapping[Key, R]:
+        """What is known of the table, by primary key."""
+        return self._rows.get(table.name, {})
+
+    def keep(self, table: Table[R], rows: Iterable[R]) -> None:
+        """These were read."""
+        known = self._rows.get(table.name)
+        if known is None:
+            return
+        for row in rows:
+            if len(known) >= _MOST:
+                known.clear()
+            known[table.key_of(row)] = row
+
+    def drop(self, table: Table[Any], keys: Iterable[Key]) -> None:
+        """The rows with these primary keys are written, or removed."""
+        known = self._rows.get(table.name)
+        if known:
+            for key in keys:
+                known.pop(key, None)
+
+    def clear(self) -> None:
+        """Whatever was written is undone, and what was read of it never was."""
+        for known in self._rows.values():
+            known.clear()
