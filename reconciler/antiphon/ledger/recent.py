@@ -10,8 +10,8 @@ from antiphon.ledger.tables import Table
 
 R = TypeVar("R")
 
-_MOST = 10_000
-"""So many rows of a table are kept; then it begins anew."""
+_MOST = 4_000
+"""So many rows of a table are kept: those of a portion of a plan, on both sides. Then it begins anew."""
 
 
 class Recent:
