@@ -81,10 +81,17 @@ def _gave_way(judge: Judge, field: Field, copy: tuple[Side, Row], maker: tuple[S
 
 
 def _made_as_it_stood(judge: Judge, field: Field, copy: tuple[Side, Row], maker: tuple[Side, Row]) -> bool:
+    """Whether the other side still held what the copy was made from: of two values a side may make one."""
     made = copy[1].history.get(field.columns[copy[0]], [])
+    if not made:
+        return False
     before = maker[1].history.get(field.columns[maker[0]], [])
-    sent = next((e for e in reversed(before) if made and e.at < made[0].at), None)
-    return sent is not None and same(judge, field, maker[0], sent.value, value_of(made[0].value), copy[0])
+    stood = next((e.value for e in reversed(before) if e.at < made[0].at), MISSING)
+    op = judge.ops.get(made[0].op_id)
+    planned = op.source.get(field.name, MISSING) if op is not None else MISSING
+    if isinstance(stood, Missing) or isinstance(planned, Missing):
+        return same(judge, field, maker[0], stood, value_of(made[0].value), copy[0])
+    return bool(form(field, maker[0], stood) == form(field, maker[0], planned))
 
 
 def _stored_otherwise_unheard(judge: Judge, field: Field, side: Side, row: Row) -> bool:

@@ -808,4 +808,15 @@ REGRESSIONS = [
         ),
         rounds=2,
     ),
+    found(
+        "a side cuts the edit made while a record was created there to just what the record was created with",
+        988322150,
+        (
+            Act(0, "write warehouse", 3, "edit", "crm", "company", "name", 1899),
+            Act(0, "write crm", 1, "edit", "warehouse", "company", "name", 2444),
+        ),
+        (Fault(0, "unread", "crm", 226),),
+        rounds=1,
+        size=Size.ANY,
+    ),
 ]
