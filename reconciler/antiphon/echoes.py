@@ -10,7 +10,7 @@
 | a create in flight, its record seen otherwise | ACKED          | (source, value sent): it was changed on that side   |
 | a create, its record lacked by two reads      | DROPPED        | as it was; planned again                            |
 | failed, seen as sent all the same             | ACKED          | agreed: (source, value seen)                        |
-| failed, seen in part                          | DROPPED        | as seen; planned again                              |
+| failed, seen in part                          | DROPPED        | as seen, but in doubt; planned again                |
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def observed(
     ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error=error))
     if not sent:
         _record_seen(ws, around, op, seen, visible, at)
-    ws.doubt_bases(op.lid, op.side, _unseen(visible))  # it may have been written, and replaced since
+    ws.doubt_bases(op.lid, op.side, _doubtful(visible))
     if settled and not sent:
         activate(ws, op)
     return op.attempt + 1 if sent and not settled else 0
@@ -121,7 +121,7 @@ def failed_yet_done(
     settled = all(visible.values())
     ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "seen in part"))
     _record_seen(ws, around, op, seen, visible, at)
-    ws.doubt_bases(op.lid, op.side, _unseen(visible))  # it may have been written, and replaced since
+    ws.doubt_bases(op.lid, op.side, _doubtful(visible))
     if op.kind is OpKind.CREATE:
         activate(ws, op)
 
@@ -145,8 +145,12 @@ def _record_seen(
     record(ws, op, done, at)
 
 
-def _unseen(visible: Mapping[str, bool]) -> list[str]:
-    return [name for name, is_visible in visible.items() if not is_visible]
+def _doubtful(visible: Mapping[str, bool]) -> list[str]:
+    """What may be an edit if not all of a write is to be seen.
+
+    That which is not may have been written and replaced since; that which is may be somebody's, and nothing written.
+    """
+    return [] if all(visible.values()) else list(visible)
 
 
 def _may_be_lost(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:

@@ -415,6 +415,24 @@ def test_what_a_failed_write_did_not_bring_may_have_been_put_back_and_is_kept_wh
     assert (again.patch, again.losers) == ({"name": "Anna"}, {"name": "Ann"})
 
 
+def test_what_looks_written_by_a_dead_runner_may_be_an_edit_and_is_kept_if_the_rest_is_not_to_be_seen() -> None:
+    world = foreign()
+    world.pair(1, 2, **ANN)
+    world.show(CRM, 1, name="Anna", email="anna@x")
+    (op,) = world.round().operations
+    world.send(op)
+    world.show(WAREHOUSE, 2, email="anna@x")
+    assert world.round().operations != ()
+    world.show(CRM, 1, name="Anna", email="ann@y")
+
+    (again,) = world.round().operations
+
+    assert (again.patch, again.losers) == (
+        {"name": "Anna", "email": "ann@y"},
+        {"name": "Ann", "email": "anna@x"},
+    )
+
+
 def test_an_edit_upon_a_write_of_a_dead_runner_is_kept() -> None:
     world = foreign()
     world.pair(1, 2, **ANN)

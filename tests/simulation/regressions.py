@@ -819,4 +819,14 @@ REGRESSIONS = [
         rounds=1,
         size=Size.ANY,
     ),
+    found(
+        "a user wrote just what a dead runner had not written, which counted as written though the rest was not there",
+        988455311,
+        (
+            Act(0, "read warehouse", 3, "empty", "crm", "contact", "company", 2511),
+            Act(0, "write warehouse", 9, "edit", "warehouse", "contact", "company", 4783),
+        ),
+        (Fault(0, "crash", "warehouse", 280),),
+        rounds=1,
+    ),
 ]
