@@ -81,16 +81,11 @@ def observed(
         if not sent:
             record(ws, op, op.patch, at)
         return REMNANT
-    fields = around.entity.fields
-    if any(_is_hidden(ws, around, op, name, seen) for name in op.patch if name in fields):
+    if any(_is_hidden(ws, around, op, name, seen) for name in op.patch if name in around.entity.fields):
         return 0  # a later read will say
-    visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in op.patch if name in fields}
-    settled = all(visible.values())
-    error = "" if settled else "not visible" if sent else "not seen after a crash"
-    ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error=error))
-    if not sent:
-        _record_seen(ws, around, op, seen, visible, at)
-    ws.doubt_bases(op.lid, op.side, _doubtful(visible))
+    settled = _settle_values(
+        ws, around, op, seen, at, mapping, unseen="not visible" if sent else "not seen after a crash"
+    )
     if settled and not sent:
         activate(ws, op)
     return op.attempt + 1 if sent and not settled else 0
@@ -110,18 +105,14 @@ def failed_yet_done(
         _observed_delete(ws, op, seen, at)
     if op.kind is OpKind.DELETE or seen is None or seen.state is not RecordState.LIVE:
         return
-    names = [name for name in op.patch if name in around.entity.fields]
     if op.kind is OpKind.CREATE:
         shown = seen.rid == _rid_of_create(around, op)
     else:
+        names = [name for name in op.patch if name in around.entity.fields]
         shown = any(_is_shown(around, op, name, seen) or _may_be_lost(around, op, name, seen) for name in names)
     if not shown:
         return
-    visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in names}
-    settled = all(visible.values())
-    ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else "seen in part"))
-    _record_seen(ws, around, op, seen, visible, at)
-    ws.doubt_bases(op.lid, op.side, _doubtful(visible))
+    _settle_values(ws, around, op, seen, at, mapping, unseen="seen in part")
     if op.kind is OpKind.CREATE:
         activate(ws, op)
 
@@ -137,20 +128,38 @@ def _is_hidden(ws: Workspace, around: Surroundings, op: Op, name: str, seen: Obs
     return column not in seen.fields and not has_column(ws.facts, op.side, op.entity, column)
 
 
+def _settle_values(
+    ws: Workspace,
+    around: Surroundings,
+    op: Op,
+    seen: Observation,
+    at: Moment,
+    mapping: SyncMapping,
+    *,
+    unseen: str,
+) -> bool:
+    """Settle a write by what the side shows; false, and `unseen` its error, if not all of it is to be seen.
+
+    Then the side's bases are in doubt: what is not to be seen may have been written, and replaced since; what is may be
+    somebody's, and nothing of the write have been done.
+    """
+    names = [name for name in op.patch if name in around.entity.fields]
+    visible = {name: _settle_value(ws, around, op, name, seen, mapping) for name in names}
+    settled = all(visible.values())
+    ws.put_op(replace(op, state=OpState.ACKED if settled else OpState.DROPPED, error="" if settled else unseen))
+    if op.state is not OpState.SENT:
+        _record_seen(ws, around, op, seen, visible, at)
+    if not settled:
+        ws.doubt_bases(op.lid, op.side, visible)
+    return settled
+
+
 def _record_seen(
     ws: Workspace, around: Surroundings, op: Op, seen: Observation, visible: Mapping[str, bool], at: Moment
 ) -> None:
     """The audit of a write that no receipt told of: what is seen of it, and what it may have replaced."""
     done = {n: v for n, v in op.patch.items() if visible.get(n) or _may_be_lost(around, op, n, seen)}
     record(ws, op, done, at)
-
-
-def _doubtful(visible: Mapping[str, bool]) -> list[str]:
-    """What may be an edit if not all of a write is to be seen.
-
-    That which is not may have been written and replaced since; that which is may be somebody's, and nothing written.
-    """
-    return [] if all(visible.values()) else list(visible)
 
 
 def _may_be_lost(around: Surroundings, op: Op, name: str, seen: Observation) -> bool:
