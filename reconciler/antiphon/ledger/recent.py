@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from antiphon.ledger.store import Key
@@ -24,15 +24,13 @@ class Recent:
         """What is known of the table, by primary key."""
         return self._rows.get(table.name, {})
 
-    def keep(self, table: Table[R], rows: Iterable[R]) -> None:
+    def keep(self, table: Table[R], rows: Sequence[R]) -> None:
         """These were read."""
         known = self._rows.get(table.name)
-        if known is None:
-            return
-        for row in rows:
-            if len(known) >= _MOST:
+        if known is not None:
+            if len(known) + len(rows) > _MOST:
                 known.clear()
-            known[table.key_of(row)] = row
+            known.update((table.key_of(row), row) for row in rows[-_MOST:])
 
     def drop(self, table: Table[Any], keys: Iterable[Key]) -> None:
         """The rows with these primary keys are written, or removed."""

@@ -75,7 +75,7 @@ class SqlStore:
         known, wanted = self._recent.of(table), list(dict.fromkeys(keys))
         read = self._read(table, [key for key in wanted if key not in known])
         found = {key: row for key in wanted if (row := read.get(key, known.get(key))) is not None}
-        self._recent.keep(table, read.values())
+        self._recent.keep(table, list(read.values()))
         return found
 
     def find(self, table: Table[R], index: str, values: Iterable[Key]) -> list[R]:
